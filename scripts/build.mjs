@@ -1,0 +1,31 @@
+/**
+ * Bundles src into dist with esbuild: the gateway (split, so that what a command does not need is not read) and the
+ * server that ships with it. Run by scripts/run.mjs with the right Node; rewrites dist as a whole.
+ */
+import { chmod, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = new URL('..', import.meta.url);
+const dist = new URL('dist/', root);
+
+await rm(dist, { recursive: true, force: true });
+await build({
+  absWorkingDir: fileURLToPath(root),
+  entryPoints: { main: 'src/main.ts', 'demo/currenttime': 'src/demo/currenttime.ts' },
+  outdir: 'dist',
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  sourcemap: 'linked',
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // CommonJS packages inside an ES module bundle look for a require of their own.
+  banner: {
+    js: "import { createRequire as bundleRequire } from 'node:module';\nconst require = bundleRequire(import.meta.url);",
+  },
+});
+await chmod(new URL('main.js', dist), 0o755);

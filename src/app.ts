@@ -1,0 +1,312 @@
+/**
+ * The composition root: Config -> a gateway that can be started, reloaded and stopped. The only file that knows both
+ * what calls us and what we call; it picks implementations and hands each its slice, and decides nothing else.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Config } from './config/config.ts';
+import { formatProblem, type LoadResult } from './config/load.ts';
+import { LOCAL_CALLER } from './domain/identity.ts';
+import type { JsonObject } from './domain/json.ts';
+import type { ServerStatus } from './domain/server.ts';
+import { createHttpServer } from './inbound/http/server.ts';
+import type { McpDeps } from './inbound/mcp/deps.ts';
+import { createKeepAlive } from './inbound/mcp/keep-alive.ts';
+import { mostVerbose } from './inbound/mcp/legacy-dispatch.ts';
+import { createMcpDoors } from './inbound/mcp/mcp.ts';
+import { createSessionTable } from './inbound/mcp/session-table.ts';
+import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
+import { createSystemClock } from './outbound/clock.ts';
+import { createDownstreams } from './outbound/downstream/pool.ts';
+import { createFileWatch } from './outbound/files/watch.ts';
+import { createLexicalSearch } from './outbound/search/lexical-search.ts';
+import { createLog } from './outbound/telemetry/log.ts';
+import { createMetrics } from './outbound/telemetry/metrics.ts';
+import { createRecorder } from './outbound/telemetry/recorder.ts';
+import { createCatalogBook } from './services/catalog/catalog-book.ts';
+import { createCatalogRefresh, describeCollision } from './services/catalog/refresh.ts';
+import { createGateway } from './services/gateway/gateway.ts';
+import { gatewayToolItems } from './services/gateway/gateway-tools/definitions.ts';
+import { createGatewayTools } from './services/gateway/gateway-tools/gateway-tools.ts';
+import { createNewsDesk, relayNews } from './services/gateway/news.ts';
+import { createParkedCalls } from './services/gateway/parked-calls.ts';
+import { createReload } from './services/gateway/reload.ts';
+import { createSubscriptions } from './services/gateway/subscriptions.ts';
+import { createVisible } from './services/gateway/visible.ts';
+import { createIdentify } from './services/identity/identify.ts';
+import { createPolicyBook } from './services/policy/policy-book.ts';
+
+export interface ServerProgress {
+  key: string;
+  status: ServerStatus;
+  tools: number;
+  reason: string | null;
+}
+
+export interface App {
+  /** Rejects when the address cannot be listened on. `url` is what clients connect to, null without HTTP. */
+  start(): Promise<{ url: string | null }>;
+  /** Drains: what is under way finishes within `graceMs`, no child process is left. A second call shortens the wait. */
+  stop(graceMs?: number): Promise<void>;
+  reload(): Promise<{ ok: boolean; problems: string[] }>;
+  /** Called whenever a server's status or number of tools changes. */
+  onServer(listener: (server: ServerProgress) => void): void;
+  /** Resolves when the stdio client is done; never without stdio. */
+  readonly finished: Promise<void>;
+}
+
+export interface AppOptions {
+  config: Config;
+  serve: { http: boolean; stdio: boolean };
+  version: string;
+  env: Readonly<Record<string, string | undefined>>;
+  loadAgain: () => Promise<LoadResult>;
+}
+
+/** Bursts of file events (an editor's save is several) are one reload. */
+const RELOAD_DEBOUNCE_MS = 300;
+
+export function createApp(options: AppOptions): App {
+  const { serve, version, env } = options;
+  let { config } = options;
+  const clock = createSystemClock();
+  const log = createLog({ level: config.log.level, format: config.log.format, destination: process.stderr });
+  const metrics = createMetrics({ clock });
+  const recorder = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
+  const requestPrefix = randomBytes(4).toString('hex');
+  let requests = 0;
+
+  const downstreams = createDownstreams({
+    specs: config.servers,
+    clock,
+    log,
+    baseEnv: env,
+    clientInfo: { name: 'mcp-gatehouse', version },
+  });
+  const policy = createPolicyBook();
+  const catalog = createCatalogBook(config.exposure.prefix, collision =>
+    log.warn('two servers claim one name', { collision: describeCollision(collision) }),
+  );
+  const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
+  const settled = () => refresh.settled(config.firstListWaitMs);
+  const subscriptions = createSubscriptions(downstreams);
+  const news = createNewsDesk(clock);
+  const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
+  const visible = createVisible({
+    catalog,
+    policy,
+    rules: () => config.exposure,
+    gatewayTools: gatewayToolItems(config.debug),
+  });
+  const parked = createParkedCalls(clock, config.parkedTtlMs);
+
+  const watch = createFileWatch({
+    paths: [config.files.config, config.files.servers].filter(path => path !== null),
+    debounceMs: RELOAD_DEBOUNCE_MS,
+    log,
+    onChange: () => void reload.now(),
+  });
+  const reload = createReload<Config>({
+    load: async () => {
+      const loaded = await options.loadAgain();
+      return loaded.ok ? loaded : { ok: false, problems: loaded.problems.map(formatProblem) };
+    },
+    apply(next) {
+      // One step, no await: no request sees half of it.
+      config = next;
+      refresh.follow(next.servers);
+      return downstreams.apply(next.servers);
+    },
+    clock,
+    log,
+  });
+
+  const gatewayTools = createGatewayTools({
+    catalog,
+    visible,
+    downstreams,
+    search: createLexicalSearch(),
+    settled,
+    reloadIfChanged: async () => {
+      if (await watch.changedSinceLastLook()) await reload.now();
+    },
+    status: () => describeGateway(),
+  });
+  const gateway = createGateway({
+    catalog,
+    policy,
+    downstreams,
+    visible,
+    gatewayTools,
+    parked,
+    subscriptions,
+    recorder,
+    clock,
+    maxInFlight: config.listen.maxInFlight,
+    settled,
+    debug: config.debug,
+  });
+
+  const sessions = createSessionTable({
+    clock,
+    ttlMs: config.sessions.ttlMs,
+    maxSessions: config.sessions.maxSessions,
+    onEnd(session) {
+      gateway.endSubscriber(session);
+      downstreams.release(`session ${session.id}`);
+      if (session.logLevel !== null) downstreams.setLogLevel(mostVerbose(mcpDeps, null));
+    },
+  });
+  const keepAlive = createKeepAlive(clock);
+  const identify = createIdentify(config.apiKey);
+  const mcpDeps: McpDeps = {
+    gateway,
+    catalog,
+    news,
+    downstreams,
+    identify,
+    sessions,
+    limits: config.sessions,
+    keepAlive,
+    clock,
+    log,
+    version,
+    maxBodyBytes: config.listen.maxBodyBytes,
+    nextRequestId: () => `${requestPrefix}-${(++requests).toString(36)}`,
+  };
+  const doors = createMcpDoors(mcpDeps, subscriptions, res => http.holdOpen(res));
+  const http = createHttpServer({
+    listen: config.listen,
+    version,
+    log,
+    clock,
+    mcp: (req, res, path) => doors.handle(req, res, path),
+    identify,
+    readiness: () => {
+      const configured = config.servers.filter(({ enabled }) => enabled).length;
+      return {
+        ready: configured > 0,
+        reason: configured > 0 ? null : 'no servers configured',
+        serversConfigured: configured,
+      };
+    },
+    metrics: config.metrics ? metrics : null,
+  });
+  registerGauges();
+
+  function registerGauges(): void {
+    const one = (value: number) => [{ labels: {}, value }];
+    const perServer = (read: (state: ReturnType<typeof downstreams.states>[number]) => number) => () =>
+      downstreams.states().map(state => ({ labels: { server: state.key }, value: read(state) }));
+    metrics.gauge('gatehouse_sessions', 'Open sessions of legacy clients.', () => one(sessions.size()));
+    metrics.gauge('gatehouse_parked_calls', 'Calls that wait for input of a modern client.', () => one(parked.size()));
+    metrics.gauge('gatehouse_calls_in_flight', 'Calls under way.', () => one(gateway.inFlight()));
+    metrics.gauge(
+      'gatehouse_downstream_up',
+      '1 when the server is ready.',
+      perServer(({ status }) => (status === 'ready' ? 1 : 0)),
+    );
+    metrics.gauge(
+      'gatehouse_downstream_in_flight',
+      'Calls under way at a server.',
+      perServer(({ inFlight }) => inFlight),
+    );
+    metrics.gauge(
+      'gatehouse_downstream_queued',
+      'Calls waiting for a place at a server.',
+      perServer(({ queued }) => queued),
+    );
+    metrics.gauge(
+      'gatehouse_downstream_connections',
+      'Open connections to a server.',
+      perServer(({ connections }) => connections),
+    );
+    metrics.gauge(
+      'gatehouse_downstream_utilisation',
+      'Share of the places at a server in use, 0 to 1.',
+      perServer(({ inFlight, spec }) => inFlight / spec.maxInFlight),
+    );
+    metrics.counter(
+      'gatehouse_downstream_restarts_total',
+      'Reconnections to a server since the start.',
+      perServer(({ restarts }) => restarts),
+    );
+    metrics.gauge(
+      'gatehouse_downstream_breaker_open',
+      '1 while calls to a server are refused.',
+      perServer(({ breaker }) => (breaker === 'open' ? 1 : 0)),
+    );
+  }
+
+  function describeGateway(): JsonObject {
+    const { collisions } = catalog.current();
+    return {
+      reload_status: reload.status(),
+      policy_state: { total_agents: 0, agent_ids: [], defaults: {} },
+      available_servers: config.servers.map(({ key }) => key),
+      servers: downstreams
+        .states()
+        .map(({ key, status, reason, restarts, breaker }) => ({ key, status, reason, restarts, breaker })),
+      collisions: collisions.map(describeCollision),
+      sessions: sessions.size(),
+      config_paths: { mcp_config: config.files.servers, gateway_rules: null, gateway_config: config.files.config },
+      message: 'No rules are configured: the callers of this door may use everything behind it.',
+    };
+  }
+
+  const listeners: ((server: ServerProgress) => void)[] = [];
+  const told = new Map<string, string>();
+  catalog.onChange(() => {
+    for (const { key, status, reason, listing } of catalog.current().servers.values()) {
+      // A server counts as up once its tools are known: that is what a person waits for.
+      if (status === 'ready' && listing === null) continue;
+      const progress = { key, status, reason, tools: listing?.tools.length ?? 0 };
+      const word = JSON.stringify(progress);
+      if (told.get(key) === word) continue;
+      told.set(key, word);
+      for (const listener of listeners) listener(progress);
+    }
+  });
+
+  let stdio: StdioDoor | null = null;
+  let finish = () => {};
+  const finished = new Promise<void>(resolve => {
+    finish = resolve;
+  });
+
+  return {
+    finished,
+    onServer: listener => void listeners.push(listener),
+    async start() {
+      const address = serve.http ? await http.start() : null;
+      downstreams.start();
+      refresh.follow(config.servers);
+      if (serve.stdio) {
+        // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
+        stdio = serveStdio(mcpDeps, LOCAL_CALLER, { input: process.stdin, output: process.stdout });
+        doors.adopt(stdio.session);
+        void stdio.finished.then(finish);
+      }
+      if (address === null) return { url: null };
+      const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+      return { url: `http://${host}:${address.port}/mcp` };
+    },
+    async stop(graceMs = config.drainMs) {
+      const deadlineMs = clock.monotonicMs() + graceMs;
+      const closing = serve.http ? http.stop(graceMs) : Promise.resolve();
+      doors.finish();
+      stdio?.finish();
+      await closing;
+      stopRelay();
+      sessions.stop();
+      stdio?.session.end('shutting down');
+      keepAlive.stop();
+      news.stop();
+      refresh.stop();
+      await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
+    },
+    async reload() {
+      const { ok, problems } = await reload.now();
+      return { ok, problems: [...problems] };
+    },
+  };
+}

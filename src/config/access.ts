@@ -1,0 +1,49 @@
+/**
+ * Cross-checks that keep the door from standing open by accident: a bind that others can reach needs a credential that
+ * cannot be guessed, and rules that this version would not enforce must not be taken for enforced.
+ */
+import { isIP } from 'node:net';
+
+/** True when only programs on this machine can reach a listener bound to `host`. */
+export function isLoopbackHost(host: string): boolean {
+  const plain = host.toLowerCase();
+  if (plain === 'localhost' || plain === '::1') return true;
+  return (isIP(plain) === 4 && plain.startsWith('127.')) || plain.startsWith('::ffff:127.');
+}
+
+export const SHORTEST_KEY = 32;
+
+/** Words that stand in documentation where a real key should: ours and everybody's. */
+const EXAMPLES =
+  /change-?_?me|example|your[-_ ]?(?:api|secret)|replace[-_ ]?(?:me|this)|placeholder|x{8}|(?:01234567|12345678|abcdefgh)/i;
+
+/** Why a key is no protection, or null. Says nothing of the key itself. */
+export function findKeyWeakness(key: string): string | null {
+  if (!/^[\x21-\x7e]+$/.test(key)) return 'holds spaces or characters that no Authorization header can carry';
+  if (key.length < SHORTEST_KEY) return `is shorter than ${SHORTEST_KEY} characters`;
+  if (EXAMPLES.test(key) || new Set(key).size < 8) return 'looks like an example, not like a random key';
+  return null;
+}
+
+/** True for a rules document under which everybody may do everything: then nothing is lost by not enforcing it. */
+export function restrictsNothing(rules: unknown): boolean {
+  const { agents = {} } = toFields(rules);
+  return Object.values(toFields(agents)).every(agent => {
+    const { allow, deny, ...rest } = toFields(agent);
+    const { servers, tools = { '*': ['*'] } } = toFields(allow);
+    const everyTool = Object.values(toFields(tools)).every(
+      patterns => Array.isArray(patterns) && patterns.includes('*'),
+    );
+    return (
+      deny === undefined &&
+      Array.isArray(servers) &&
+      servers.includes('*') &&
+      everyTool &&
+      Object.keys(rest).length === 0
+    );
+  });
+}
+
+function toFields(value: unknown): { [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}

@@ -1,0 +1,64 @@
+/**
+ * Config: everything an operator can decide, read once, frozen, and handed out in slices.
+ * Units are in the names. The schema and the files are config/schema.ts and config/load.ts.
+ */
+import type { Exposure } from '../domain/exposure.ts';
+import type { PrefixStyle } from '../domain/names.ts';
+import type { Secret } from '../domain/secret.ts';
+import type { ServerSpec } from '../domain/server.ts';
+
+export interface ListenConfig {
+  host: string;
+  port: number;
+  /** Exact origins; empty: only loopback origins, and only on a loopback bind. */
+  corsOrigins: readonly string[];
+  /** Host header values besides our own address; empty on loopback: localhost forms only. */
+  allowedHosts: readonly string[];
+  maxBodyBytes: number;
+  /** Requests being handled at once over the whole process; beyond it 503 with Retry-After. */
+  maxInFlight: number;
+}
+
+export interface SessionConfig {
+  ttlMs: number;
+  maxSessions: number;
+  /** Kept per session for `Last-Event-ID`. */
+  maxEvents: number;
+  maxEventBytes: number;
+}
+
+export interface ExposureConfig {
+  default: Exposure;
+  autoThreshold: number;
+  prefix: PrefixStyle;
+  /** Public names that stay listed in `discovery`. */
+  pinned: readonly string[];
+}
+
+export interface LogConfig {
+  level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** `auto`: pretty on a terminal, JSON otherwise. */
+  format: 'auto' | 'json' | 'pretty';
+  slowOperationMs: number;
+}
+
+export interface Config {
+  /** What the bare command serves: GATEWAY_TRANSPORT. */
+  transport: 'stdio' | 'http' | 'both';
+  listen: ListenConfig;
+  apiKey: Secret | null;
+  exposure: ExposureConfig;
+  sessions: SessionConfig;
+  servers: readonly ServerSpec[];
+  /** How long the first list may wait for servers that are still starting. */
+  firstListWaitMs: number;
+  /** How long a parked (modern client, legacy server) call waits for its answer. */
+  parkedTtlMs: number;
+  drainMs: number;
+  log: LogConfig;
+  metrics: boolean;
+  debug: boolean;
+  defaultAgent: string | null;
+  /** Files this was read from, absolute; null where none was found. Watched for reload. */
+  files: { config: string | null; servers: string | null };
+}

@@ -1,0 +1,96 @@
+/**
+ * The gateway's own variables (`GATEWAY_*`) as values, with every mistake. An empty variable counts as unset: that is
+ * how compose files and shells pass on what nobody gave.
+ */
+import { EXPOSURES, type Exposure } from '../domain/exposure.ts';
+import { didYouMean, type Problem } from './problem.ts';
+
+export const VARIABLES = [
+  ...['GATEWAY_CONFIG', 'GATEWAY_MCP_CONFIG', 'GATEWAY_TRANSPORT', 'GATEWAY_HTTP_HOST', 'GATEWAY_HTTP_PORT'],
+  ...['GATEWAY_CORS_ORIGINS', 'GATEWAY_INIT_STRATEGY', 'GATEWAY_DEBUG', 'GATEWAY_DEFAULT_AGENT', 'GATEWAY_API_KEY'],
+  ...['GATEWAY_EXPOSURE', 'GATEWAY_TOOL_PREFIX', 'GATEWAY_LOG_LEVEL', 'GATEWAY_RULES', 'GATEWAY_AUDIT_LOG'],
+] as const;
+
+export interface Environment {
+  transport: 'stdio' | 'http' | 'both' | undefined;
+  host: string | undefined;
+  port: number | undefined;
+  corsOrigins: string[] | undefined;
+  start: 'eager' | 'lazy' | undefined;
+  debug: boolean | undefined;
+  defaultAgent: string | undefined;
+  apiKey: string | undefined;
+  exposure: Exposure | undefined;
+  prefix: 'server' | 'none' | undefined;
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
+}
+
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
+  values: Environment;
+  problems: Problem[];
+} {
+  const problems: Problem[] = [];
+  const text = (name: (typeof VARIABLES)[number]) => {
+    const value = env[name]?.trim();
+    return value === undefined || value === '' ? undefined : value;
+  };
+  const oneOf = <T extends string>(name: (typeof VARIABLES)[number], words: readonly T[], aliases: Aliases<T> = {}) => {
+    const value = text(name)?.toLowerCase();
+    if (value === undefined) return undefined;
+    const found = words.find(word => word === value) ?? aliases[value];
+    if (found === undefined) {
+      const message = `must be one of ${words.join(', ')}`;
+      problems.push({ file: 'environment', path: name, message, hint: didYouMean(value, words) });
+    }
+    return found;
+  };
+
+  const debug = oneOf('GATEWAY_DEBUG', ['true', 'false'], DEBUG_WORDS);
+  const values: Environment = {
+    transport: oneOf('GATEWAY_TRANSPORT', ['stdio', 'http', 'both']),
+    host: text('GATEWAY_HTTP_HOST'),
+    port: undefined,
+    corsOrigins: text('GATEWAY_CORS_ORIGINS')
+      ?.split(',')
+      .map(origin => origin.trim())
+      .filter(origin => origin !== ''),
+    start: oneOf('GATEWAY_INIT_STRATEGY', ['eager', 'lazy']),
+    debug: debug === undefined ? undefined : debug === 'true',
+    defaultAgent: text('GATEWAY_DEFAULT_AGENT'),
+    apiKey: env.GATEWAY_API_KEY === '' ? undefined : env.GATEWAY_API_KEY,
+    exposure: oneOf('GATEWAY_EXPOSURE', EXPOSURES),
+    prefix: oneOf('GATEWAY_TOOL_PREFIX', ['server', 'none']),
+    logLevel: oneOf('GATEWAY_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], { warning: 'warn' }),
+  };
+
+  const port = text('GATEWAY_HTTP_PORT');
+  if (port !== undefined) {
+    if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) values.port = Number(port);
+    else {
+      const message = 'must be a whole number from 0 to 65535';
+      problems.push({ file: 'environment', path: 'GATEWAY_HTTP_PORT', message, hint: null });
+    }
+  }
+  return { values, problems };
+}
+
+type Aliases<T> = { readonly [word: string]: T };
+
+const DEBUG_WORDS: Aliases<'true' | 'false'> = {
+  ...{ '1': 'true', yes: 'true', on: 'true' },
+  ...{ '0': 'false', no: 'false', off: 'false' },
+};
+
+/** Names that look like ours and are not; `used` are those that a configuration file refers to. */
+export function findUnknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  used: ReadonlySet<string>,
+): string[] {
+  const known: ReadonlySet<string> = new Set(VARIABLES);
+  return Object.keys(env)
+    .filter(name => name.startsWith('GATEWAY_') && !known.has(name) && !used.has(name))
+    .map(name => {
+      const meant = name === 'GATEWAY_PORT' ? 'did you mean GATEWAY_HTTP_PORT?' : didYouMean(name, VARIABLES);
+      return `${name} is not a variable of this gateway and is ignored${meant === null ? '' : `; ${meant}`}`;
+    });
+}

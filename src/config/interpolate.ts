@@ -1,0 +1,100 @@
+/**
+ * References inside configured strings: `${NAME}`, `${NAME:-default}`, `${file:/path}`, `${config:dir}`; `$${` stands
+ * for a plain `${`. Works on parsed strings, never on raw text, so a value can never become structure (a quote or a
+ * line break in a token stays in its token). Keys, numbers and booleans are left alone.
+ */
+import { isAbsolute, resolve } from 'node:path';
+import { didYouMean, type Mistake } from './problem.ts';
+import { readTextFile } from './text-file.ts';
+
+export interface InterpolationSource {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Folder of the document: what `${config:dir}` stands for and what `${file:...}` is relative to. */
+  folder: string;
+}
+
+export interface Interpolated {
+  value: unknown;
+  mistakes: Mistake[];
+  /** Paths (joined by `\0`) of the strings that held a reference: their values may be secret. */
+  referring: ReadonlySet<string>;
+  /** Names of the environment variables that were asked for. */
+  names: ReadonlySet<string>;
+}
+
+const REFERENCE = /\$\$\{|\$\{([^}]*)\}?/g;
+const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/;
+const MAX_SECRET_FILE_BYTES = 64 * 1024;
+
+export const pathKey = (path: readonly (string | number)[]): string => path.join('\0');
+
+/** Replaces every reference in every string of a parsed document. A string with a mistake is left as it was. */
+export function interpolate(document: unknown, source: InterpolationSource): Interpolated {
+  const mistakes: Mistake[] = [];
+  const referring = new Set<string>();
+  const names = new Set<string>();
+
+  const visit = (value: unknown, path: readonly (string | number)[]): unknown => {
+    if (typeof value === 'string') {
+      if (!value.includes('${')) return value;
+      return replaceAll(value, path);
+    }
+    if (Array.isArray(value)) return value.map((item, index) => visit(item, [...path, index]));
+    if (typeof value !== 'object' || value === null) return value;
+    // fromEntries defines rather than assigns, so a key named __proto__ stays a key.
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, visit(item, [...path, key])]));
+  };
+
+  const replaceAll = (text: string, path: readonly (string | number)[]): string => {
+    let failed = false;
+    const replaced = text.replace(REFERENCE, (whole: string, inner: string | undefined) => {
+      if (inner === undefined) return '${';
+      referring.add(pathKey(path));
+      const found = whole.endsWith('}') ? lookUp(inner, source, names) : UNCLOSED;
+      if (typeof found === 'string') return found;
+      failed = true;
+      mistakes.push({ path, ...found });
+      return whole;
+    });
+    return failed ? text : replaced;
+  };
+
+  return { value: visit(document, []), mistakes, referring, names };
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the text is about the syntax
+const KNOWN_FORMS = 'use ${NAME}, ${NAME:-default}, ${file:/path} or ${config:dir}; $${ for a plain ${';
+
+type Unfound = Omit<Mistake, 'path'>;
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the text is about the syntax
+const UNCLOSED: Unfound = { message: '"${" is never closed by "}"', hint: 'write $${ for a plain ${' };
+
+function lookUp(inner: string, source: InterpolationSource, names: Set<string>): string | Unfound {
+  if (inner === 'config:dir') return source.folder;
+  if (inner.startsWith('file:')) return readReferredFile(inner.slice('file:'.length), source.folder);
+
+  const [, name, fallback] = VARIABLE.exec(inner) ?? [];
+  if (name === undefined) {
+    return {
+      message: `"\${${inner}}" is not a reference this gateway knows`,
+      hint: KNOWN_FORMS,
+    };
+  }
+  names.add(name);
+  const value = source.env[name];
+  if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
+  if (value !== undefined) return value;
+  return {
+    message: `the environment variable ${name} is not set`,
+    hint: didYouMean(name, Object.keys(source.env)) ?? `set ${name}, or give a default: \${${name}:-...}`,
+  };
+}
+
+/** The text of a file without its last line break: how secrets are mounted into containers. */
+function readReferredFile(written: string, folder: string): string | Unfound {
+  const path = isAbsolute(written) ? written : resolve(folder, written);
+  const read = readTextFile(path, MAX_SECRET_FILE_BYTES);
+  if (read.ok) return read.text.replace(/\r?\n$/, '');
+  return { message: `the file ${path} cannot be read: ${read.reason}`, hint: null };
+}

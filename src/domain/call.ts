@@ -1,0 +1,100 @@
+/**
+ * One request as data (Call), its open connection (Line), and what came of it (Reply, Handled, CallRecord).
+ * A Call may be logged; a Line may not.
+ */
+import type { Era, LogLevel, Revision } from './era.ts';
+import type { Failure } from './error.ts';
+import type { Challenge } from './identity.ts';
+import type { JsonObject } from './json.ts';
+import type { RpcError } from './rpc.ts';
+import type { ServerKey } from './server.ts';
+
+/** Which URL the caller came through: everything, or one server under its own names. */
+export interface Door {
+  /** null: the aggregate. */
+  server: ServerKey | null;
+  /** Fixed by the URL (`/mcp/agent`), or null for the configured one. */
+  exposure: 'direct' | 'agent' | 'discovery' | null;
+}
+
+export interface Call {
+  /** Our own request id: in every log line and in the answer's `x-request-id`. */
+  id: string;
+  method: string;
+  params: JsonObject;
+  door: Door;
+  era: Era;
+  /** Monotonic milliseconds at arrival. */
+  receivedAtMs: number;
+}
+
+/** A downstream's good answer. */
+export interface Answer {
+  kind: 'answer';
+  /** Which era's shape `result` has; the responder translates when the caller speaks the other. */
+  era: Era;
+  result: JsonObject;
+  /** The exact bytes of `result` when they were kept (large answers): sent on unchanged where no translation is needed. */
+  bytes: Uint8Array | null;
+}
+
+/** A downstream's own JSON-RPC error, passed on. */
+export interface Relayed {
+  kind: 'relayed';
+  era: Era;
+  error: RpcError;
+}
+
+export type Reply = Answer | Relayed | Failure;
+export type Handled = Reply | Challenge;
+
+/** Answer of a client to something a server asked it (sampling, elicitation, roots). */
+export type ClientAnswer = { kind: 'result'; result: JsonObject } | { kind: 'error'; error: RpcError };
+
+/**
+ * What a call needs of the client while it is under way. One object per call; methods are called at most until the
+ * reply is given. The same shape is handed to a downstream, so a notification travels through without translation.
+ */
+export interface Line {
+  readonly revision: Revision;
+  readonly era: Era;
+  /** Legacy session, or null: modern callers have none. */
+  readonly sessionId: string | null;
+  /** What resource subscriptions of this caller belong to (its session), or null where a request cannot subscribe. */
+  readonly subscriber: object | null;
+  readonly clientCapabilities: JsonObject;
+  readonly clientInfo: JsonObject | null;
+  /** Least severe level the caller wants to see, or null for no log messages at all. */
+  readonly logLevel: LogLevel | null;
+  /** True when the caller gave a progress token. */
+  readonly wantsProgress: boolean;
+  readonly cancelled: boolean;
+  /** Registers what stops the work; called at most once, at once if already cancelled. The latest registration wins. */
+  whenCancelled(stop: (reason: string) => void): void;
+  /** Sends a notification about this call (`notifications/progress` without its token, `notifications/message`, ...). */
+  notify(method: string, params: JsonObject): void;
+  /** Puts a server's request to the client and waits; never rejects. A client that cannot answer yields an error. */
+  ask(method: string, params: JsonObject): Promise<ClientAnswer>;
+}
+
+export type Outcome = 'ok' | 'tool-error' | 'error' | 'denied' | 'refused' | 'cancelled';
+
+/** One line in the book: written once per operation, whatever its exit. */
+export interface CallRecord {
+  id: string;
+  atMs: number;
+  subject: string | null;
+  agent: string | null;
+  /** The gateway tool's name (`execute_tool`), else the method (`tools/call`). */
+  operation: string;
+  method: string;
+  server: ServerKey | null;
+  /** Tool, prompt or URI as the server knows it. */
+  target: string | null;
+  outcome: Outcome;
+  code: string | null;
+  rule: string | null;
+  durationMs: number;
+  detail: string | null;
+  clientName: string | null;
+}

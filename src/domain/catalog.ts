@@ -1,0 +1,199 @@
+/**
+ * The catalog: what can be called now, under public names. An immutable snapshot derived from the servers' listings;
+ * items stay as the server gave them, except for the name (or a URI that two servers claim).
+ * Order is the configured order of servers, then each server's own order: stable, so that prompt caches hold.
+ */
+import { isJsonObject, type JsonObject } from './json.ts';
+import { EMPTY_LISTING, LISTING_FACTS, type Listing, type ListingKind, type ServerFacts } from './listing.ts';
+import { hashedName, type PrefixStyle, publicName } from './names.ts';
+import type { ServerKey, ServerStatus, Sharing } from './server.ts';
+
+export interface CatalogEntry {
+  kind: ListingKind;
+  server: ServerKey;
+  /** Name or URI on its server. */
+  own: string;
+  /** Name or URI we show. */
+  name: string;
+  /** The item as listed: `item.name` (or `.uri`) is the public one. */
+  item: JsonObject;
+  /** The item as its server gave it. */
+  ownItem: JsonObject;
+}
+
+export interface ServerView {
+  key: ServerKey;
+  description: string | null;
+  sharing: Sharing;
+  status: ServerStatus;
+  reason: string | null;
+  facts: ServerFacts | null;
+  /** The last known one: kept while the server is away. */
+  listing: Listing | null;
+}
+
+export interface Collision {
+  kind: ListingKind;
+  name: string;
+  keeps: ServerKey;
+  renamed: { server: ServerKey; to: string };
+}
+
+export interface Catalog {
+  version: number;
+  servers: ReadonlyMap<ServerKey, ServerView>;
+  tools: ReadonlyMap<string, CatalogEntry>;
+  resources: ReadonlyMap<string, CatalogEntry>;
+  templates: ReadonlyMap<string, CatalogEntry>;
+  prompts: ReadonlyMap<string, CatalogEntry>;
+  /** Tools by server and own name. */
+  ownTools: ReadonlyMap<ServerKey, ReadonlyMap<string, CatalogEntry>>;
+  /** Own tool name -> its entry when exactly one server has it: MCP Apps call tools by their own name. */
+  uniqueOwnTools: ReadonlyMap<string, CatalogEntry | null>;
+  /** Servers one of whose URIs had to be renamed: own URI -> public URI. Absent for all others. */
+  renamedUris: ReadonlyMap<ServerKey, ReadonlyMap<string, string>>;
+  collisions: readonly Collision[];
+}
+
+export const EMPTY_CATALOG: Catalog = {
+  version: 0,
+  servers: new Map(),
+  tools: new Map(),
+  resources: new Map(),
+  templates: new Map(),
+  prompts: new Map(),
+  ownTools: new Map(),
+  uniqueOwnTools: new Map(),
+  renamedUris: new Map(),
+  collisions: [],
+};
+
+/** `kind name` -> whom it was given to first; carried from snapshot to snapshot so that no name ever moves. */
+export type Claims = Map<string, { server: ServerKey; own: string }>;
+
+/** A server that lists other names at every turn must not fill memory; only claims nobody shows are forgotten. */
+const MAX_CLAIMS = 100_000;
+
+/**
+ * Merges the servers' listings. `claims` remembers which server had a name first and is extended here: a newcomer
+ * never takes a name, it gets one with a hash tail and a line in `collisions`.
+ */
+export function mergeCatalog(
+  servers: readonly ServerView[],
+  style: PrefixStyle,
+  claims: Claims,
+  version: number,
+): Catalog {
+  const maps = { tools: new Map(), resources: new Map(), templates: new Map(), prompts: new Map() } satisfies Record<
+    ListingKind,
+    Map<string, CatalogEntry>
+  >;
+  const ownTools = new Map<ServerKey, Map<string, CatalogEntry>>();
+  const uniqueOwnTools = new Map<string, CatalogEntry | null>();
+  const renamedUris = new Map<ServerKey, Map<string, string>>();
+  const collisions: Collision[] = [];
+
+  for (const { key: server, listing } of servers) {
+    for (const kind of Object.keys(maps) as ListingKind[]) {
+      for (const ownItem of (listing ?? EMPTY_LISTING)[kind]) {
+        const own = ownItem[LISTING_FACTS[kind].key];
+        if (typeof own !== 'string') continue;
+        const wanted = wantedName(kind, style, server, own);
+        const name = claim(claims, kind, server, own, wanted, style);
+        if (maps[kind].has(name)) continue; // the server listed the same name twice: the first counts
+        if (name !== wanted) {
+          collisions.push({
+            kind,
+            name: wanted,
+            keeps: claims.get(`${kind} ${wanted}`)?.server ?? server,
+            renamed: { server, to: name },
+          });
+          if (kind === 'resources' || kind === 'templates') {
+            const renamed = renamedUris.get(server) ?? new Map<string, string>();
+            renamedUris.set(server, renamed.set(own, name));
+          }
+        }
+        const entry: CatalogEntry = { kind, server, own, name, item: publicItem(kind, ownItem, name), ownItem };
+        maps[kind].set(name, entry);
+        if (kind !== 'tools') continue;
+        uniqueOwnTools.set(own, uniqueOwnTools.has(own) ? null : entry);
+        ownTools.set(server, (ownTools.get(server) ?? new Map<string, CatalogEntry>()).set(own, entry));
+      }
+    }
+  }
+  if (claims.size > MAX_CLAIMS) forgetUnshown(claims, maps);
+  return {
+    version,
+    servers: new Map(servers.map(view => [view.key, view])),
+    ...maps,
+    ownTools,
+    uniqueOwnTools,
+    renamedUris,
+    collisions,
+  };
+}
+
+function wantedName(kind: ListingKind, style: PrefixStyle, server: ServerKey, own: string): string {
+  return kind === 'tools' || kind === 'prompts' ? publicName(style, server, own) : own;
+}
+
+/** The first of the names this item could have that is free or its own already: also the way out is claimed. */
+function claim(
+  claims: Claims,
+  kind: ListingKind,
+  server: ServerKey,
+  own: string,
+  wanted: string,
+  style: PrefixStyle,
+): string {
+  let name = wanted;
+  for (let round = 0; ; round++) {
+    const holder = claims.get(`${kind} ${name}`);
+    if (holder === undefined) claims.set(`${kind} ${name}`, { server, own });
+    if (holder === undefined || (holder.server === server && holder.own === own)) return name;
+    // A URI keeps its scheme readable behind the server's key; a name gets the tail of its hash.
+    name = kind === 'tools' || kind === 'prompts' ? hashedName(style, server, own, round) : `${server}+${name}`;
+  }
+}
+
+function forgetUnshown(claims: Claims, shown: Record<ListingKind, ReadonlyMap<string, CatalogEntry>>): void {
+  for (const claimed of claims.keys()) {
+    const at = claimed.indexOf(' ');
+    if (!shown[claimed.slice(0, at) as ListingKind].has(claimed.slice(at + 1))) claims.delete(claimed);
+  }
+}
+
+/** The own name stays readable as `title` where the server gave none. */
+function publicItem(kind: ListingKind, item: JsonObject, name: string): JsonObject {
+  const field = LISTING_FACTS[kind].key;
+  if (item[field] === name) return item;
+  if (field !== 'name') return { ...item, [field]: name };
+  const annotated = isJsonObject(item.annotations) && typeof item.annotations.title === 'string';
+  const titled = typeof item.title === 'string' || annotated;
+  return titled ? { ...item, name } : { ...item, name, title: item.name ?? name };
+}
+
+/** The server a template belongs to for a concrete URI, or null. Matching is linear in the URI's length. */
+export function findTemplate(catalog: Catalog, uri: string): CatalogEntry | null {
+  for (const entry of catalog.templates.values()) if (matchesTemplate(entry.name, uri)) return entry;
+  return null;
+}
+
+/**
+ * Whether a URI could come from a template (RFC 6570): the literal parts occur in order, the first at the start and the
+ * last at the end. Expressions match anything, so this errs towards asking the server, which then decides.
+ */
+export function matchesTemplate(template: string, uri: string): boolean {
+  const literals = template.split(/\{[^{}]*\}/);
+  const first = literals[0] ?? '';
+  const last = literals[literals.length - 1] ?? '';
+  if (literals.length === 1) return template === uri;
+  if (!uri.startsWith(first) || uri.length < first.length + last.length || !uri.endsWith(last)) return false;
+  let at = first.length;
+  for (const literal of literals.slice(1, -1)) {
+    const found = uri.indexOf(literal, at);
+    if (found < 0 || found + literal.length > uri.length - last.length) return false;
+    at = found + literal.length;
+  }
+  return true;
+}

@@ -1,0 +1,17 @@
+/** What `tools/list` shows (ruling 7). Whatever is shown, every permitted public name stays callable. */
+export const EXPOSURES = ['direct', 'agent', 'discovery', 'auto'] as const;
+export type Exposure = (typeof EXPOSURES)[number];
+
+export function isExposure(value: unknown): value is Exposure {
+  return (EXPOSURES as readonly unknown[]).includes(value);
+}
+
+/** `auto` shows everything until the visible list is longer than the threshold, then the discovery tools. */
+export function settleExposure(
+  exposure: Exposure,
+  visibleTools: number,
+  autoThreshold: number,
+): Exclude<Exposure, 'auto'> {
+  if (exposure !== 'auto') return exposure;
+  return visibleTools > autoThreshold ? 'discovery' : 'direct';
+}

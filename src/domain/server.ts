@@ -1,0 +1,56 @@
+/**
+ * A server as an operator configures it, and the words for how it is doing. No I/O, no connection:
+ * a downstream (ports/downstreams.ts) is the same thing once connected.
+ */
+import type { Secret } from './secret.ts';
+
+/** The key under which an operator configured a server; also the first part of its public names. */
+export type ServerKey = string;
+
+export interface StdioLaunch {
+  kind: 'stdio';
+  command: string;
+  args: readonly string[];
+  /** Added to the allow-listed environment of the child; values may be secrets. */
+  env: ReadonlyMap<string, Secret>;
+  /** Absolute, or null for the gateway's own working directory. */
+  cwd: string | null;
+}
+
+export interface HttpAddress {
+  kind: 'http';
+  url: string;
+  /** Sent on every request to this server; names lower-case. */
+  headers: ReadonlyMap<string, Secret>;
+  /** `auto`: Streamable HTTP, and HTTP+SSE when the server answers that with 4xx. */
+  transport: 'auto' | 'streamable-http' | 'sse';
+}
+
+/** Who shares one connection (and one child process): ruling 21. */
+export type Sharing = 'per-principal' | 'per-session' | 'shared';
+
+export interface ServerSpec {
+  key: ServerKey;
+  description: string | null;
+  enabled: boolean;
+  link: StdioLaunch | HttpAddress;
+  /** `auto`: modern where the server speaks it; the verdict is cached per server. */
+  era: 'auto' | 'legacy' | 'modern';
+  sharing: Sharing;
+  start: 'eager' | 'lazy';
+  /** From spawn or connect until the handshake is through. */
+  connectTimeoutMs: number;
+  /** One list request (a page of tools/list and the like). */
+  listTimeoutMs: number;
+  /** One call; null: no limit but the caller's. */
+  callTimeoutMs: number | null;
+  /** Calls under way at once on one connection set; the rest queue up to maxQueued, then fail at once. */
+  maxInFlight: number;
+  maxQueued: number;
+}
+
+/**
+ * `idle`: lazy and not yet used. `connecting`. `ready`. `down`: failed, will be tried again.
+ * `failed`: crash loop, tried only by the breaker's probe. `disabled`: configured off.
+ */
+export type ServerStatus = 'idle' | 'connecting' | 'ready' | 'down' | 'failed' | 'disabled';

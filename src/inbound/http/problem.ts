@@ -1,0 +1,43 @@
+/** How an HTTP refusal that is not JSON-RPC is spelled: `{error}` (contract, section 1.12), and the headers it carries. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { endLingering } from './body.ts';
+
+/** On every answer that is not MCP: no sniffing, no storing, no framing. */
+export const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+} as const;
+
+/** A body up to this size is read and thrown away to keep the connection; reconnecting would cost more. */
+const CHEAP_BODY = 65_536;
+
+/** Answers and, where a body is under way that is not worth waiting for, closes the connection after it. */
+export function refuse(
+  req: IncomingMessage,
+  res: ServerResponse,
+  status: number,
+  error: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const payload = JSON.stringify({ error });
+  const unread = !req.complete && hasBody(req) && !(Number(req.headers['content-length']) <= CHEAP_BODY);
+  res.writeHead(status, {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(payload),
+    'x-request-id': randomUUID(),
+    ...headers,
+    ...(unread ? { connection: 'close' } : {}),
+  });
+  if (unread) endLingering(req, res, payload);
+  else res.end(payload);
+}
+
+export function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}

@@ -1,0 +1,291 @@
+/**
+ * The HTTP listener: one node:http server, guards in front of every route, limits, and an orderly end.
+ * MCP doors write to the Node response themselves (no conversion on the hot path); Hono has every other route.
+ * Refused here: what HTTP forbids (RFC 9112; `insecureHTTPParser` stays off), foreign hosts and origins, and more
+ * than may be under way at once.
+ */
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
+import type { ListenConfig } from '../../config/config.ts';
+import type { Challenge, Identity } from '../../domain/identity.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { MetricsReader } from '../../ports/metrics.ts';
+import { allowOrigin, answerOptions } from './cors.ts';
+import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
+import { refuse } from './problem.ts';
+import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness } from './routes.ts';
+
+export interface HttpDeps {
+  listen: ListenConfig;
+  version: string;
+  log: Log;
+  clock: Clock;
+  /** Native handler of the MCP doors; returns false when the path is none of its own. Runs after the guards. */
+  mcp(req: IncomingMessage, res: ServerResponse, path: string): boolean;
+  /** Authorises /metrics. */
+  identify(headers: IncomingHttpHeaders): Identity | Challenge;
+  readiness(): Readiness;
+  metrics: MetricsReader | null;
+}
+
+export interface HttpServer {
+  /** Rejects when the address is taken or not ours (the error of node:net, with its code). */
+  start(): Promise<{ host: string; port: number }>;
+  /**
+   * /ready says 503 and new requests are refused at once; then idle sockets are closed, requests under way get up to
+   * `graceMs`, and what is left is cut. Called again, the earlier of the two deadlines holds: `stop(0)` is now.
+   */
+  stop(graceMs: number): Promise<void>;
+  /** Takes a standing stream out of `maxInFlight`: it waits and works for nobody. It still delays `stop`. */
+  holdOpen(res: ServerResponse): void;
+  connections(): number;
+  /** Requests whose answer is not finished, standing streams among them. */
+  inFlight(): number;
+}
+
+const HEADERS_TIMEOUT_MS = 15_000;
+/** For the request alone; a response may stream for days. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const TIMEOUT_CHECK_MS = 5_000;
+/** Longer than the 60 s after which common proxies drop an idle connection: they must be the ones to close it. */
+const KEEP_ALIVE_MS = 65_000;
+const MAX_HEADER_BYTES = 16_384;
+const MAX_CONNECTIONS = 16_384;
+const BACKLOG = 4_096;
+const BAD_CLIENT_LINGER_MS = 500;
+
+/** A response that remembers whether it holds one of the `maxInFlight` places. */
+class GateResponse extends ServerResponse {
+  holdsPlace = false;
+}
+
+interface No {
+  reason: 'shutting_down' | 'host' | 'origin' | 'overloaded';
+  status: number;
+  error: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+const CLOSE = { connection: 'close' };
+const SHUTTING_DOWN: No = {
+  reason: 'shutting_down',
+  status: 503,
+  error: 'shutting_down',
+  headers: { 'retry-after': '1', ...CLOSE },
+};
+const OVERLOADED: No = { reason: 'overloaded', status: 503, error: 'overloaded', headers: { 'retry-after': '1' } };
+
+export function createHttpServer(deps: HttpDeps): HttpServer {
+  const { listen, log, clock } = deps;
+  let guard: Guard | null = null;
+  let connections = 0;
+  let inFlight = 0;
+  let places = 0;
+  let isDraining = false;
+  let whenQuiet: (() => void) | null = null;
+  let closed: Promise<void> | null = null;
+  const refused = new Map<No['reason'] | 'connections' | 'unreadable', number>();
+
+  const routes = createRoutes({
+    ...deps,
+    readiness: () => (isDraining ? { ready: false, reason: 'shutting down', serversConfigured: 0 } : deps.readiness()),
+  });
+  const answerRoute = getRequestListener(routes.fetch, {
+    // Only for HTTP/1.0 without Host: URLs of ours are never built from it.
+    hostname: 'localhost',
+    overrideGlobalObjects: false,
+  });
+
+  function onClose(this: GateResponse): void {
+    if (this.holdsPlace) {
+      this.holdsPlace = false;
+      places -= 1;
+    }
+    inFlight -= 1;
+    if (isDraining) {
+      // The socket counts as idle only after this turn.
+      setImmediate(() => server.closeIdleConnections());
+      if (inFlight === 0) whenQuiet?.();
+    }
+  }
+
+  function front(req: IncomingMessage, res: GateResponse, awaitsContinue: boolean): void {
+    inFlight += 1;
+    res.on('close', onClose);
+    // The guard first: it brings the target into the one form that everybody below reads.
+    const badHost = guard?.checkHost(req) ?? null;
+    const path = pathOf(req.url);
+    const isOperators = OPERATOR_PATHS.has(path);
+
+    const no = admit(req, res, badHost, isOperators);
+    if (no !== null) {
+      refused.set(no.reason, (refused.get(no.reason) ?? 0) + 1);
+      refuse(req, res, no.status, no.error, no.headers);
+    } else if (req.method === 'OPTIONS') {
+      answerOptions(req, res);
+    } else if (awaitsContinue && Number(req.headers['content-length']) > listen.maxBodyBytes) {
+      // Before the 100, so that a client that asks first is spared the upload.
+      refuse(req, res, 413, 'too_large', CLOSE);
+    } else {
+      if (awaitsContinue) res.writeContinue();
+      serve(req, res, path, isOperators);
+    }
+  }
+
+  /** Null lets the request in and gives it its place; the order is from the broadest reason to the cheapest. */
+  function admit(req: IncomingMessage, res: GateResponse, badHost: BadHeader | null, isOperators: boolean): No | null {
+    if (isDraining) {
+      if (!isOperators) return SHUTTING_DOWN;
+      res.setHeader('connection', 'close');
+    }
+    if (badHost !== null) return { ...badHost, reason: 'host', headers: badHost.status === 400 ? CLOSE : {} };
+    const origin = req.headers.origin;
+    if (origin !== undefined) {
+      const badOrigin = guard?.checkOrigin(origin) ?? null;
+      if (badOrigin !== null) return { ...badOrigin, reason: 'origin', headers: {} };
+      allowOrigin(res, origin);
+    }
+    if (isOperators || req.method === 'OPTIONS') return null;
+    if (places >= listen.maxInFlight) return OVERLOADED;
+    places += 1;
+    res.holdsPlace = true;
+    return null;
+  }
+
+  function serve(req: IncomingMessage, res: GateResponse, path: string, isOperators: boolean): void {
+    try {
+      if (!isOperators && deps.mcp(req, res, path)) return;
+      answerRoute(req, res).catch(cause => fail(req, res, path, cause));
+    } catch (cause) {
+      fail(req, res, path, cause);
+    }
+  }
+
+  function fail(req: IncomingMessage, res: ServerResponse, path: string, cause: unknown): void {
+    log.error('request failed', {
+      path,
+      detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    });
+    if (res.headersSent) res.destroy();
+    else refuse(req, res, 500, 'internal_error');
+  }
+
+  const server = createServer(
+    {
+      ServerResponse: GateResponse,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+      // Finds peers that vanished behind a standing stream.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      // The guard answers a missing Host itself, with a body.
+      requireHostHeader: false,
+    },
+    (req, res) => front(req, res, false),
+  );
+  // Headers beyond a count would be dropped without a word; the size limit bounds them and refuses.
+  server.maxHeadersCount = 0;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('checkContinue', (req, res) => front(req, res, true));
+  server.on('connection', (socket: Socket) => {
+    connections += 1;
+    socket.on('close', () => {
+      connections -= 1;
+    });
+  });
+  server.on('drop', () => refused.set('connections', (refused.get('connections') ?? 0) + 1));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    refused.set('unreadable', (refused.get('unreadable') ?? 0) + 1);
+    answerUnreadable(error, socket as Socket, clock.after);
+  });
+
+  const { metrics } = deps;
+  if (metrics !== null) {
+    metrics.gauge('gatehouse_http_connections', 'Open HTTP connections.', () => [{ labels: {}, value: connections }]);
+    metrics.gauge('gatehouse_http_requests_in_flight', 'HTTP requests whose answer is not finished.', () => [
+      { labels: {}, value: inFlight },
+    ]);
+    metrics.counter('gatehouse_http_refused_total', 'HTTP requests refused before any handler saw them.', () =>
+      [...refused].map(([reason, value]) => ({ labels: { reason }, value })),
+    );
+  }
+
+  async function drainAndClose(quiet: Promise<void>): Promise<void> {
+    // Requests that have arrived but were not read yet belong to this side of the line.
+    await nextTurn();
+    server.closeIdleConnections();
+    if (inFlight > 0) await quiet;
+    await nextTurn();
+    const gone = new Promise<void>(resolve => server.close(() => resolve()));
+    server.closeAllConnections();
+    await gone;
+  }
+
+  return {
+    start() {
+      return new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: listen.host, port: listen.port, backlog: BACKLOG }, () => {
+          server.off('error', reject);
+          server.on('error', error => log.error('listener failed', { code: (error as NodeJS.ErrnoException).code }));
+          const address = server.address();
+          const port = typeof address === 'object' && address !== null ? address.port : listen.port;
+          resolve({ host: listen.host, port });
+        });
+        guard = createGuard(listen);
+      });
+    },
+
+    stop(graceMs) {
+      isDraining = true;
+      const cut = (): void => whenQuiet?.();
+      if (closed === null) {
+        closed = drainAndClose(
+          new Promise(resolve => {
+            whenQuiet = resolve;
+          }),
+        );
+      }
+      const cancel = clock.after(graceMs, cut);
+      return closed.finally(cancel);
+    },
+
+    holdOpen(res) {
+      if (!(res instanceof GateResponse) || !res.holdsPlace) return;
+      res.holdsPlace = false;
+      places -= 1;
+    },
+    connections: () => connections,
+    inFlight: () => inFlight,
+  };
+}
+
+/** Answers bytes that are not HTTP, where an answer can still be put on the wire, and closes. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, after: Clock['after']): void {
+  // The response under way on this socket, if any: bytes written into the middle of it would be read as its body.
+  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.writableEnded || current?.headersSent === true) {
+    socket.destroy();
+    return;
+  }
+  const [status, word] = unreadable(error.code);
+  const body = JSON.stringify({ error: word });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  // The rest of what it sends is not looked at; a moment for the answer to arrive before the reset.
+  after(BAD_CLIENT_LINGER_MS, () => socket.destroy());
+}
+
+function unreadable(code: string | undefined): readonly [string, string] {
+  if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'headers_too_large'];
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'request_timeout'];
+  return ['400 Bad Request', 'invalid_request'];
+}

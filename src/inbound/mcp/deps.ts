@@ -1,0 +1,28 @@
+/** What every MCP transport needs of the house, handed in once by app.ts. */
+import type { SessionConfig } from '../../config/config.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
+import type { Log } from '../../ports/log.ts';
+import type { CatalogBook } from '../../services/catalog/catalog-book.ts';
+import type { Gateway } from '../../services/gateway/gateway.ts';
+import type { NewsDesk } from '../../services/gateway/news.ts';
+import type { Identify } from '../../services/identity/identify.ts';
+import type { KeepAlive } from './keep-alive.ts';
+import type { SessionTable } from './session-table.ts';
+
+export interface McpDeps {
+  gateway: Gateway;
+  catalog: CatalogBook;
+  news: NewsDesk;
+  downstreams: Downstreams;
+  identify: Identify;
+  sessions: SessionTable;
+  limits: Pick<SessionConfig, 'maxEvents' | 'maxEventBytes'>;
+  keepAlive: KeepAlive;
+  clock: Clock;
+  log: Log;
+  version: string;
+  maxBodyBytes: number;
+  /** Unique per request, for logs and error answers. */
+  nextRequestId(): string;
+}

@@ -1,0 +1,38 @@
+/**
+ * URLs -> doors: `/mcp` for everything (its exposure fixed by `/mcp/direct|agent|discovery`), `/<server>/mcp` for one
+ * server under its own names, the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients (ruling 1).
+ */
+import type { Door } from '../../domain/call.ts';
+
+export interface Entrance {
+  door: Door;
+  transport: 'streamable' | 'sse' | 'sse-post';
+  /** `POST /`: JSON-only `Accept`, and requests without a session. */
+  lenient: boolean;
+}
+
+const EVERYTHING: Door = { server: null, exposure: null };
+const streamable = (door: Door): Entrance => ({ door, transport: 'streamable', lenient: false });
+
+const FIXED: Record<string, Entrance> = {
+  '/mcp': streamable(EVERYTHING),
+  '/': { door: EVERYTHING, transport: 'streamable', lenient: true },
+  '/mcp/direct': streamable({ server: null, exposure: 'direct' }),
+  '/mcp/agent': streamable({ server: null, exposure: 'agent' }),
+  '/mcp/discovery': streamable({ server: null, exposure: 'discovery' }),
+  '/sse': { door: EVERYTHING, transport: 'sse', lenient: false },
+  '/messages': { door: EVERYTHING, transport: 'sse-post', lenient: false },
+};
+
+const PER_SERVER = /^\/([A-Za-z0-9._-]{1,64})\/(mcp|sse|messages)$/;
+
+/** Null: no MCP door. A server's door is found whether or not the server exists; the caller looks it up. */
+export function findEntrance(path: string): Entrance | null {
+  const fixed = Object.hasOwn(FIXED, path) ? FIXED[path] : undefined;
+  if (fixed !== undefined) return fixed;
+  const parts = PER_SERVER.exec(path);
+  if (parts?.[1] === undefined) return null;
+  const door: Door = { server: parts[1], exposure: null };
+  const transport = parts[2] === 'mcp' ? 'streamable' : parts[2] === 'sse' ? 'sse' : 'sse-post';
+  return { door, transport, lenient: false };
+}

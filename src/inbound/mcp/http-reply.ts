@@ -1,0 +1,168 @@
+/**
+ * The response of one POST. It stays undecided as long as possible: a plain JSON answer is the cheap case; the first
+ * message before the answer, or a long wait, turns it into an event stream (Streamable HTTP).
+ *
+ * Legacy: the connection may drop and come back; events are kept in the session's log. Modern: a closed response is
+ * the client's cancellation.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Handled } from '../../domain/call.ts';
+import type { Era } from '../../domain/era.ts';
+import { EventStreamResponse } from './event-stream.ts';
+import { byteLength, type Frame, toLine } from './frames.ts';
+import type { KeepAlive, Kept } from './keep-alive.ts';
+import type { Outlet } from './outlet.ts';
+import { httpStatus, retryAfterSeconds } from './respond.ts';
+import type { Resumable, SessionStreams } from './session-streams.ts';
+
+/** A call that takes longer than this is answered on a stream, so that nothing between us takes silence for death. */
+const STREAM_AFTER_MS = 5000;
+/** Where a client may be disconnected and come back, it is told to wait this long. */
+const RETRY_MS = 1000;
+
+export class HttpReply implements Outlet, Kept, Resumable {
+  readonly #res: ServerResponse;
+  readonly #era: Era;
+  readonly #acceptsStream: boolean;
+  readonly #openStreams: (() => SessionStreams) | null;
+  #streams: SessionStreams | null = null;
+  readonly #keepAlive: KeepAlive;
+  readonly #openedAtMs: number;
+  readonly #isBatch: boolean;
+  /** Answers still to come. */
+  #pending: number;
+  #answers: string[] = [];
+  #stream: EventStreamResponse | null = null;
+  #streamId: string | null = null;
+  #streaming = false;
+  /** What to do when the client closes the response before it was answered. */
+  onClosed: (() => void) | null = null;
+
+  constructor(
+    res: ServerResponse,
+    options: {
+      era: Era;
+      acceptsStream: boolean;
+      /** The session's streams, where a broken one can be resumed; asked for with the first event only. */
+      streams: (() => SessionStreams) | null;
+      keepAlive: KeepAlive;
+      nowMs: number;
+      /** Null: one request, answered as an object. A number: a batch, answered as an array. */
+      batch: number | null;
+    },
+  ) {
+    this.#res = res;
+    this.#era = options.era;
+    this.#acceptsStream = options.acceptsStream;
+    this.#openStreams = options.streams;
+    this.#keepAlive = options.keepAlive;
+    this.#openedAtMs = options.nowMs;
+    this.#isBatch = options.batch !== null;
+    this.#pending = options.batch ?? 1;
+    this.#keepAlive.add(this);
+    if (options.era === 'modern') {
+      res.once('close', () => {
+        if (this.#pending === 0) return;
+        this.#keepAlive.delete(this);
+        this.onClosed?.();
+      });
+    }
+  }
+
+  message(text: string): boolean {
+    if (!this.#acceptsStream) return false;
+    this.#startStream();
+    return this.#event(text);
+  }
+
+  answer(frame: Frame, handled: Handled): void {
+    if (this.#pending === 0) return;
+    this.#pending--;
+    if (this.#streaming) {
+      this.#event(toLine(frame));
+      if (this.#pending === 0) this.end();
+    } else if (this.#isBatch) {
+      this.#answers.push(toLine(frame));
+      if (this.#pending === 0)
+        this.#writeJson(200, { head: `[${this.#answers.join(',')}]`, bytes: null, tail: '' }, null);
+    } else {
+      const retryAfter = handled.kind === 'failure' ? retryAfterSeconds(handled) : null;
+      this.#writeJson(httpStatus(this.#era, handled), frame, retryAfter);
+    }
+  }
+
+  /** Ends an open stream without another message. */
+  end(): void {
+    this.#pending = 0;
+    this.#keepAlive.delete(this);
+    if (this.#streamId !== null) this.#streams?.live.delete(this.#streamId);
+    this.#stream?.end();
+  }
+
+  /** Opens the stream at once: for answers that are streams by nature. */
+  startStream(): void {
+    this.#startStream();
+  }
+
+  /** A client that lost this stream came back for it. */
+  attach(stream: EventStreamResponse): void {
+    this.#stream?.end();
+    this.#stream = stream;
+  }
+
+  tick(nowMs: number): void {
+    if (this.#stream !== null) this.#stream.keepAlive();
+    else if (this.#acceptsStream && !this.#streaming && nowMs - this.#openedAtMs >= STREAM_AFTER_MS)
+      this.#startStream();
+  }
+
+  #startStream(): void {
+    if (this.#streaming) return;
+    this.#streaming = true;
+    if (!this.#res.destroyed) {
+      const stream: EventStreamResponse = new EventStreamResponse(this.#res, {}, () => {
+        if (this.#stream === stream) this.#stream = null;
+      });
+      this.#stream = stream;
+    }
+    if (this.#openStreams !== null) {
+      this.#streams = this.#openStreams();
+      this.#streamId = this.#streams.log.openStream();
+      this.#streams.live.set(this.#streamId, this);
+      if (this.#streams.primes) {
+        this.#event('');
+        this.#stream?.retry(RETRY_MS);
+      }
+    }
+    for (const answer of this.#answers.splice(0)) this.#event(answer);
+  }
+
+  /** True when the message was sent or is kept for the client's return. */
+  #event(text: string): boolean {
+    if (this.#streams === null || this.#streamId === null) return this.#stream?.event(null, text) ?? false;
+    const id = this.#streams.log.append(this.#streamId, text);
+    this.#stream?.event(id, text);
+    return true;
+  }
+
+  #writeJson(status: number, frame: Frame, retryAfter: number | null): void {
+    this.#keepAlive.delete(this);
+    const res = this.#res;
+    if (res.destroyed) return;
+    const headers: Record<string, string | number> = {
+      'content-type': 'application/json',
+      'content-length': byteLength(frame),
+    };
+    if (retryAfter !== null) headers['retry-after'] = retryAfter;
+    res.writeHead(status, headers);
+    if (frame.bytes === null) {
+      res.end(frame.head);
+      return;
+    }
+    res.cork();
+    res.write(frame.head);
+    res.write(frame.bytes);
+    res.end(frame.tail);
+    res.uncork();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * HTTP+SSE, the transport of 2024-11-05: GET opens the stream and names the URL to post to; everything the client posts
+ * is answered on the stream. Kept because clients that know nothing else are still about.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { Json } from '../../domain/json.ts';
+import { readBody } from '../http/body.ts';
+import { readMessage } from './classify.ts';
+import type { McpDeps } from './deps.ts';
+import type { Entrance } from './doors.ts';
+import { EventStreamResponse } from './event-stream.ts';
+import { type Frame, toLine } from './frames.ts';
+import {
+  refuseChallenged,
+  refuseMediaType,
+  refuseMethod,
+  refuseSession,
+  refuseUnacceptable,
+  refuseWith,
+} from './http-refusals.ts';
+import { isTooDeep } from './json-depth.ts';
+import { dispatchLegacy } from './legacy-dispatch.ts';
+import type { Outlet } from './outlet.ts';
+import type { Session } from './session.ts';
+
+export interface LegacySse {
+  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance): void;
+  finish(): void;
+}
+
+export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) => void): LegacySse {
+  const streams = new Map<Session, EventStreamResponse>();
+
+  function open(req: IncomingMessage, res: ServerResponse, { door }: Entrance, who: Identity): void {
+    const { accept } = req.headers;
+    if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
+      return refuseUnacceptable(req, res, 'text/event-stream');
+    }
+    const session = deps.sessions.open(who, door, '2024-11-05');
+    if (session === null)
+      return refuseWith(req, res, 'legacy', null, failure('OVERLOADED', {}, { say: 'Too many open sessions.' }));
+    holdOpen(res);
+    session.uses++;
+    const stream: EventStreamResponse = new EventStreamResponse(res, {}, () => {
+      streams.delete(session);
+      deps.keepAlive.delete(kept);
+      // There is no way back to a stream of this transport: its session ends with it.
+      deps.sessions.end(session, 'the client closed the stream');
+    });
+    const kept = { tick: () => stream.keepAlive() };
+    streams.set(session, stream);
+    deps.keepAlive.add(kept);
+    session.standalone = text => stream.event(null, text, 'message');
+    const base = door.server === null ? '' : `/${door.server}`;
+    stream.event(null, `${base}/messages?sessionId=${session.id}`, 'endpoint');
+  }
+
+  function post(req: IncomingMessage, res: ServerResponse, { door }: Entrance, who: Identity): void {
+    const id = new URLSearchParams(req.url?.split('?')[1] ?? '').get('sessionId');
+    const session = id === null ? null : deps.sessions.find(id, who);
+    const stream = session === null ? undefined : streams.get(session);
+    if (id === null) return refuseSession(req, res, 'missing');
+    if (session === null || stream === undefined || session.door.server !== door.server)
+      return refuseSession(req, res, 'unknown');
+    if (!/^application\/json\s*(?:;|$)/i.test(req.headers['content-type'] ?? '')) return refuseMediaType(req, res);
+    readBody(req, deps.maxBodyBytes, body => {
+      if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
+      const message = isTooDeep(body) ? null : parse(body);
+      if (message === null) return refuseWith(req, res, 'legacy', null, failure('PARSE_ERROR'));
+      if (message.kind === 'refused') return refuseWith(req, res, 'legacy', message.id, message.failure);
+      res.writeHead(202).end();
+      dispatchLegacy(deps, session, message, outletOf(stream));
+    });
+  }
+
+  return {
+    handle(req, res, entrance) {
+      const who = deps.identify(req.headers);
+      if (who.kind === 'challenge') return refuseChallenged(req, res, who);
+      const [method, run] = entrance.transport === 'sse' ? (['GET', open] as const) : (['POST', post] as const);
+      if (req.method !== method) return refuseMethod(req, res, method);
+      run(req, res, entrance, who);
+    },
+    finish() {
+      for (const stream of [...streams.values()]) stream.end();
+    },
+  };
+}
+
+function outletOf(stream: EventStreamResponse): Outlet {
+  return {
+    message: text => stream.event(null, text, 'message'),
+    answer: (frame: Frame) => void stream.event(null, toLine(frame), 'message'),
+  };
+}
+
+function parse(body: Buffer) {
+  try {
+    return readMessage(JSON.parse(body.toString('utf8')) as Json);
+  } catch {
+    return null;
+  }
+}

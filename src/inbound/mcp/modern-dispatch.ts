@@ -1,0 +1,191 @@
+/**
+ * Modern messages (2026-07-28): every request stands alone, with its own envelope. The same for HTTP and stdio;
+ * what only HTTP has (headers, status codes) is the transport's.
+ */
+import type { Call, Door, Handled } from '../../domain/call.ts';
+import { META, MODERN_REVISIONS, TASKS_EXTENSION } from '../../domain/era.ts';
+import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
+import type { RpcId } from '../../domain/rpc.ts';
+import type { News } from '../../services/gateway/news.ts';
+import { composeWelcome } from '../../services/gateway/welcome.ts';
+import type { Envelope } from './classify.ts';
+import type { McpDeps } from './deps.ts';
+import { notificationText } from './frames.ts';
+import type { Outlet } from './outlet.ts';
+import { RequestLine } from './request-line.ts';
+import { toFrame } from './respond.ts';
+
+/** Methods this revision deleted: not found, whoever would still know them. */
+const LEGACY_ONLY = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'tasks/result',
+  'tasks/list',
+]);
+
+export interface ModernRequest {
+  id: RpcId;
+  method: string;
+  /** Without envelope keys and progress token. */
+  params: JsonObject;
+  envelope: Envelope;
+  progressToken: RpcId | null;
+  who: Identity;
+  door: Door;
+}
+
+/** Something that can be told to stop: a call (its cancellation) or a listen stream (its end). */
+export interface Running {
+  cancel(reason: string): void;
+  /** The gateway stops: a listen stream ends with its empty result. */
+  finish(): void;
+}
+
+const DONE: Running = { cancel: () => {}, finish: () => {} };
+
+/** `onFinished` is called once, when the request is answered. */
+export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinished: () => void): Running {
+  const { id, method, params, envelope } = request;
+  const answer = (handled: Handled) => {
+    onFinished();
+    outlet.answer(toFrame('modern', id, method, handled), handled);
+  };
+  if (LEGACY_ONLY.has(method)) {
+    answer(failure('METHOD_NOT_FOUND'));
+    return DONE;
+  }
+  if (method === 'server/discover') {
+    answer(discover(deps, request.door));
+    return DONE;
+  }
+  if (method === 'subscriptions/listen') return listen(deps, request, outlet, onFinished);
+  if (method.startsWith('tasks/') && !(TASKS_EXTENSION in objectOrEmpty(envelope.clientCapabilities.extensions))) {
+    answer(failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }));
+    return DONE;
+  }
+  const line = new RequestLine(envelope, outlet, request.progressToken);
+  const call: Call = {
+    id: deps.nextRequestId(),
+    method,
+    params,
+    door: request.door,
+    era: 'modern',
+    receivedAtMs: deps.clock.monotonicMs(),
+  };
+  void deps.gateway.handle(request.who, call, line).then(answer);
+  return { cancel: reason => line.cancel(reason), finish: () => {} };
+}
+
+function discover(deps: McpDeps, door: Door): Handled {
+  const { serverInfo, capabilities, instructions } = composeWelcome(
+    deps.catalog.current(),
+    door,
+    'modern',
+    deps.version,
+  );
+  const result: JsonObject = {
+    resultType: 'complete',
+    supportedVersions: [...MODERN_REVISIONS],
+    capabilities,
+    instructions,
+    ttlMs: 0,
+    cacheScope: 'private',
+    _meta: { [META.serverInfo]: serverInfo },
+  };
+  return { kind: 'answer', era: 'modern', result, bytes: null };
+}
+
+interface Filter {
+  toolsListChanged: boolean;
+  promptsListChanged: boolean;
+  resourcesListChanged: boolean;
+  resourceSubscriptions: string[];
+}
+
+/** A listen stream holds at most this many resources. */
+const MAX_WATCHED = 1000;
+
+function listen(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinished: () => void): Running {
+  const { id, who, door } = request;
+  const filter = readFilter(request.params.notifications);
+  const subscriber = {};
+  const watched = new Set<string>();
+  let stopNews = () => {};
+  let open = true;
+
+  const tag = (params: JsonObject): JsonObject => ({
+    ...params,
+    _meta: { ...objectOrEmpty(params._meta), [META.subscriptionId]: id },
+  });
+
+  function close(): boolean {
+    if (!open) return false;
+    open = false;
+    stopNews();
+    deps.gateway.endSubscriber(subscriber);
+    return true;
+  }
+
+  void (async () => {
+    const uris = await deps.gateway.watch(who, door, filter.resourceSubscriptions, subscriber);
+    if (!open) return;
+    for (const uri of uris) watched.add(uri);
+    const honoured: JsonObject = {
+      ...(filter.toolsListChanged ? { toolsListChanged: true } : {}),
+      ...(filter.promptsListChanged ? { promptsListChanged: true } : {}),
+      ...(filter.resourcesListChanged ? { resourcesListChanged: true } : {}),
+      ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
+    };
+    outlet.message(notificationText('notifications/subscriptions/acknowledged', tag({ notifications: honoured })));
+    stopNews = deps.news.subscribe(news => {
+      const told = toldOf(news, filter, watched);
+      if (told !== null) outlet.message(notificationText(told.method, tag(told.params)));
+    });
+  })();
+
+  return {
+    cancel() {
+      if (close()) onFinished();
+    },
+    finish() {
+      if (!close()) return;
+      onFinished();
+      const end: Handled = {
+        kind: 'answer',
+        era: 'modern',
+        result: { resultType: 'complete', _meta: { [META.subscriptionId]: id } },
+        bytes: null,
+      };
+      outlet.answer(toFrame('modern', id, 'subscriptions/listen', end), end);
+    },
+  };
+}
+
+function readFilter(given: unknown): Filter {
+  const filter = isJsonObject(given) ? given : {};
+  const uris = Array.isArray(filter.resourceSubscriptions) ? filter.resourceSubscriptions : [];
+  return {
+    toolsListChanged: filter.toolsListChanged === true,
+    promptsListChanged: filter.promptsListChanged === true,
+    resourcesListChanged: filter.resourcesListChanged === true,
+    resourceSubscriptions: uris.filter(uri => typeof uri === 'string').slice(0, MAX_WATCHED),
+  };
+}
+
+function toldOf(
+  news: News,
+  filter: Filter,
+  watched: ReadonlySet<string>,
+): { method: string; params: JsonObject } | null {
+  if (news.kind === 'list-changed') {
+    return filter[`${news.what}ListChanged`] ? { method: `notifications/${news.what}/list_changed`, params: {} } : null;
+  }
+  if (news.kind === 'resource-updated' && watched.has(news.uri))
+    return { method: 'notifications/resources/updated', params: news.params };
+  return null;
+}

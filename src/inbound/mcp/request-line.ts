@@ -1,0 +1,81 @@
+/**
+ * The line of one request: what the gateway may tell or ask the client while it works. Legacy lines ask through their
+ * session; a modern client cannot be asked (its calls are parked instead).
+ */
+import type { ClientAnswer, Line } from '../../domain/call.ts';
+import type { Era, LogLevel, Revision } from '../../domain/era.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { RpcId } from '../../domain/rpc.ts';
+import type { Envelope } from './classify.ts';
+import { notificationText } from './frames.ts';
+import type { Outlet } from './outlet.ts';
+import type { Session } from './session.ts';
+
+export class RequestLine implements Line {
+  readonly revision: Revision;
+  readonly era: Era;
+  readonly clientCapabilities: JsonObject;
+  readonly clientInfo: JsonObject | null;
+  readonly logLevel: LogLevel | null;
+  readonly subscriber: object | null;
+  readonly #session: Session | null;
+  readonly #outlet: Outlet;
+  readonly #progressToken: RpcId | null;
+  #stop: ((reason: string) => void) | null = null;
+  #cancelled = false;
+
+  constructor(from: Session | Envelope, outlet: Outlet, progressToken: RpcId | null) {
+    const session = 'who' in from ? from : null;
+    this.#session = session;
+    this.#outlet = outlet;
+    this.#progressToken = progressToken;
+    this.subscriber = session;
+    this.era = session === null ? 'modern' : 'legacy';
+    this.revision = from.revision;
+    this.clientCapabilities = from.clientCapabilities;
+    this.clientInfo = from.clientInfo;
+    this.logLevel = from.logLevel;
+  }
+
+  get sessionId(): string | null {
+    return this.#session?.id ?? null;
+  }
+
+  get wantsProgress(): boolean {
+    return this.#progressToken !== null;
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  whenCancelled(stop: (reason: string) => void): void {
+    this.#stop = stop;
+    if (this.#cancelled) stop('cancelled');
+  }
+
+  cancel(reason: string): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    this.#stop?.(reason);
+  }
+
+  notify(method: string, params: JsonObject): void {
+    if (method !== 'notifications/progress') {
+      this.#send(notificationText(method, params));
+    } else if (this.#progressToken !== null) {
+      this.#send(notificationText(method, { ...params, progressToken: this.#progressToken }));
+    }
+  }
+
+  ask(method: string, params: JsonObject): Promise<ClientAnswer> {
+    if (this.#session === null) {
+      return Promise.resolve({ kind: 'error', error: { code: -32601, message: 'The client cannot be asked.' } });
+    }
+    return this.#session.ask(text => this.#send(text), method, params);
+  }
+
+  #send(text: string): boolean {
+    return this.#outlet.message(text) || (this.#session?.standalone?.(text) ?? false);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * All sessions of HTTP clients: bounded in number, expiring when unused, ids of 122 random bits (UUID v4).
+ * A session is bound to the caller that opened it: shown by another it is as unknown as a random id.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Door } from '../../domain/call.ts';
+import type { LegacyRevision } from '../../domain/era.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { Session } from './session.ts';
+
+/** A table that is full makes room by ending sessions nobody used for this long. */
+const SPARE_AFTER_MS = 5 * 60_000;
+
+export interface SessionTable {
+  /** Null when the table is full of sessions in use. */
+  open(who: Identity, door: Door, revision: LegacyRevision): Session | null;
+  /** Slides the expiry. Null for unknown, expired and foreign ids alike. */
+  find(id: string, who: Identity): Session | null;
+  end(session: Session, reason: string): void;
+  all(): Iterable<Session>;
+  size(): number;
+  stop(): void;
+}
+
+export function createSessionTable(deps: {
+  clock: Clock;
+  ttlMs: number;
+  maxSessions: number;
+  onEnd: (session: Session) => void;
+}): SessionTable {
+  const { clock, ttlMs, maxSessions, onEnd } = deps;
+  const sessions = new Map<string, Session>();
+  let stopTimer = () => {};
+
+  function end(session: Session, reason: string): void {
+    if (!sessions.delete(session.id)) return;
+    session.end(reason);
+    onEnd(session);
+  }
+
+  const isExpired = (session: Session, afterMs: number) =>
+    session.uses === 0 && clock.monotonicMs() - session.lastUsedAtMs > afterMs;
+
+  function sweep(): void {
+    for (const session of sessions.values()) if (isExpired(session, ttlMs)) end(session, 'expired');
+    stopTimer = clock.after(Math.min(Math.max(ttlMs / 4, 100), 30_000), sweep);
+  }
+  sweep();
+
+  return {
+    open(who, door, revision) {
+      if (sessions.size >= maxSessions) {
+        // Oldest first: a Map keeps the order of insertion.
+        for (const session of sessions.values()) {
+          if (sessions.size < maxSessions) break;
+          if (isExpired(session, Math.min(ttlMs, SPARE_AFTER_MS))) end(session, 'made room');
+        }
+        if (sessions.size >= maxSessions) return null;
+      }
+      const session = new Session({ id: randomUUID(), who, door, revision, nowMs: clock.monotonicMs() });
+      sessions.set(session.id, session);
+      return session;
+    },
+    find(id, who) {
+      const session = sessions.get(id);
+      if (session === undefined || session.who.subject !== who.subject) return null;
+      if (isExpired(session, ttlMs)) {
+        end(session, 'expired');
+        return null;
+      }
+      session.lastUsedAtMs = clock.monotonicMs();
+      return session;
+    },
+    end,
+    all: () => sessions.values(),
+    size: () => sessions.size,
+    stop() {
+      stopTimer();
+      for (const session of [...sessions.values()]) end(session, 'shutting down');
+    },
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * A legacy client's MCP session: what the handshake settled, what is under way, and where unasked messages go.
+ * One object per client, whatever the transport; small, because there may be ten thousand.
+ */
+import type { ClientAnswer, Door } from '../../domain/call.ts';
+import type { LegacyRevision, LogLevel } from '../../domain/era.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { RpcId } from '../../domain/rpc.ts';
+import { requestText } from './frames.ts';
+import type { RequestLine } from './request-line.ts';
+import type { SessionStreams } from './session-streams.ts';
+
+/** Questions of servers that a client may have open at once. */
+const MAX_ASKS = 100;
+
+export class Session {
+  readonly id: string;
+  readonly who: Identity;
+  readonly door: Door;
+  readonly createdAtMs: number;
+  lastUsedAtMs: number;
+  revision: LegacyRevision;
+  clientCapabilities: JsonObject = {};
+  clientInfo: JsonObject | null = null;
+  logLevel: LogLevel | null = null;
+  /** Of HTTP sessions, once the first was opened. */
+  streams: SessionStreams | null = null;
+  /** Sends a message no request is waiting for; false when there is no stream to put it on. */
+  standalone: ((text: string) => boolean) | null = null;
+  /** Streams and calls under way: a session in use does not expire. */
+  uses = 0;
+  ended = false;
+  #lines: Map<RpcId, RequestLine> | null = null;
+  #asks: Map<RpcId, (answer: ClientAnswer) => void> | null = null;
+  #asked = 0;
+
+  constructor(facts: { id: string; who: Identity; door: Door; revision: LegacyRevision; nowMs: number }) {
+    this.id = facts.id;
+    this.who = facts.who;
+    this.door = facts.door;
+    this.revision = facts.revision;
+    this.createdAtMs = facts.nowMs;
+    this.lastUsedAtMs = facts.nowMs;
+  }
+
+  begin(id: RpcId, line: RequestLine): void {
+    this.#lines ??= new Map();
+    this.#lines.set(id, line);
+    this.uses++;
+  }
+
+  finish(id: RpcId, line: RequestLine): void {
+    if (this.#lines?.get(id) === line) this.#lines.delete(id);
+    this.uses--;
+  }
+
+  cancel(id: unknown, reason: string): void {
+    if (typeof id === 'string' || typeof id === 'number') this.#lines?.get(id)?.cancel(reason);
+  }
+
+  /** Puts a question to the client through `send`. Resolves with its answer, or an error when none can come. */
+  ask(send: (text: string) => boolean, method: string, params: JsonObject): Promise<ClientAnswer> {
+    this.#asks ??= new Map();
+    const asks = this.#asks;
+    if (asks.size >= MAX_ASKS) return Promise.resolve(unanswered('Too many open questions.'));
+    const id = `gatehouse-${++this.#asked}`;
+    return new Promise(resolve => {
+      asks.set(id, resolve);
+      if (send(requestText(id, method, params))) return;
+      asks.delete(id);
+      resolve(unanswered('The client cannot be asked: it has no open stream.'));
+    });
+  }
+
+  /** False when the answer belongs to no question of ours. */
+  answered(id: RpcId, answer: ClientAnswer): boolean {
+    const resolve = this.#asks?.get(id);
+    if (resolve === undefined) return false;
+    this.#asks?.delete(id);
+    resolve(answer);
+    return true;
+  }
+
+  /** Cancels what is under way and answers what was asked. */
+  end(reason: string): void {
+    this.ended = true;
+    for (const line of this.#lines?.values() ?? []) line.cancel(reason);
+    for (const resolve of this.#asks?.values() ?? []) resolve(unanswered('The session ended.'));
+    this.#asks?.clear();
+    this.standalone = null;
+    this.streams?.end();
+  }
+}
+
+function unanswered(message: string): ClientAnswer {
+  return { kind: 'error', error: { code: -32603, message } };
+}

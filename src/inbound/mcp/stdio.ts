@@ -1,0 +1,174 @@
+/**
+ * MCP over our own stdin and stdout, both eras. The opening message settles the era: an envelope or `server/discover`
+ * makes the client modern. One message a line; nothing but JSON-RPC ever goes to stdout.
+ */
+import type { Readable, Writable } from 'node:stream';
+import type { Door } from '../../domain/call.ts';
+import { type Era, LATEST_LEGACY } from '../../domain/era.ts';
+import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { Json } from '../../domain/json.ts';
+import type { RpcId } from '../../domain/rpc.ts';
+import { eraOf, type Message, readEnvelope, readMessage } from './classify.ts';
+import type { McpDeps } from './deps.ts';
+import { errorFrame, type Frame, toLine } from './frames.ts';
+import { isTooDeep } from './json-depth.ts';
+import { dispatchLegacy } from './legacy-dispatch.ts';
+import { dispatchModern, type Running } from './modern-dispatch.ts';
+import type { Outlet } from './outlet.ts';
+import { toFrame } from './respond.ts';
+import { Session } from './session.ts';
+
+const NEWLINE = 0x0a;
+/** A client that does not read is told no more: this many bytes may wait for it. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
+export interface StdioDoor {
+  /** Resolves when the client closed stdin and every answer it waits for was written. */
+  readonly finished: Promise<void>;
+  readonly session: Session;
+  finish(): void;
+}
+
+export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Readable; output: Writable }): StdioDoor {
+  const { input, output } = streams;
+  const door: Door = { server: null, exposure: null };
+  const session = new Session({ id: 'stdio', who, door, revision: LATEST_LEGACY, nowMs: deps.clock.monotonicMs() });
+  const running = new Map<RpcId, Running>();
+  let era: Era | null = null;
+  let ended = false;
+  let settle = () => {};
+  const finished = new Promise<void>(resolve => {
+    settle = resolve;
+  });
+  session.standalone = write;
+
+  function write(text: string): boolean {
+    if (output.destroyed || output.writableLength > MAX_WAITING_BYTES) return false;
+    output.write(`${text}\n`);
+    return true;
+  }
+
+  const outlet: Outlet = { message: write, answer: (frame: Frame) => void write(toLine(frame)) };
+  /** Legacy answers count down `session.uses`; the last one after the end of input lets the process go. */
+  const legacyOutlet: Outlet = {
+    message: write,
+    answer(frame) {
+      write(toLine(frame));
+      leaveWhenDone();
+    },
+  };
+
+  function leaveWhenDone(): void {
+    if (ended && session.uses === 0 && running.size === 0) settle();
+  }
+
+  function take(line: Buffer): void {
+    const message = read(line);
+    if (message === null) return;
+    const claims = eraOf(message, undefined);
+    era ??=
+      claims === 'modern' || (message.kind === 'request' && message.method === 'server/discover') ? 'modern' : 'legacy';
+    // A request with an envelope is modern whatever came first: hosts probe with server/discover and then fall back.
+    if (claims === 'modern' || (era === 'modern' && !(message.kind === 'request' && message.method === 'initialize')))
+      takeModern(message);
+    else {
+      era = 'legacy';
+      dispatchLegacy(deps, session, message, legacyOutlet);
+    }
+  }
+
+  function read(line: Buffer): Message | null {
+    try {
+      const value = isTooDeep(line) ? null : (JSON.parse(line.toString('utf8')) as Json);
+      const message = readMessage(value);
+      if (message.kind !== 'refused') return message;
+      write(toLine(toFrame('legacy', message.id ?? 0, '', message.failure)));
+    } catch {
+      write(errorFrame(null, { code: -32700, message: 'Parse error' }).head);
+    }
+    return null;
+  }
+
+  function takeModern(message: Message): void {
+    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+      const { requestId } = message.params;
+      if (typeof requestId === 'string' || typeof requestId === 'number')
+        running.get(requestId)?.cancel('cancelled by the client');
+      return;
+    }
+    if (message.kind !== 'request') return;
+    const { id } = message;
+    const envelope = readEnvelope(id, message.params, null);
+    if (envelope.kind === 'refused') {
+      outlet.answer(toFrame('modern', id, message.method, envelope.failure), envelope.failure);
+      return;
+    }
+    if (running.has(id)) {
+      const twice = failure('INVALID_REQUEST', {}, { say: 'A request with this id is under way.' });
+      outlet.answer(toFrame('modern', id, message.method, twice), twice);
+      return;
+    }
+    let finishedAtOnce = false;
+    const request = {
+      ...message,
+      params: envelope.params,
+      envelope: envelope.envelope,
+      progressToken: envelope.progressToken,
+      who,
+      door,
+    };
+    const started = dispatchModern(deps, request, outlet, () => {
+      finishedAtOnce = true;
+      running.delete(id);
+      setImmediate(leaveWhenDone);
+    });
+    if (!finishedAtOnce) running.set(id, started);
+  }
+
+  readLines(input, deps.maxBodyBytes * 4, take, () =>
+    write(errorFrame(null, { code: -32600, message: 'The message is too large.' }).head),
+  );
+  input.once('end', () => {
+    ended = true;
+    for (const one of running.values()) one.finish();
+    leaveWhenDone();
+  });
+  input.once('error', () => settle());
+  output.once('error', () => settle());
+
+  return {
+    finished,
+    session,
+    finish() {
+      for (const one of [...running.values()]) one.finish();
+    },
+  };
+}
+
+/** Splits a stream into lines without copying more than once; a line beyond the cap is thrown away and reported. */
+function readLines(input: Readable, maxBytes: number, line: (bytes: Buffer) => void, tooLong: () => void): void {
+  let parts: Buffer[] = [];
+  let size = 0;
+  let skipping = false;
+  input.on('data', (chunk: Buffer) => {
+    let from = 0;
+    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
+      const last = chunk.subarray(from, at);
+      from = at + 1;
+      if (!skipping && size + last.length > 0) line(parts.length === 0 ? last : Buffer.concat([...parts, last]));
+      parts = [];
+      size = 0;
+      skipping = false;
+    }
+    const rest = chunk.subarray(from);
+    if (rest.length === 0 || skipping) return;
+    parts.push(rest);
+    size += rest.length;
+    if (size <= maxBytes) return;
+    parts = [];
+    size = 0;
+    skipping = true;
+    tooLong();
+  });
+}

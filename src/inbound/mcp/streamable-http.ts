@@ -1,0 +1,365 @@
+/**
+ * Streamable HTTP, both eras at one URL. Native Node objects: what happens per request is one parse, one look-up and
+ * one write. Order of refusals: identity, media type, size, JSON, era rules, session.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Door } from '../../domain/call.ts';
+import type { Era } from '../../domain/era.ts';
+import { type Failure, failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import { decodeHeaderText, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
+import { readBody } from '../http/body.ts';
+import {
+  checkStandardHeaders,
+  eraOf,
+  isAcceptableLegacyHeader,
+  type Message,
+  readEnvelope,
+  readMessage,
+} from './classify.ts';
+import type { McpDeps } from './deps.ts';
+import type { Entrance } from './doors.ts';
+import { EventLog } from './event-log.ts';
+import { EventStreamResponse } from './event-stream.ts';
+import {
+  refuseChallenged,
+  refuseMediaType,
+  refuseMethod,
+  refuseSession,
+  refuseUnacceptable,
+  refuseWith,
+} from './http-refusals.ts';
+import { HttpReply } from './http-reply.ts';
+import { isTooDeep } from './json-depth.ts';
+import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
+import { dispatchModern, type Running } from './modern-dispatch.ts';
+import { toFrame } from './respond.ts';
+import { Session } from './session.ts';
+import { SessionStreams } from './session-streams.ts';
+
+/** Elements of a 2025-03-26 batch. */
+const MAX_BATCH = 100;
+const SESSION_ID = /^[\x21-\x7e]{1,128}$/;
+
+export interface StreamableHttp {
+  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance): void;
+  /** Ends listen streams with their result and standing streams; for an orderly stop. */
+  finish(): void;
+}
+
+export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerResponse) => void): StreamableHttp {
+  const listens = new Set<Running>();
+  const standing = new Set<EventStreamResponse>();
+  const paramHeaders = new WeakMap<JsonObject, readonly ParamHeader[]>();
+
+  function post(req: IncomingMessage, res: ServerResponse, { door, lenient }: Entrance, who: Identity): void {
+    const { accept, 'content-type': contentType } = req.headers;
+    if (contentType === undefined || !isJsonType(contentType)) return refuseMediaType(req, res);
+    const acceptsJson = accept === undefined || accept.includes('application/json') || accept.includes('*/*');
+    const acceptsStream = accept?.includes('text/event-stream') ?? false;
+    if (!acceptsJson && !acceptsStream) return refuseUnacceptable(req, res, 'application/json and text/event-stream');
+    readBody(req, deps.maxBodyBytes, body => {
+      if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
+      const parsed = parse(body);
+      if (parsed.kind === 'failure') return refuseWith(req, res, eraOfHeader(req), null, parsed);
+      if (Array.isArray(parsed.value)) return batch(req, res, door, who, parsed.value, acceptsStream);
+      const message = readMessage(parsed.value);
+      if (message.kind === 'refused') return refuseWith(req, res, eraOfHeader(req), message.id, message.failure);
+      if (eraOf(message, header(req, 'mcp-protocol-version')) === 'modern')
+        modern(req, res, door, who, message, acceptsStream);
+      else legacy(req, res, door, who, message, acceptsStream, lenient);
+    });
+  }
+
+  function modern(
+    req: IncomingMessage,
+    res: ServerResponse,
+    door: Door,
+    who: Identity,
+    message: Message,
+    acceptsStream: boolean,
+  ): void {
+    if (message.kind !== 'request') {
+      // A modern client has nothing to notify over HTTP: closing the stream is its cancellation.
+      res.writeHead(202).end();
+      return;
+    }
+    const read = readEnvelope(message.id, message.params, header(req, 'mcp-protocol-version'));
+    if (read.kind === 'refused') return refuseWith(req, res, 'modern', read.id, read.failure);
+    const mismatch =
+      checkStandardHeaders(req.headers, message.method, read.params) ??
+      checkParamHeaders(req, door, message.method, read.params);
+    if (mismatch !== null) return refuseWith(req, res, 'modern', message.id, mismatch);
+
+    const isListen = message.method === 'subscriptions/listen';
+    if (isListen && !acceptsStream) return refuseUnacceptable(req, res, 'text/event-stream');
+    const reply = new HttpReply(res, {
+      era: 'modern',
+      acceptsStream,
+      streams: null,
+      keepAlive: deps.keepAlive,
+      nowMs: deps.clock.monotonicMs(),
+      batch: null,
+    });
+    if (isListen) {
+      holdOpen(res);
+      reply.startStream();
+    }
+    let running: Running | null = null;
+    let finished = false;
+    const request = {
+      ...message,
+      params: read.params,
+      envelope: read.envelope,
+      progressToken: read.progressToken,
+      who,
+      door,
+    };
+    running = dispatchModern(deps, request, reply, () => {
+      finished = true;
+      if (running !== null) listens.delete(running);
+    });
+    if (finished) return;
+    if (isListen) listens.add(running);
+    const { cancel } = running;
+    reply.onClosed = () => cancel('the client closed the stream');
+  }
+
+  function legacy(
+    req: IncomingMessage,
+    res: ServerResponse,
+    door: Door,
+    who: Identity,
+    message: Message,
+    acceptsStream: boolean,
+    lenient: boolean,
+  ): void {
+    if (message.kind === 'request' && message.method === 'initialize') return initialize(req, res, door, who, message);
+    const isPassing = lenient && header(req, 'mcp-session-id') === undefined;
+    const session = isPassing ? passingSession(who, door) : requireSession(req, res, who, door);
+    if (session === null) return;
+    if (message.kind !== 'request') {
+      dispatchLegacy(deps, session, message, NOWHERE);
+      res.writeHead(202).end();
+      return;
+    }
+    dispatchLegacy(deps, session, message, replyFor(res, session, acceptsStream, null));
+  }
+
+  function initialize(
+    req: IncomingMessage,
+    res: ServerResponse,
+    door: Door,
+    who: Identity,
+    message: Message & { kind: 'request' },
+  ): void {
+    const { id, params } = message;
+    if (typeof params.protocolVersion !== 'string') {
+      return refuseWith(req, res, 'legacy', id, failure('INVALID_PARAMS', {}, { say: 'protocolVersion: required.' }));
+    }
+    // Never an id the client chose: a fixed one could be planted (session fixation).
+    const session = deps.sessions.open(who, door, negotiate(params));
+    if (session === null)
+      return refuseWith(req, res, 'legacy', id, failure('OVERLOADED', {}, { say: 'Too many open sessions.' }));
+    const handled = answerInitialize(deps, session, params);
+    const body = toFrame('legacy', id, 'initialize', handled).head;
+    res.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'mcp-session-id': session.id,
+    });
+    res.end(body);
+  }
+
+  /** 2025-03-26 alone has batches; each element is a call of its own. */
+  function batch(
+    req: IncomingMessage,
+    res: ServerResponse,
+    door: Door,
+    who: Identity,
+    values: readonly Json[],
+    acceptsStream: boolean,
+  ): void {
+    const session = requireSession(req, res, who, door);
+    if (session === null) return;
+    if (session.revision !== '2025-03-26' || values.length === 0 || values.length > MAX_BATCH) {
+      const say =
+        session.revision === '2025-03-26'
+          ? `A batch holds 1 to ${MAX_BATCH} messages.`
+          : 'This protocol version has no batches.';
+      return refuseWith(req, res, 'legacy', null, failure('INVALID_REQUEST', {}, { say }));
+    }
+    const messages = values.map(readMessage);
+    const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
+    const outlet = answered > 0 ? replyFor(res, session, acceptsStream, answered) : NOWHERE;
+    for (const message of messages) {
+      if (message.kind === 'refused')
+        outlet.answer(toFrame('legacy', message.id ?? 0, '', message.failure), message.failure);
+      else dispatchLegacy(deps, session, message, outlet);
+    }
+    if (answered === 0) res.writeHead(202).end();
+  }
+
+  /** The standalone stream, or the continuation of one that broke. */
+  function get(req: IncomingMessage, res: ServerResponse, door: Door, who: Identity): void {
+    if (!(req.headers.accept?.includes('text/event-stream') ?? false))
+      return refuseUnacceptable(req, res, 'text/event-stream');
+    const session = requireSession(req, res, who, door);
+    if (session === null) return;
+    const streams = streamsOf(session);
+    const lastEventId = header(req, 'last-event-id');
+    const missed = lastEventId === undefined ? null : streams.log.since(lastEventId);
+    // A gap cannot be told from silence, so it is said: the client starts anew.
+    if (lastEventId !== undefined && missed === null) return refuseSession(req, res, 'unknown');
+    holdOpen(res);
+    session.uses++;
+    const stream: EventStreamResponse = new EventStreamResponse(res, { 'mcp-session-id': session.id }, () => {
+      session.uses--;
+      standing.delete(stream);
+      deps.keepAlive.delete(kept);
+    });
+    const kept = { tick: () => stream.keepAlive() };
+    standing.add(stream);
+    deps.keepAlive.add(kept);
+    for (const { id, data } of missed?.events ?? []) stream.event(id, data);
+    if (missed !== null && !streams.isStandalone(missed.stream)) {
+      const writer = streams.live.get(missed.stream);
+      if (writer === undefined) stream.end();
+      else writer.attach(stream);
+      return;
+    }
+    streams.attachStandalone(stream, missed?.stream ?? null);
+    session.standalone = text => streams.send(text);
+  }
+
+  function remove(req: IncomingMessage, res: ServerResponse, door: Door, who: Identity): void {
+    const session = requireSession(req, res, who, door);
+    if (session === null) return;
+    deps.sessions.end(session, 'ended by the client');
+    res.writeHead(204).end();
+  }
+
+  /** The caller's session behind this door, or null after the refusal was written. */
+  function requireSession(req: IncomingMessage, res: ServerResponse, who: Identity, door: Door): Session | null {
+    const version = header(req, 'mcp-protocol-version');
+    if (!isAcceptableLegacyHeader(version)) {
+      refuseWith(
+        req,
+        res,
+        'legacy',
+        null,
+        failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }),
+      );
+      return null;
+    }
+    const id = header(req, 'mcp-session-id');
+    if (id === undefined || !SESSION_ID.test(id)) {
+      refuseSession(req, res, 'missing');
+      return null;
+    }
+    const session = deps.sessions.find(id, who);
+    // A session belongs to the door it was opened at: names mean something else behind another.
+    if (session === null || session.door.server !== door.server) {
+      refuseSession(req, res, 'unknown');
+      return null;
+    }
+    return session;
+  }
+
+  /** A session for one request of a lenient client that never opened one. */
+  function passingSession(who: Identity, door: Door): Session {
+    return new Session({ id: '', who, door, revision: '2025-03-26', nowMs: deps.clock.monotonicMs() });
+  }
+
+  function replyFor(res: ServerResponse, session: Session, acceptsStream: boolean, size: number | null): HttpReply {
+    return new HttpReply(res, {
+      era: 'legacy',
+      acceptsStream,
+      streams: acceptsStream ? () => streamsOf(session) : null,
+      keepAlive: deps.keepAlive,
+      nowMs: deps.clock.monotonicMs(),
+      batch: size,
+    });
+  }
+
+  function streamsOf(session: Session): SessionStreams {
+    session.streams ??= new SessionStreams(
+      new EventLog(deps.limits.maxEvents, deps.limits.maxEventBytes),
+      session.revision === '2025-11-25',
+    );
+    return session.streams;
+  }
+
+  /** `Mcp-Param-*` must say what the arguments say, for tools that mirror any (SEP-2243). */
+  function checkParamHeaders(req: IncomingMessage, door: Door, method: string, params: JsonObject): Failure | null {
+    if (method !== 'tools/call' || typeof params.name !== 'string') return null;
+    const catalog = deps.catalog.current();
+    const entry =
+      door.server === null ? catalog.tools.get(params.name) : catalog.ownTools.get(door.server)?.get(params.name);
+    if (entry === undefined) return null;
+    let mirrored = paramHeaders.get(entry.ownItem);
+    if (mirrored === undefined) {
+      const found = readParamHeaders(entry.ownItem.inputSchema);
+      mirrored = found.kind === 'valid' ? found.headers : [];
+      paramHeaders.set(entry.ownItem, mirrored);
+    }
+    for (const one of mirrored) {
+      const said = header(req, `mcp-param-${one.name.toLowerCase()}`);
+      const meant = readMirrored(params.arguments, one);
+      const decoded = said === undefined ? null : decodeHeaderText(said);
+      if ((said !== undefined && decoded === null) || decoded !== meant) {
+        return failure(
+          'HEADER_MISMATCH',
+          {},
+          { say: `The Mcp-Param-${one.name} header must equal the argument ${one.path.join('.')}.` },
+        );
+      }
+    }
+    return null;
+  }
+
+  return {
+    handle(req, res, entrance) {
+      const who = deps.identify(req.headers);
+      if (who.kind === 'challenge') return refuseChallenged(req, res, who);
+      switch (req.method) {
+        case 'POST':
+          return post(req, res, entrance, who);
+        case 'GET':
+          return get(req, res, entrance.door, who);
+        case 'DELETE':
+          return remove(req, res, entrance.door, who);
+        default:
+          return refuseMethod(req, res, 'GET, POST, DELETE');
+      }
+    },
+    finish() {
+      for (const running of [...listens]) running.finish();
+      for (const stream of [...standing]) stream.end();
+    },
+  };
+}
+
+const NOWHERE = { message: () => false, answer: () => {} };
+
+const isJsonType = (contentType: string) =>
+  contentType === 'application/json' || /^application\/json\s*(?:;|$)/i.test(contentType);
+
+function header(req: IncomingMessage, name: string): string | undefined {
+  const value = req.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function eraOfHeader(req: IncomingMessage): Era {
+  return header(req, 'mcp-method') === undefined ? 'legacy' : 'modern';
+}
+
+function parse(body: Buffer): { kind: 'json'; value: Json } | Failure {
+  if (isTooDeep(body)) return failure('INVALID_REQUEST', {}, { say: 'The message nests too deeply.' });
+  try {
+    return { kind: 'json', value: JSON.parse(body.toString('utf8')) as Json };
+  } catch {
+    return failure('PARSE_ERROR');
+  }
+}

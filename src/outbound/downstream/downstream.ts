@@ -1,0 +1,261 @@
+/**
+ * One configured server: a supervisor per set of callers (ruling: sharing), and what they have in common - sockets, the
+ * verdict about its era, the headers its tools ask for - and what it says to the house as events.
+ */
+import type { Line, Reply } from '../../domain/call.ts';
+import type { LogLevel } from '../../domain/era.ts';
+import { failure } from '../../domain/error.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
+import type { ServerSpec } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type DownstreamEvent, MAIN_PARTITION, type ServerState } from '../../ports/downstreams.ts';
+import type { Log } from '../../ports/log.ts';
+import { createHttpClient, type HttpClient } from './http-client.ts';
+import type { DownstreamLimits } from './limits.ts';
+import { negotiate, type Verdict } from './negotiate.ts';
+import { type ParamHeader, readParamHeaders } from './param-headers.ts';
+import { type Connecting, Supervisor, type SupervisorHost } from './supervisor.ts';
+import type { Watchdog } from './watchdog.ts';
+
+export interface DownstreamDeps {
+  clock: Clock;
+  log: Log;
+  limits: DownstreamLimits;
+  baseEnv: Readonly<Record<string, string | undefined>>;
+  clientInfo: JsonObject;
+  watchdog: Watchdog;
+  emit(event: DownstreamEvent): void;
+}
+
+const IDLE_CHECKS = 10;
+/** Tools of one server whose headers are remembered. */
+const MAX_PARAM_TOOLS = 20_000;
+
+export class Downstream implements SupervisorHost {
+  readonly spec: ServerSpec;
+  readonly #deps: DownstreamDeps;
+  readonly #log: Log;
+  readonly #http: HttpClient | null;
+  readonly #supervisors = new Map<string, Supervisor>();
+  /** Released ones that still finish something. */
+  readonly #leaving = new Set<Promise<void>>();
+  readonly #paramHeaders = new Map<string, readonly ParamHeader[]>();
+  #verdict: Verdict | null = null;
+  #level: LogLevel | null = null;
+  readonly #changed = new Set<ListingKind>();
+  #isStopped = false;
+  #cancelIdleCheck: () => void = () => {};
+  #restartsOfReleased = 0;
+
+  constructor(spec: ServerSpec, deps: DownstreamDeps) {
+    this.spec = spec;
+    this.#deps = deps;
+    this.#log = deps.log.with({ server: spec.key });
+    this.#http = spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits) : null;
+    this.#checkIdleLater();
+  }
+
+  get #main(): Supervisor | null {
+    return this.#supervisors.get(MAIN_PARTITION) ?? null;
+  }
+
+  get state(): ServerState {
+    const main = this.#main;
+    const all = [...this.#supervisors.values()];
+    const sum = (count: (one: Supervisor) => number): number => all.reduce((total, one) => total + count(one), 0);
+    const breakers = all.map(one => one.breakerState);
+    return {
+      key: this.spec.key,
+      spec: this.spec,
+      status: this.spec.enabled ? (main?.status ?? 'idle') : 'disabled',
+      reason: this.spec.enabled ? (main?.reason ?? null) : 'it is disabled',
+      facts: main?.facts ?? all.find(one => one.facts !== null)?.facts ?? null,
+      inFlight: sum(one => one.inFlight),
+      queued: sum(one => one.queued),
+      connections: this.#http === null ? sum(one => one.processes) : this.#http.connections,
+      restarts: this.#restartsOfReleased + sum(one => one.restarts),
+      breaker: breakers.includes('open') ? 'open' : breakers.includes('half-open') ? 'half-open' : 'closed',
+    };
+  }
+
+  start(): void {
+    if (this.spec.enabled && this.spec.start === 'eager') this.#supervise(MAIN_PARTITION)?.start();
+  }
+
+  send(partition: string, method: string, params: JsonObject, line: Line, timeoutMs: number | null): Promise<Reply> {
+    const supervisor = this.#supervisors.get(partition) ?? this.#supervise(partition);
+    if (supervisor === null) return Promise.resolve(this.#refusal());
+    const own = this.spec.callTimeoutMs;
+    const limitMs = timeoutMs === null ? own : own === null ? timeoutMs : Math.min(timeoutMs, own);
+    return supervisor.send(method, params, line, limitMs);
+  }
+
+  async query(method: string, params: JsonObject): Promise<Reply> {
+    const supervisor = this.#supervise(MAIN_PARTITION);
+    if (supervisor === null) return this.#refusal();
+    // Waiting for the handshake has a limit of its own; the list has its time from then on.
+    if (supervisor.facts === null) supervisor.start();
+    const waitMs = supervisor.status === 'ready' ? 0 : this.spec.connectTimeoutMs;
+    const reply = await supervisor.send(method, params, null, this.spec.listTimeoutMs + waitMs);
+    return method === 'tools/list' && reply.kind === 'answer' && reply.era === 'modern'
+      ? this.#learnTools(reply)
+      : reply;
+  }
+
+  #refusal(): Reply {
+    const { key, enabled } = this.spec;
+    if (!enabled) return failure('SERVER_UNAVAILABLE', { server: key, reason: 'it is disabled' });
+    if (this.#isStopped)
+      return failure('SERVER_UNAVAILABLE', { server: key, reason: 'it was removed from the configuration' });
+    return failure('OVERLOADED', { server: key }, { retryAfterMs: 1000, detail: 'too many connection sets' });
+  }
+
+  #supervise(partition: string): Supervisor | null {
+    const known = this.#supervisors.get(partition);
+    if (known !== undefined) return known;
+    if (!this.spec.enabled || this.#isStopped) return null;
+    if (this.#supervisors.size >= this.#deps.limits.maxPartitions) return null;
+    const { clock, limits } = this.#deps;
+    const isMain = partition === MAIN_PARTITION;
+    const supervisor = new Supervisor({
+      spec: this.spec,
+      partition,
+      isMain,
+      limits,
+      clock,
+      log: this.#log,
+      host: this,
+      connect: (host, disposing): Connecting => {
+        const connecting = negotiate(
+          {
+            spec: this.spec,
+            http: this.#http,
+            link: { clock, log: this.#log, clientInfo: this.#deps.clientInfo, host },
+            modern: {
+              paramHeaders: this.#paramHeaders,
+              backoffBaseMs: limits.backoffBaseMs,
+              backoffMaxMs: limits.backoffMaxMs,
+            },
+            limits,
+            baseEnv: this.#deps.baseEnv,
+            watchdog: this.#deps.watchdog,
+            disposing,
+          },
+          this.#verdict,
+        );
+        connecting.link.then(
+          link => {
+            this.#verdict = { era: link.era, transport: link.channel.transport };
+          },
+          () => {
+            // It may have been replaced by another version of itself.
+            this.#verdict = null;
+          },
+        );
+        return connecting;
+      },
+    });
+    supervisor.setLogLevel(this.#level);
+    this.#supervisors.set(partition, supervisor);
+    return supervisor;
+  }
+
+  /** A client over HTTP leaves out tools whose header annotations break the rules (MCP 2026-07-28). */
+  #learnTools(reply: Extract<Reply, { kind: 'answer' }>): Reply {
+    const { tools } = reply.result;
+    if (this.#http === null || !Array.isArray(tools)) return reply;
+    const kept = tools.filter(tool => {
+      if (!isJsonObject(tool) || typeof tool.name !== 'string') return true;
+      const headers = readParamHeaders(tool.inputSchema);
+      if (headers === null) {
+        this.#log.warn('a tool was left out: its header annotations are not valid', { tool: tool.name });
+        this.#paramHeaders.delete(tool.name);
+        return false;
+      }
+      if (headers.length === 0) this.#paramHeaders.delete(tool.name);
+      else if (this.#paramHeaders.size < MAX_PARAM_TOOLS) this.#paramHeaders.set(tool.name, headers);
+      return true;
+    });
+    return kept.length === tools.length ? reply : { ...reply, result: { ...reply.result, tools: kept }, bytes: null };
+  }
+
+  watch(uris: ReadonlySet<string>): Promise<void> {
+    const supervisor = uris.size === 0 ? this.#main : this.#supervise(MAIN_PARTITION);
+    return supervisor?.watch(uris) ?? Promise.resolve();
+  }
+
+  setLogLevel(level: LogLevel | null): void {
+    this.#level = level;
+    for (const supervisor of this.#supervisors.values()) supervisor.setLogLevel(level);
+  }
+
+  rootsChanged(partition: string): void {
+    this.#supervisors.get(partition)?.rootsChanged();
+  }
+
+  release(partition: string): void {
+    const supervisor = this.#supervisors.get(partition);
+    if (supervisor === undefined || partition === MAIN_PARTITION) return;
+    this.#supervisors.delete(partition);
+    this.#restartsOfReleased += supervisor.restarts;
+    const ended: Promise<void> = supervisor
+      .stop('SERVER_UNAVAILABLE', this.#deps.limits.retireMs)
+      .finally(() => this.#leaving.delete(ended));
+    this.#leaving.add(ended);
+  }
+
+  #checkIdleLater(): void {
+    this.#cancelIdleCheck = this.#deps.clock.after(this.#deps.limits.idlePartitionMs / IDLE_CHECKS, () => {
+      const now = this.#deps.clock.monotonicMs();
+      for (const [partition, supervisor] of this.#supervisors) {
+        if (partition !== MAIN_PARTITION && supervisor.isIdle(now, this.#deps.limits.idlePartitionMs))
+          this.release(partition);
+      }
+      if (!this.#isStopped) this.#checkIdleLater();
+    });
+  }
+
+  /** Refuses what is new, finishes what was accepted, then closes everything. */
+  async stop(code: 'SERVER_UNAVAILABLE' | 'SHUTTING_DOWN', graceMs: number): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelIdleCheck();
+    await Promise.all([...this.#supervisors.values()].map(supervisor => supervisor.stop(code, graceMs)));
+    await Promise.all(this.#leaving);
+    await this.#http?.close();
+  }
+
+  // what supervisors report
+
+  stateChanged(supervisor: Supervisor): void {
+    if (supervisor !== this.#main || this.#isStopped) return;
+    const { status, reason } = supervisor;
+    this.#deps.emit({ kind: 'state', server: this.spec.key, status, reason });
+  }
+
+  connected(_supervisor: Supervisor, facts: ServerFacts): void {
+    if (!this.#isStopped) this.#deps.emit({ kind: 'connected', server: this.spec.key, facts });
+  }
+
+  listChanged(kinds: readonly ListingKind[]): void {
+    if (this.#changed.size === 0) {
+      this.#deps.clock.after(this.#deps.limits.listChangedDelayMs, () => {
+        const changed = [...this.#changed];
+        this.#changed.clear();
+        if (this.#isStopped) return;
+        for (const what of changed) this.#deps.emit({ kind: 'list-changed', server: this.spec.key, what });
+      });
+    }
+    for (const kind of kinds) this.#changed.add(kind);
+  }
+
+  resourceUpdated(uri: string, params: JsonObject): void {
+    if (!this.#isStopped) this.#deps.emit({ kind: 'resource-updated', server: this.spec.key, uri, params });
+  }
+
+  notification(supervisor: Supervisor, method: string, params: JsonObject): void {
+    if (this.#isStopped) return;
+    const { partition } = supervisor;
+    this.#deps.emit({ kind: 'notification', server: this.spec.key, partition, method, params });
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * All servers behind the gateway: the implementation of ports/downstreams.ts. Holds which servers there are and nothing
+ * about how one is kept (downstream.ts, supervisor.ts). A reload touches only what it changes.
+ */
+import type { Line, Reply } from '../../domain/call.ts';
+import type { LogLevel } from '../../domain/era.ts';
+import { failure } from '../../domain/error.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { ServerKey, ServerSpec } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type {
+  DownstreamEvent,
+  Downstreams,
+  Route,
+  SendOptions,
+  ServerDiff,
+  ServerState,
+} from '../../ports/downstreams.ts';
+import type { Log } from '../../ports/log.ts';
+import { Downstream, type DownstreamDeps } from './downstream.ts';
+import { DEFAULT_LIMITS, type DownstreamLimits } from './limits.ts';
+import { isSame } from './same-spec.ts';
+import { createWatchdog } from './watchdog.ts';
+
+export interface PoolDeps {
+  specs: readonly ServerSpec[];
+  clock: Clock;
+  log: Log;
+  /** The gateway's own environment; children get an allow-listed part of it. */
+  baseEnv: Readonly<Record<string, string | undefined>>;
+  clientInfo: { name: string; version: string };
+  limits?: Partial<DownstreamLimits>;
+}
+
+export function createDownstreams(deps: PoolDeps): Downstreams {
+  return new Pool(deps);
+}
+
+class Pool implements Downstreams {
+  readonly #deps: DownstreamDeps;
+  readonly #listeners = new Set<(event: DownstreamEvent) => void>();
+  #servers = new Map<ServerKey, Downstream>();
+  /** Removed or replaced, still finishing calls. */
+  readonly #leaving = new Map<Downstream, Promise<void>>();
+  #level: LogLevel | null = null;
+  #isStarted = false;
+  #closing: Promise<void> | null = null;
+
+  constructor(deps: PoolDeps) {
+    this.#deps = {
+      clock: deps.clock,
+      log: deps.log,
+      limits: { ...DEFAULT_LIMITS, ...deps.limits },
+      baseEnv: deps.baseEnv,
+      clientInfo: { ...deps.clientInfo },
+      watchdog: createWatchdog(deps.log),
+      emit: event => this.#emit(event),
+    };
+    for (const spec of deps.specs) this.#servers.set(spec.key, new Downstream(spec, this.#deps));
+  }
+
+  states(): readonly ServerState[] {
+    return [...this.#servers.values()].map(server => server.state);
+  }
+
+  state(server: ServerKey): ServerState | null {
+    return this.#servers.get(server)?.state ?? null;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    for (const server of this.#servers.values()) server.start();
+  }
+
+  apply(specs: readonly ServerSpec[]): ServerDiff {
+    const diff: ServerDiff = { added: [], removed: [], updated: [], unchanged: [] };
+    if (this.#closing !== null) return diff;
+    const before = this.#servers;
+    const next = new Map<ServerKey, Downstream>();
+    for (const spec of specs) {
+      const known = before.get(spec.key);
+      if (known !== undefined && isSame(known.spec, spec)) {
+        diff.unchanged.push(spec.key);
+        next.set(spec.key, known);
+        continue;
+      }
+      diff[known === undefined ? 'added' : 'updated'].push(spec.key);
+      const made = new Downstream(spec, this.#deps);
+      made.setLogLevel(this.#level);
+      next.set(spec.key, made);
+    }
+    for (const key of before.keys()) if (!next.has(key)) diff.removed.push(key);
+    this.#servers = next;
+    for (const [key, server] of before) if (next.get(key) !== server) this.#retire(server);
+    if (this.#isStarted) for (const key of [...diff.added, ...diff.updated]) next.get(key)?.start();
+    return diff;
+  }
+
+  #retire(server: Downstream): void {
+    const ended = server
+      .stop('SERVER_UNAVAILABLE', this.#deps.limits.retireMs)
+      .catch((error: unknown) =>
+        this.#deps.log.error('a removed server did not stop cleanly', { detail: String(error) }),
+      )
+      .finally(() => this.#leaving.delete(server));
+    this.#leaving.set(server, ended);
+  }
+
+  send(route: Route, method: string, params: JsonObject, line: Line, options: SendOptions): Promise<Reply> {
+    const server = this.#servers.get(route.server);
+    if (server === undefined) return Promise.resolve(unknownServer(route.server));
+    return server.send(route.partition, method, params, line, options.timeoutMs);
+  }
+
+  query(server: ServerKey, method: string, params: JsonObject): Promise<Reply> {
+    return this.#servers.get(server)?.query(method, params) ?? Promise.resolve(unknownServer(server));
+  }
+
+  watch(server: ServerKey, uris: ReadonlySet<string>): Promise<void> {
+    return this.#servers.get(server)?.watch(uris) ?? Promise.resolve();
+  }
+
+  setLogLevel(level: LogLevel | null): void {
+    this.#level = level;
+    for (const server of this.#servers.values()) server.setLogLevel(level);
+  }
+
+  rootsChanged(partition: string): void {
+    for (const server of this.#servers.values()) server.rootsChanged(partition);
+  }
+
+  release(partition: string): void {
+    for (const server of this.#servers.values()) server.release(partition);
+  }
+
+  onEvent(listener: (event: DownstreamEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #emit(event: DownstreamEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#deps.log.error('a listener for server events failed', { event: event.kind, detail: String(error) });
+      }
+    }
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const leaving = [...this.#leaving.keys()];
+    const all = [...this.#servers.values(), ...leaving];
+    await Promise.all(all.map(server => server.stop('SHUTTING_DOWN', graceMs)));
+    await Promise.all(this.#leaving.values());
+    this.#listeners.clear();
+    this.#deps.watchdog.close();
+  }
+}
+
+function unknownServer(server: ServerKey): Reply {
+  return failure('SERVER_UNAVAILABLE', { server, reason: 'it is not configured' });
+}

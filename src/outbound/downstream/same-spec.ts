@@ -1,0 +1,23 @@
+/** Whether two values of configuration are the same, secrets compared by what they hold. */
+import { Secret } from '../../domain/secret.ts';
+
+export function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (one instanceof Secret || other instanceof Secret) {
+    return one instanceof Secret && other instanceof Secret && one.reveal() === other.reveal();
+  }
+  if (one instanceof Map || other instanceof Map) {
+    if (!(one instanceof Map && other instanceof Map) || one.size !== other.size) return false;
+    return [...one].every(([key, value]) => other.has(key) && isSame(value, other.get(key)));
+  }
+  if (Array.isArray(one) || Array.isArray(other)) {
+    if (!(Array.isArray(one) && Array.isArray(other)) || one.length !== other.length) return false;
+    return one.every((value, at) => isSame(value, other[at]));
+  }
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  const entries = Object.entries(one);
+  const others = new Map(Object.entries(other));
+  return (
+    entries.length === others.size && entries.every(([key, value]) => others.has(key) && isSame(value, others.get(key)))
+  );
+}

@@ -1,0 +1,18 @@
+/** Reading side of the metrics: what `/metrics` prints, and figures that other parts offer when they are asked. */
+
+export interface Sample {
+  /** Never a subject and never free text: a label is a dimension that somebody pays for. */
+  labels: Readonly<Record<string, string>>;
+  value: number;
+}
+
+export interface MetricsReader {
+  /** The body of `/metrics` as JSON: `{timestamp, operations, servers, agents, uptime_seconds}`. */
+  json(): object;
+  /** Prometheus text exposition format, version 0.0.4. */
+  prometheus(): string;
+  /** A figure that goes up and down; `read` is called once per exposition. The name must be new. */
+  gauge(name: string, help: string, read: () => readonly Sample[]): void;
+  /** A figure that only grows, kept by the caller; the name must be new and end in `_total`. */
+  counter(name: string, help: string, read: () => readonly Sample[]): void;
+}

@@ -1,0 +1,196 @@
+/**
+ * Keeps the catalog true: reads a server's lists when it connects or says they changed, and keeps the last known ones
+ * while it is away. Each server has its own deadline, so none can empty or delay everybody's list.
+ * Caps: an endless or looping list marks its server degraded instead of filling memory (security.md H10).
+ */
+import type { Collision, ServerView } from '../../domain/catalog.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import {
+  EMPTY_LISTING,
+  LISTING_FACTS,
+  LISTING_KINDS,
+  type Listing,
+  type ListingKind,
+  type ServerFacts,
+} from '../../domain/listing.ts';
+import type { ServerKey, ServerSpec } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
+import type { Log } from '../../ports/log.ts';
+import type { CatalogBook } from './catalog-book.ts';
+
+const MAX_PAGES = 200;
+const MAX_ITEMS = 20_000;
+
+export interface CatalogRefresh {
+  /** Follows a new set of servers; views of removed ones disappear at once. */
+  follow(specs: readonly ServerSpec[]): void;
+  /**
+   * Resolves when every server has shown its lists or failed to, and at the latest `maxMs` after the first time it was
+   * asked for (lazy servers start then). Clients that never list twice get a full first list this way.
+   */
+  settled(maxMs: number): Promise<void>;
+  /** Reads one server's lists again now. */
+  refresh(server: ServerKey): Promise<void>;
+  stop(): void;
+}
+
+interface Entry {
+  spec: ServerSpec;
+  facts: ServerFacts | null;
+  listing: Listing | null;
+  /** True once lists were read or the first attempt failed. */
+  settled: boolean;
+  reading: Promise<void> | null;
+  again: Set<ListingKind>;
+}
+
+export function createCatalogRefresh(deps: {
+  downstreams: Downstreams;
+  book: CatalogBook;
+  clock: Clock;
+  log: Log;
+}): CatalogRefresh {
+  const { downstreams, book, clock, log } = deps;
+  let askedAtMs: number | null = null;
+  const waiters = new Set<() => void>();
+  let entries = new Map<ServerKey, Entry>();
+
+  const views = (): ServerView[] =>
+    [...entries.values()].map(({ spec, facts, listing }) => {
+      const state = downstreams.state(spec.key);
+      return {
+        key: spec.key,
+        description: spec.description,
+        sharing: spec.sharing,
+        status: state?.status ?? 'idle',
+        reason: state?.reason ?? null,
+        facts,
+        listing,
+      };
+    });
+
+  const publish = () => {
+    book.rebuild(views());
+    if (allSettled()) for (const wake of [...waiters]) wake();
+  };
+  const allSettled = () => [...entries.values()].every(entry => entry.settled || !entry.spec.enabled);
+
+  /** One reading at a time per server; what changes meanwhile is read right after. */
+  function read(entry: Entry, kinds: Iterable<ListingKind>): Promise<void> {
+    for (const kind of kinds) entry.again.add(kind);
+    entry.reading ??= (async () => {
+      while (entry.again.size > 0) {
+        const wanted = [...entry.again];
+        entry.again.clear();
+        const listing: Record<ListingKind, readonly JsonObject[]> = { ...(entry.listing ?? EMPTY_LISTING) };
+        await Promise.all(
+          wanted.map(async kind => {
+            const items = await readAll(entry, kind);
+            if (items !== null) listing[kind] = items;
+          }),
+        );
+        entry.listing = listing;
+      }
+    })().finally(() => {
+      entry.reading = null;
+      entry.settled = true;
+      if (entries.get(entry.spec.key) === entry) publish();
+    });
+    return entry.reading;
+  }
+
+  /** Shape: all pages in order; null when the server did not answer, so that the last known list stays. */
+  async function readAll(entry: Entry, kind: ListingKind): Promise<readonly JsonObject[] | null> {
+    const { method, member, capability } = LISTING_FACTS[kind];
+    if (entry.facts === null || !isJsonObject(entry.facts.capabilities[capability])) return [];
+    const items: JsonObject[] = [];
+    const seen = new Set<string>();
+    let cursor: string | null = null;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const reply = await downstreams.query(entry.spec.key, method, cursor === null ? {} : { cursor });
+      if (reply.kind !== 'answer') {
+        // Servers that declare a capability and lack one of its lists are common (templates above all).
+        if (reply.kind === 'relayed' && reply.error.code === -32601) return items;
+        log.warn('reading a list failed', {
+          server: entry.spec.key,
+          method,
+          detail: reply.kind === 'failure' ? (reply.detail ?? reply.code) : reply.error.message,
+        });
+        return null;
+      }
+      const more = reply.result[member];
+      if (Array.isArray(more)) for (const item of more) if (isJsonObject(item)) items.push(item);
+      if (items.length > MAX_ITEMS) {
+        log.warn('a list was cut', { server: entry.spec.key, method, items: MAX_ITEMS });
+        return items.slice(0, MAX_ITEMS);
+      }
+      const next = reply.result.nextCursor;
+      if (typeof next !== 'string') return items;
+      if (seen.has(next)) {
+        log.warn('a list repeats a cursor', { server: entry.spec.key, method });
+        return items;
+      }
+      seen.add(next);
+      cursor = next;
+    }
+    log.warn('a list has too many pages', { server: entry.spec.key, method, pages: MAX_PAGES });
+    return items;
+  }
+
+  const stopListening = downstreams.onEvent(event => {
+    const entry = entries.get(event.server);
+    if (entry === undefined) return;
+    if (event.kind === 'connected') {
+      entry.facts = event.facts;
+      void read(entry, LISTING_KINDS);
+    } else if (event.kind === 'list-changed') {
+      void read(entry, event.what === 'resources' ? ['resources', 'templates'] : [event.what]);
+    } else if (event.kind === 'state') {
+      if (event.status === 'down' || event.status === 'failed' || event.status === 'disabled') entry.settled = true;
+      publish();
+    }
+  });
+
+  return {
+    follow(specs) {
+      const next = new Map<ServerKey, Entry>();
+      for (const spec of specs) {
+        const known = entries.get(spec.key);
+        const fresh: Entry = { spec, facts: null, listing: null, settled: false, reading: null, again: new Set() };
+        next.set(spec.key, known === undefined ? fresh : Object.assign(known, { spec }));
+      }
+      entries = next;
+      publish();
+    },
+    async settled(maxMs) {
+      if (allSettled()) return;
+      askedAtMs ??= clock.monotonicMs();
+      const leftMs = askedAtMs + maxMs - clock.monotonicMs();
+      for (const { spec, settled } of entries.values()) {
+        if (!settled && spec.start === 'lazy') void downstreams.query(spec.key, 'ping', {});
+      }
+      if (leftMs <= 0) return;
+      await new Promise<void>(resolve => {
+        const wake = () => {
+          waiters.delete(wake);
+          stopTimer();
+          resolve();
+        };
+        const stopTimer = clock.after(leftMs, wake);
+        waiters.add(wake);
+      });
+    },
+    async refresh(server) {
+      const entry = entries.get(server);
+      if (entry === undefined) return;
+      const ping = await downstreams.query(server, 'ping', {});
+      if (ping.kind !== 'failure') await read(entry, LISTING_KINDS);
+    },
+    stop: stopListening,
+  };
+}
+
+export function describeCollision(collision: Collision): string {
+  return `${collision.kind} "${collision.name}" belongs to ${collision.keeps}; the one of ${collision.renamed.server} is shown as "${collision.renamed.to}"`;
+}

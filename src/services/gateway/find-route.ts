@@ -1,0 +1,74 @@
+/**
+ * From what a request names to the server and the name it has there. Pure look-ups in the catalog; policy has its say
+ * on the result before anything is sent, and on names alone where nothing is found.
+ */
+import type { Door } from '../../domain/call.ts';
+import { type Catalog, findTemplate } from '../../domain/catalog.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import type { Target } from '../../domain/policy.ts';
+import type { ServerKey } from '../../domain/server.ts';
+
+export interface Found {
+  target: Target;
+  /** False: the name's server is known, the name is not in its list. */
+  listed: boolean;
+}
+
+/** Shape: null only where not even a server can be told from the name. */
+export function findTool(catalog: Catalog, door: Door, name: string): Found | null {
+  if (door.server !== null) {
+    const listed = catalog.ownTools.get(door.server)?.has(name) ?? false;
+    return { target: { kind: 'tool', server: door.server, name }, listed };
+  }
+  const entry = catalog.tools.get(name) ?? catalog.uniqueOwnTools.get(name);
+  if (entry) return { target: { kind: 'tool', server: entry.server, name: entry.own }, listed: true };
+  return unlisted(catalog, 'tool', name);
+}
+
+export function findPrompt(catalog: Catalog, door: Door, name: string): Found | null {
+  if (door.server !== null) return { target: { kind: 'prompt', server: door.server, name }, listed: true };
+  const entry = catalog.prompts.get(name);
+  if (entry !== undefined) return { target: { kind: 'prompt', server: entry.server, name: entry.own }, listed: true };
+  return unlisted(catalog, 'prompt', name);
+}
+
+export function findResource(catalog: Catalog, door: Door, uri: string): Found | null {
+  if (door.server !== null) return { target: { kind: 'resource', server: door.server, name: uri }, listed: true };
+  const entry = catalog.resources.get(uri);
+  if (entry !== undefined) return { target: { kind: 'resource', server: entry.server, name: entry.own }, listed: true };
+  const template = findTemplate(catalog, uri);
+  if (template !== null) {
+    // A renamed template differs by what stands in front.
+    const own = uri.slice(template.name.length - template.own.length);
+    return { target: { kind: 'resource', server: template.server, name: own }, listed: true };
+  }
+  // Neither listed nor templated: servers may still know it (links in results). Only when there is no choice to make.
+  const holders = [...catalog.servers.values()].filter(view => isJsonObject(view.facts?.capabilities.resources));
+  const only = holders.length === 1 ? holders[0] : undefined;
+  return only === undefined ? null : { target: { kind: 'resource', server: only.key, name: uri }, listed: false };
+}
+
+/** `ref` of completion/complete: a prompt by name or a template by URI. Returns the reference as its server knows it. */
+export function findReference(catalog: Catalog, door: Door, ref: JsonObject): (Found & { ownRef: JsonObject }) | null {
+  if (ref.type === 'ref/prompt' && typeof ref.name === 'string') {
+    const found = findPrompt(catalog, door, ref.name);
+    return found && { ...found, ownRef: { ...ref, name: found.target.name } };
+  }
+  if (ref.type === 'ref/resource' && typeof ref.uri === 'string') {
+    const template = door.server === null ? catalog.templates.get(ref.uri) : undefined;
+    const found: Found | null =
+      template === undefined
+        ? findResource(catalog, door, ref.uri)
+        : { target: { kind: 'template', server: template.server, name: template.own }, listed: true };
+    return found && { ...found, ownRef: { ...ref, uri: found.target.name } };
+  }
+  return null;
+}
+
+/** `<server>__<rest>` tells the server even where the rest is unknown. */
+function unlisted(catalog: Catalog, kind: 'tool' | 'prompt', name: string): Found | null {
+  const at = name.indexOf('__');
+  if (at <= 0) return null;
+  const server: ServerKey = name.slice(0, at);
+  return catalog.servers.has(server) ? { target: { kind, server, name: name.slice(at + 2) }, listed: false } : null;
+}

@@ -1,0 +1,84 @@
+/** Arguments of the gateway's own tools, checked once. A bad one yields a sentence that says what to send. */
+import * as z from 'zod';
+import { type Failure, failure } from '../../../domain/error.ts';
+import type { JsonObject } from '../../../domain/json.ts';
+
+const agentId = z.string().nullish();
+const timeoutMs = z.int().positive().max(86_400_000).nullish();
+const args = z.record(z.string(), z.json());
+
+export const ListServersArguments = z.object({ agent_id: agentId, include_metadata: z.boolean().nullish() });
+
+export const GetServerToolsArguments = z.object({
+  agent_id: agentId,
+  server: z.string().min(1),
+  names: z
+    .union([
+      z.string().transform(text =>
+        text
+          .split(',')
+          .map(name => name.trim())
+          .filter(Boolean),
+      ),
+      z.array(z.string()),
+    ])
+    .nullish(),
+  pattern: z.string().max(200).nullish(),
+  max_schema_tokens: z.int().nonnegative().nullish(),
+});
+
+export const ExecuteToolArguments = z.object({
+  agent_id: agentId,
+  server: z.string().min(1),
+  tool: z.string().min(1),
+  args: args.nullish(),
+  timeout_ms: timeoutMs,
+});
+
+export const StatusArguments = z.object({ agent_id: agentId });
+
+export const FindToolsArguments = z
+  .object({
+    agent_id: agentId,
+    query: z.string().min(1).max(2000).optional(),
+    natural_language_query: z.string().min(1).max(2000).optional(),
+    limit: z.int().min(1).max(50).optional(),
+    top_n_tools: z.int().min(1).max(50).optional(),
+    server: z.string().nullish(),
+  })
+  .transform(({ query, natural_language_query, limit, top_n_tools, server, agent_id }) => ({
+    agent_id,
+    query: query ?? natural_language_query,
+    limit: limit ?? top_n_tools ?? 5,
+    server,
+  }));
+
+export const CallToolArguments = z.object({
+  agent_id: agentId,
+  name: z.string().min(1).optional(),
+  server_name: z.string().min(1).optional(),
+  tool_name: z.string().min(1).optional(),
+  arguments: args.nullish(),
+  mcp_registry_url: z.string().nullish(),
+  timeout_ms: timeoutMs,
+});
+
+export function parseArguments<T>(schema: z.ZodType<T>, given: unknown): { kind: 'ok'; value: T } | Failure {
+  const parsed = schema.safeParse(given ?? {});
+  if (parsed.success) return { kind: 'ok', value: parsed.data };
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  const data: JsonObject = { problems };
+  return failure('INVALID_PARAMS', data, { say: `Invalid arguments. ${problems.join('; ')}` });
+}
+
+const AGENT_ID = /^[A-Za-z0-9_.-]{1,128}$/;
+
+/** Self-asserted until identities are verified (ruling 10); the form is checked at least. */
+export function checkAgentId(agent: string | null | undefined): Failure | null {
+  if (agent === null || agent === undefined || AGENT_ID.test(agent)) return null;
+  return failure('INVALID_AGENT_ID', {
+    reason: 'An agent id has 1 to 128 letters, digits, dots, dashes and underscores.',
+  });
+}

@@ -1,0 +1,223 @@
+/**
+ * The gateway's own tools at work (contract 1.5). They are a way in like any other: what they run or list passes the
+ * same `decide` as a direct call, through the `run` they are given; nothing here reaches a server by itself.
+ */
+import type { Answer, Call, Handled } from '../../../domain/call.ts';
+import type { CatalogEntry } from '../../../domain/catalog.ts';
+import { failure } from '../../../domain/error.ts';
+import { matchesGlob } from '../../../domain/glob.ts';
+import type { Identity } from '../../../domain/identity.ts';
+import type { Json, JsonObject } from '../../../domain/json.ts';
+import type { ServerSpec } from '../../../domain/server.ts';
+import type { Downstreams } from '../../../ports/downstreams.ts';
+import type { ToolSearch } from '../../../ports/tool-search.ts';
+import type { CatalogBook } from '../../catalog/catalog-book.ts';
+import type { Visible } from '../visible.ts';
+import {
+  CallToolArguments,
+  checkAgentId,
+  ExecuteToolArguments,
+  FindToolsArguments,
+  GetServerToolsArguments,
+  ListServersArguments,
+  parseArguments,
+  StatusArguments,
+} from './arguments.ts';
+import type { GatewayToolName } from './definitions.ts';
+
+/** Calls a tool by server and own name, or by public name, as the same caller; decided and recorded by the gateway. */
+export type RunTool = (
+  target: { server: string; tool: string } | { name: string },
+  params: JsonObject,
+  timeoutMs: number | null,
+) => Promise<Handled>;
+
+export interface GatewayTools {
+  run(
+    tool: GatewayToolName,
+    who: Identity,
+    call: Call,
+    runTool: RunTool,
+    note: (agent: string) => void,
+  ): Promise<Handled>;
+}
+
+export function createGatewayTools(deps: {
+  catalog: CatalogBook;
+  visible: Visible;
+  downstreams: Downstreams;
+  search: ToolSearch;
+  /** Waits for servers that are still starting. */
+  settled: () => Promise<void>;
+  /** A cheap look at the configuration files, for file systems without events. */
+  reloadIfChanged: () => Promise<void>;
+  status: () => JsonObject;
+}): GatewayTools {
+  const { catalog, visible, downstreams, search, settled, reloadIfChanged, status } = deps;
+  const everything = { server: null, exposure: null } as const;
+
+  function listServers(includeMetadata: boolean): Answer {
+    const servers = downstreams
+      .states()
+      .filter(({ spec }) => spec.enabled)
+      .map(({ spec }) => ({
+        name: spec.key,
+        description: spec.description,
+        ...(includeMetadata ? metadata(spec) : { transport: null, command: null, url: null }),
+      }));
+    return answer(servers, { result: servers });
+  }
+
+  async function serverTools(who: Identity, given: unknown): Promise<Handled> {
+    const parsed = parseArguments(GetServerToolsArguments, given);
+    if (parsed.kind === 'failure') return parsed;
+    const { server, names, pattern, max_schema_tokens: budget } = parsed.value;
+    await reloadIfChanged();
+    await settled();
+    const view = catalog.current().servers.get(server);
+    if (view === undefined) return failure('SERVER_UNAVAILABLE', { server, reason: 'No server of this name.' });
+    if (view.listing === null) {
+      return failure('SERVER_UNAVAILABLE', { server, reason: view.reason ?? 'The server has not answered yet.' });
+    }
+    const wanted = visible
+      .entries(who, everything, 'tools')
+      .filter(
+        entry =>
+          entry.server === server &&
+          (names == null || names.includes(entry.own)) &&
+          (pattern == null || matchesGlob(pattern, entry.own)),
+      );
+    const tools: Json[] = [];
+    let tokens = 0;
+    for (const { ownItem } of wanted) {
+      const cost = estimateTokens(ownItem);
+      if (budget != null && tokens + cost > budget) break;
+      tokens += cost;
+      tools.push({
+        name: ownItem.name ?? '',
+        description: ownItem.description ?? '',
+        inputSchema: ownItem.inputSchema ?? {},
+      });
+    }
+    const result: JsonObject = {
+      tools,
+      server,
+      total_available: view.listing.tools.length,
+      returned: tools.length,
+      tokens_used: budget == null ? null : tokens,
+      error: null,
+    };
+    return answer(result, result);
+  }
+
+  async function find(who: Identity, given: unknown): Promise<Handled> {
+    const parsed = parseArguments(FindToolsArguments, given);
+    if (parsed.kind === 'failure') return parsed;
+    const { query, limit, server } = parsed.value;
+    if (query === undefined)
+      return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. query: say what you want to do.' });
+    await settled();
+    const door = { server: server ?? null, exposure: null };
+    const hits = search.search(catalog.current().version, visible.entries(who, door, 'tools'), query, limit);
+    const tools: Json[] = hits.map(({ entry, score }) => found(entry, score));
+    return answer({ tools }, { tools });
+  }
+
+  return {
+    async run(tool, who, call, runTool, note) {
+      const given = call.params.arguments;
+      const agent = parseArguments(StatusArguments, given);
+      if (agent.kind === 'ok') {
+        const bad = checkAgentId(agent.value.agent_id);
+        if (bad !== null) return bad;
+        if (agent.value.agent_id != null) note(agent.value.agent_id);
+      }
+      switch (tool) {
+        case 'list_servers': {
+          const parsed = parseArguments(ListServersArguments, given);
+          return parsed.kind === 'failure' ? parsed : listServers(parsed.value.include_metadata ?? false);
+        }
+        case 'get_server_tools':
+          return serverTools(who, given);
+        case 'execute_tool': {
+          const parsed = parseArguments(ExecuteToolArguments, given);
+          if (parsed.kind === 'failure') return parsed;
+          const { server, tool: name, args, timeout_ms } = parsed.value;
+          return runTool({ server, tool: name }, innerParams(call.params, args ?? {}), timeout_ms ?? null);
+        }
+        case 'call_tool': {
+          const parsed = parseArguments(CallToolArguments, given);
+          if (parsed.kind === 'failure') return parsed;
+          const { name, server_name, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
+          if (mcp_registry_url != null) {
+            return failure(
+              'INVALID_PARAMS',
+              {},
+              { say: 'This gateway calls its own servers only; leave out mcp_registry_url.' },
+            );
+          }
+          const target =
+            server_name !== undefined && tool_name !== undefined
+              ? { server: server_name.replace(/^\/|\/$/g, ''), tool: tool_name }
+              : { name: name ?? tool_name ?? '' };
+          if ('name' in target && target.name === '') {
+            return failure(
+              'INVALID_PARAMS',
+              {},
+              { say: 'Invalid arguments. name: the tool to call, as find_tools gave it.' },
+            );
+          }
+          return runTool(target, innerParams(call.params, args ?? {}), timeout_ms ?? null);
+        }
+        case 'find_tools':
+          return find(who, given);
+        case 'get_gateway_status': {
+          const result = status();
+          return answer(result, result);
+        }
+      }
+    },
+  };
+}
+
+/** `_meta`, input responses and state travel on with the inner call. */
+function innerParams(params: JsonObject, args: JsonObject): JsonObject {
+  const { name, arguments: given, ...rest } = params;
+  return { ...rest, name: '', arguments: args };
+}
+
+function answer(text: Json, structured: JsonObject): Answer {
+  return {
+    kind: 'answer',
+    era: 'legacy',
+    result: { content: [{ type: 'text', text: JSON.stringify(text) }], structuredContent: structured, isError: false },
+    bytes: null,
+  };
+}
+
+/** Arguments, environment and headers may hold secrets; only the command's name and a bare URL are told. */
+function metadata({ link }: ServerSpec): JsonObject {
+  if (link.kind === 'stdio') return { transport: 'stdio', command: link.command, url: null };
+  const url = new URL(link.url);
+  return { transport: 'http', command: null, url: url.origin + url.pathname };
+}
+
+/** The documented estimate: four characters of name, description and compact schema to a token, at least one. */
+function estimateTokens(item: JsonObject): number {
+  const name = typeof item.name === 'string' ? item.name : '';
+  const description = typeof item.description === 'string' ? item.description : '';
+  const schema = JSON.stringify(item.inputSchema ?? {});
+  return Math.max(1, Math.floor((name.length + description.length + schema.length) / 4));
+}
+
+function found(entry: CatalogEntry, score: number): JsonObject {
+  const { description, inputSchema } = entry.ownItem;
+  return {
+    name: entry.name,
+    server: entry.server,
+    tool: entry.own,
+    description: description ?? '',
+    inputSchema: inputSchema ?? {},
+    score: Math.round(score * 1e4) / 1e4,
+  };
+}

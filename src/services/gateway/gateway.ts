@@ -1,0 +1,367 @@
+/**
+ * The staircase: limit -> decide -> findRoute -> send, recorded once (design.md, section 3).
+ * Every surface ends here. Identity comes in verified; what leaves is a value, in the era of whoever answered.
+ */
+import type { Call, CallRecord, Door, Handled, Line, Reply } from '../../domain/call.ts';
+import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import type { ListingKind } from '../../domain/listing.ts';
+import { type Action, decide, type Target } from '../../domain/policy.ts';
+import type { ServerKey } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type Downstreams, MAIN_PARTITION } from '../../ports/downstreams.ts';
+import type { Recorder } from '../../ports/recorder.ts';
+import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { PolicyBook } from '../policy/policy-book.ts';
+import { type Found, findPrompt, findReference, findResource, findTool } from './find-route.ts';
+import { findGatewayTool } from './gateway-tools/definitions.ts';
+import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
+import { answerRounds, needsInput } from './input-rounds.ts';
+import type { ParkedCalls } from './parked-calls.ts';
+import { closeRecord, openRecord } from './recorded.ts';
+import { renameUris } from './rename-uris.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import { readTaskId, withPublicTaskId } from './task-ids.ts';
+import type { Visible } from './visible.ts';
+
+export interface Gateway {
+  /** One request, decided, routed and recorded. Never rejects. */
+  handle(who: Identity, call: Call, line: Line): Promise<Handled>;
+  /** Permitted ones of `uris` are watched for `subscriber` until it ends; returns those. */
+  watch(who: Identity, door: Door, uris: readonly string[], subscriber: object): Promise<string[]>;
+  endSubscriber(subscriber: object): void;
+  inFlight(): number;
+}
+
+export interface GatewayDeps {
+  catalog: CatalogBook;
+  policy: PolicyBook;
+  downstreams: Downstreams;
+  visible: Visible;
+  gatewayTools: GatewayTools;
+  parked: ParkedCalls;
+  subscriptions: Subscriptions;
+  recorder: Recorder;
+  clock: Clock;
+  /** Calls under way at once, over all surfaces. */
+  maxInFlight: number;
+  settled: () => Promise<void>;
+  debug: boolean;
+}
+
+const LISTS: Record<string, ListingKind> = {
+  'tools/list': 'tools',
+  'resources/list': 'resources',
+  'resources/templates/list': 'templates',
+  'prompts/list': 'prompts',
+};
+
+const ACTIONS: Record<string, Action> = {
+  'tools/call': 'call',
+  'prompts/get': 'get',
+  'resources/read': 'read',
+  'completion/complete': 'complete',
+};
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { catalog, policy, downstreams, visible, gatewayTools, parked, subscriptions, recorder, clock } = deps;
+  let inFlight = 0;
+
+  async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
+    const record = openRecord(clock, who, call, line);
+    inFlight++;
+    let handled: Handled;
+    try {
+      handled =
+        inFlight > deps.maxInFlight
+          ? failure('OVERLOADED', {}, { retryAfterMs: 1000 })
+          : await dispatch(who, call, line, record);
+    } catch (cause) {
+      handled = failure(
+        'INTERNAL',
+        {},
+        { detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) },
+      );
+    }
+    inFlight--;
+    closeRecord(record, handled, call, clock, recorder);
+    return handled;
+  }
+
+  function dispatch(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
+    const { method, params, door } = call;
+    switch (method) {
+      case 'tools/call':
+        return callTool(who, call, line, record);
+      case 'tools/list':
+      case 'resources/list':
+      case 'resources/templates/list':
+      case 'prompts/list':
+        return list(who, call);
+      case 'prompts/get':
+        if (typeof params.name !== 'string') return missing('name');
+        return sendNamed(
+          who,
+          call,
+          line,
+          record,
+          findPrompt(catalog.current(), door, params.name),
+          'PROMPT_NOT_FOUND',
+          'name',
+        );
+      case 'resources/read':
+        if (typeof params.uri !== 'string') return missing('uri');
+        return readResource(who, call, line, record, params.uri);
+      case 'completion/complete':
+        return complete(who, call, line, record);
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return subscribe(who, call, line, record);
+      case 'tasks/get':
+      case 'tasks/update':
+      case 'tasks/cancel':
+        return sendTask(who, call, line, record);
+      default:
+        return failure('METHOD_NOT_FOUND', {}, { say: `Method not found: ${method.slice(0, 100)}` });
+    }
+  }
+
+  async function list(who: Identity, call: Call): Promise<Handled> {
+    // One page holds everything, so no cursor was ever given out.
+    if (call.params.cursor !== undefined) return failure('INVALID_PARAMS', {}, { say: 'Unknown cursor.' });
+    await deps.settled();
+    const kind = LISTS[call.method];
+    return kind === undefined ? failure('METHOD_NOT_FOUND') : visible.list(who, call.door, kind, call.era);
+  }
+
+  function callTool(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
+    const { params, door } = call;
+    const { name } = params;
+    if (typeof name !== 'string') return missing('name');
+    if (params.arguments !== undefined && !isJsonObject(params.arguments)) {
+      return failure('INVALID_PARAMS', {}, { say: 'Invalid parameters. arguments: must be an object.' });
+    }
+    const current = catalog.current();
+    const listed = door.server === null ? current.tools.get(name) : undefined;
+    if (listed !== undefined) {
+      return sendTo(
+        who,
+        call,
+        line,
+        record,
+        { kind: 'tool', server: listed.server, name: listed.own },
+        { ...params, name: listed.own },
+        null,
+      );
+    }
+    const own = door.server === null ? findGatewayTool(name, deps.debug) : null;
+    if (own !== null) {
+      record.operation = own;
+      const runTool = (
+        target: { server: string; tool: string } | { name: string },
+        inner: JsonObject,
+        timeoutMs: number | null,
+      ) => {
+        const found: Found | null =
+          'server' in target
+            ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool)
+            : findTool(catalog.current(), door, target.name);
+        return sendTool(who, call, line, record, found, 'name' in target ? target.name : target.tool, inner, timeoutMs);
+      };
+      return gatewayTools.run(own, who, call, runTool, agent => {
+        record.agent = agent;
+      });
+    }
+    return sendTool(who, call, line, record, findTool(current, door, name), name, params, null);
+  }
+
+  /** Denied before unknown: what may not be called is refused alike whether it exists or not. */
+  async function sendTool(
+    who: Identity,
+    call: Call,
+    line: Line,
+    record: CallRecord,
+    found: Found | null,
+    name: string,
+    params: JsonObject,
+    timeoutMs: number | null,
+  ): Promise<Handled> {
+    if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
+    const { target } = found;
+    const refusal = note(record, who, 'call', target);
+    if (refusal !== null) return refusal;
+    if (!found.listed) {
+      await deps.settled();
+      const view = catalog.current().servers.get(target.server);
+      if (view === undefined)
+        return failure('SERVER_UNAVAILABLE', {
+          server: target.server.slice(0, 200),
+          reason: 'No server of this name.',
+        });
+      const known = catalog.current().ownTools.get(target.server)?.has(target.name) ?? false;
+      if (!known && view.listing !== null)
+        return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
+    }
+    return sendTo(who, call, line, record, target, { ...params, name: target.name }, timeoutMs);
+  }
+
+  async function sendNamed(
+    who: Identity,
+    call: Call,
+    line: Line,
+    record: CallRecord,
+    found: Found | null,
+    unknown: 'PROMPT_NOT_FOUND',
+    field: 'name',
+  ): Promise<Handled> {
+    if (found === null) {
+      await deps.settled();
+      return failure(unknown);
+    }
+    return sendTo(who, call, line, record, found.target, { ...call.params, [field]: found.target.name }, null);
+  }
+
+  async function readResource(
+    who: Identity,
+    call: Call,
+    line: Line,
+    record: CallRecord,
+    uri: string,
+  ): Promise<Handled> {
+    await deps.settled();
+    const found = findResource(catalog.current(), call.door, uri);
+    if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
+    const reply = await sendTo(who, call, line, record, found.target, { ...call.params, uri: found.target.name }, null);
+    // The two eras spell "no such resource" differently; the code is theirs, the URI is the client's.
+    const absent =
+      reply.kind === 'relayed' &&
+      (reply.error.code === -32002 ||
+        (reply.error.code === -32602 && isJsonObject(reply.error.data) && 'uri' in reply.error.data));
+    return absent && reply.kind === 'relayed'
+      ? failure('RESOURCE_NOT_FOUND', { uri }, { say: reply.error.message })
+      : reply;
+  }
+
+  async function complete(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> {
+    const { ref } = call.params;
+    if (!isJsonObject(ref)) return missing('ref');
+    await deps.settled();
+    const found = findReference(catalog.current(), call.door, ref);
+    if (found === null) return failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
+    return sendTo(who, call, line, record, found.target, { ...call.params, ref: found.ownRef }, null);
+  }
+
+  async function subscribe(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> {
+    const { uri } = call.params;
+    if (typeof uri !== 'string') return missing('uri');
+    if (line.subscriber === null) return failure('METHOD_NOT_FOUND');
+    if (call.method === 'resources/unsubscribe') {
+      await subscriptions.remove(line.subscriber, uri);
+    } else {
+      const found = findResource(catalog.current(), call.door, uri);
+      if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
+      const refusal = note(record, who, 'subscribe', found.target);
+      if (refusal !== null) return refusal;
+      await subscriptions.add(line.subscriber, { server: found.target.server, own: found.target.name, uri });
+    }
+    return { kind: 'answer', era: call.era, result: {}, bytes: null };
+  }
+
+  function sendTask(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
+    const task = readTaskId(call.params.taskId);
+    if (task === null || !catalog.current().servers.has(task.server)) return failure('TASK_NOT_FOUND');
+    const target: Target = { kind: 'task', server: task.server, name: task.own };
+    return sendTo(who, call, line, record, target, { ...call.params, taskId: task.own }, null);
+  }
+
+  /** decide, and write down what was decided. */
+  function note(record: CallRecord, who: Identity, action: Action, target: Target): Handled | null {
+    record.server = target.server;
+    record.target = target.name;
+    const decision = decide(policy.current(), who, action, target);
+    if (decision.kind === 'allow') {
+      record.rule = decision.permit.rule;
+      return null;
+    }
+    record.rule = decision.rule;
+    return failure('DENIED_BY_POLICY', { agent_id: who.agent, operation: record.operation, rule: decision.rule });
+  }
+
+  function sendTo(
+    who: Identity,
+    call: Call,
+    line: Line,
+    record: CallRecord,
+    target: Target,
+    params: JsonObject,
+    timeoutMs: number | null,
+  ): Promise<Reply> | Reply {
+    record.server = target.server;
+    record.target = target.name;
+    const decision = decide(policy.current(), who, ACTIONS[call.method] ?? 'call', target);
+    if (decision.kind === 'deny') {
+      record.rule = decision.rule;
+      return failure('DENIED_BY_POLICY', { agent_id: who.agent, operation: record.operation, rule: decision.rule });
+    }
+    record.rule = decision.permit.rule;
+    const route = { permit: decision.permit, server: target.server, partition: partitionOf(target.server, who, line) };
+    const options = { timeoutMs };
+    const send = (given: JsonObject, on: Line) => downstreams.send(route, call.method, given, on, options);
+    const serverEra = catalog.current().servers.get(target.server)?.facts?.era;
+    if (line.era === 'modern') {
+      const reply = serverEra === 'modern' ? send(params, line) : parked.run(who, call.method, params, line, send);
+      return finish(reply, target.server);
+    }
+    const reply = send(params, line);
+    if (serverEra === 'legacy') return finish(reply, target.server);
+    return finish(
+      reply.then(first => (needsInput(first) ? answerRounds(first, params, line, again => send(again, line)) : first)),
+      target.server,
+    );
+  }
+
+  /** URIs that had to be renamed, and ids of tasks, in the words the client knows. Nothing to do for most servers. */
+  function finish(reply: Promise<Reply>, server: ServerKey): Promise<Reply> {
+    const renamed = catalog.current().renamedUris.get(server);
+    const modern = catalog.current().servers.get(server)?.facts?.era === 'modern';
+    if (renamed === undefined && !modern) return reply;
+    return reply.then(settled => {
+      if (settled.kind !== 'answer') return settled;
+      let { result } = settled;
+      if (renamed !== undefined) result = renameUris(result, renamed);
+      if (modern) result = withPublicTaskId(server, result);
+      return result === settled.result ? settled : { ...settled, result, bytes: null };
+    });
+  }
+
+  /** Ruling 21. The local caller and the holder of the one key are the gateway's own principal. */
+  function partitionOf(server: ServerKey, who: Identity, line: Line): string {
+    const sharing = catalog.current().servers.get(server)?.sharing ?? 'shared';
+    if (sharing === 'per-session' && line.sessionId !== null) return `session ${line.sessionId}`;
+    if (sharing === 'shared' || who.method === 'local' || who.method === 'api-key') return MAIN_PARTITION;
+    return `subject ${who.subject}`;
+  }
+
+  return {
+    handle,
+    inFlight: () => inFlight,
+    async watch(who, door, uris, subscriber) {
+      const honoured: string[] = [];
+      for (const uri of uris) {
+        const found = findResource(catalog.current(), door, uri);
+        if (found === null || decide(policy.current(), who, 'subscribe', found.target).kind === 'deny') continue;
+        honoured.push(uri);
+        void subscriptions.add(subscriber, { server: found.target.server, own: found.target.name, uri });
+      }
+      return honoured;
+    },
+    endSubscriber(subscriber) {
+      void subscriptions.removeAll(subscriber);
+    },
+  };
+}
+
+function missing(field: string): Handled {
+  return failure('INVALID_PARAMS', {}, { say: `Invalid parameters. ${field}: required.` });
+}

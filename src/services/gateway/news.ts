@@ -1,0 +1,86 @@
+/**
+ * News for clients: lists that changed, resources that were updated, notifications no call owns.
+ * List changes are gathered for a moment, so that a restart of ten servers is one message, not ten.
+ */
+
+import type { JsonObject } from '../../domain/json.ts';
+import type { ListingKind } from '../../domain/listing.ts';
+import type { ServerKey } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
+import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import { withPublicTaskId } from './task-ids.ts';
+
+/** Long enough for a burst, short enough to feel immediate (protocol.md 4.1 asks for at least this). */
+const GATHER_MS = 250;
+
+export type News =
+  | { kind: 'list-changed'; what: 'tools' | 'resources' | 'prompts' }
+  | { kind: 'resource-updated'; uri: string; params: JsonObject }
+  | { kind: 'notification'; server: ServerKey; partition: string; method: string; params: JsonObject };
+
+export interface NewsDesk {
+  subscribe(listener: (news: News) => void): () => void;
+  publish(news: News): void;
+  /** Gathers changed kinds and publishes each once. */
+  listsChanged(kinds: readonly ListingKind[]): void;
+  stop(): void;
+}
+
+export function createNewsDesk(clock: Clock): NewsDesk {
+  const listeners = new Set<(news: News) => void>();
+  const gathered = new Set<'tools' | 'resources' | 'prompts'>();
+  let cancelTimer: (() => void) | null = null;
+
+  const publish = (news: News) => {
+    for (const listener of [...listeners]) listener(news);
+  };
+
+  return {
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    publish,
+    listsChanged(kinds) {
+      for (const kind of kinds) gathered.add(kind === 'templates' ? 'resources' : kind);
+      if (gathered.size === 0 || cancelTimer !== null) return;
+      cancelTimer = clock.after(GATHER_MS, () => {
+        cancelTimer = null;
+        const changed = [...gathered];
+        gathered.clear();
+        for (const what of changed) publish({ kind: 'list-changed', what });
+      });
+    },
+    stop() {
+      cancelTimer?.();
+      listeners.clear();
+    },
+  };
+}
+
+/** Turns what downstreams announce into news for clients, in the words clients know. */
+export function relayNews(
+  downstreams: Downstreams,
+  catalog: CatalogBook,
+  subscriptions: Subscriptions,
+  desk: NewsDesk,
+): () => void {
+  const stops = [
+    catalog.onChange(kinds => desk.listsChanged(kinds)),
+    downstreams.onEvent(event => {
+      if (event.kind === 'resource-updated') {
+        for (const uri of subscriptions.publicUris(event.server, event.uri)) {
+          desk.publish({ kind: 'resource-updated', uri, params: { ...event.params, uri } });
+        }
+      } else if (event.kind === 'notification') {
+        const { server, partition, method, params } = event;
+        desk.publish({ kind: 'notification', server, partition, method, params: withPublicTaskId(server, params) });
+      }
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

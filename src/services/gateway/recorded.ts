@@ -1,0 +1,57 @@
+/**
+ * One record per operation, whatever its exit: opened when a call enters, closed exactly once around the handling.
+ * Steps on the way fill in what they learn (server, rule, agent); nothing else writes audit, metrics or logs of calls.
+ */
+import type { Call, CallRecord, Handled, Line, Outcome } from '../../domain/call.ts';
+import type { Identity } from '../../domain/identity.ts';
+import { stringOrNull } from '../../domain/json.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Recorder } from '../../ports/recorder.ts';
+
+export function openRecord(clock: Clock, who: Identity, call: Call, line: Line): CallRecord {
+  return {
+    id: call.id,
+    atMs: clock.wallMs(),
+    subject: who.subject,
+    agent: who.agent,
+    operation: call.method,
+    method: call.method,
+    server: null,
+    target: null,
+    outcome: 'error',
+    code: null,
+    rule: null,
+    durationMs: 0,
+    detail: null,
+    clientName: stringOrNull(line.clientInfo?.name),
+  };
+}
+
+export function closeRecord(record: CallRecord, handled: Handled, call: Call, clock: Clock, recorder: Recorder): void {
+  record.durationMs = clock.monotonicMs() - call.receivedAtMs;
+  record.outcome = outcomeOf(handled);
+  if (handled.kind === 'failure') {
+    record.code = handled.code;
+    record.detail = handled.detail;
+  } else if (handled.kind === 'relayed') {
+    record.code = String(handled.error.code);
+  }
+  recorder.record(record);
+}
+
+function outcomeOf(handled: Handled): Outcome {
+  switch (handled.kind) {
+    case 'answer':
+      return handled.result.isError === true ? 'tool-error' : 'ok';
+    case 'relayed':
+      return 'error';
+    case 'challenge':
+      return 'refused';
+    case 'failure':
+      if (handled.code === 'DENIED_BY_POLICY') return 'denied';
+      if (handled.code === 'CANCELLED') return 'cancelled';
+      return handled.code === 'RATE_LIMITED' || handled.code === 'OVERLOADED' || handled.code === 'SHUTTING_DOWN'
+        ? 'refused'
+        : 'error';
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Resource subscriptions, counted: however many clients watch a resource, its server is asked once.
+ * A subscriber is any object that lives as long as the client's interest (a session, a listen stream).
+ */
+import type { ServerKey } from '../../domain/server.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
+
+export interface WatchedResource {
+  server: ServerKey;
+  own: string;
+  /** The URI under which clients know it. */
+  uri: string;
+}
+
+export interface Subscriptions {
+  add(subscriber: object, resource: WatchedResource): Promise<void>;
+  remove(subscriber: object, uri: string): Promise<void>;
+  removeAll(subscriber: object): Promise<void>;
+  has(subscriber: object, uri: string): boolean;
+  /** Public URIs under which an own URI is watched; usually one. */
+  publicUris(server: ServerKey, own: string): readonly string[];
+}
+
+export function createSubscriptions(downstreams: Downstreams): Subscriptions {
+  const bySubscriber = new Map<object, Map<string, WatchedResource>>();
+  const watched = new Map<string, { resource: WatchedResource; count: number }>();
+
+  const rewatch = (server: ServerKey) => {
+    const own = new Set<string>();
+    for (const { resource } of watched.values()) if (resource.server === server) own.add(resource.own);
+    return downstreams.watch(server, own);
+  };
+
+  async function drop(resource: WatchedResource): Promise<void> {
+    const entry = watched.get(resource.uri);
+    if (entry === undefined || --entry.count > 0) return;
+    watched.delete(resource.uri);
+    await rewatch(resource.server);
+  }
+
+  return {
+    async add(subscriber, resource) {
+      const mine = bySubscriber.get(subscriber) ?? new Map<string, WatchedResource>();
+      bySubscriber.set(subscriber, mine);
+      if (mine.has(resource.uri)) return;
+      mine.set(resource.uri, resource);
+      const entry = watched.get(resource.uri);
+      if (entry !== undefined) {
+        entry.count++;
+        return;
+      }
+      watched.set(resource.uri, { resource, count: 1 });
+      await rewatch(resource.server);
+    },
+    async remove(subscriber, uri) {
+      const mine = bySubscriber.get(subscriber);
+      const resource = mine?.get(uri);
+      if (mine === undefined || resource === undefined) return;
+      mine.delete(uri);
+      if (mine.size === 0) bySubscriber.delete(subscriber);
+      await drop(resource);
+    },
+    async removeAll(subscriber) {
+      const mine = bySubscriber.get(subscriber);
+      if (mine === undefined) return;
+      bySubscriber.delete(subscriber);
+      await Promise.all([...mine.values()].map(drop));
+    },
+    has: (subscriber, uri) => bySubscriber.get(subscriber)?.has(uri) ?? false,
+    publicUris(server, own) {
+      const uris: string[] = [];
+      for (const { resource } of watched.values())
+        if (resource.server === server && resource.own === own) uris.push(resource.uri);
+      return uris;
+    },
+  };
+}

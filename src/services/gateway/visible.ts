@@ -1,0 +1,129 @@
+/**
+ * What a caller sees: the catalog through `decide`, one view per door. Lists are serialised once per view and kept
+ * until the catalog or the policy changes; a list of 2,000 tools is then a write of ready bytes.
+ */
+import type { Answer, Door } from '../../domain/call.ts';
+import type { Catalog, CatalogEntry } from '../../domain/catalog.ts';
+import type { Era } from '../../domain/era.ts';
+import { type Exposure, settleExposure } from '../../domain/exposure.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
+import { decide, type TargetKind } from '../../domain/policy.ts';
+import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { PolicyBook } from '../policy/policy-book.ts';
+
+/** Views kept at once; identities times doors times kinds, so a plain bound is enough. */
+const MAX_KEPT = 2000;
+
+const TARGET_KINDS: Record<ListingKind, TargetKind> = {
+  tools: 'tool',
+  resources: 'resource',
+  templates: 'template',
+  prompts: 'prompt',
+};
+
+export interface Visible {
+  /** Permitted entries of one kind behind a door, in catalog order. The same array until something changes. */
+  entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[];
+  /** The answer to a list request in the caller's era, ready to be written. */
+  list(who: Identity, door: Door, kind: ListingKind, era: Era): Answer;
+  exposure(who: Identity, door: Door): Exclude<Exposure, 'auto'>;
+}
+
+export interface ExposureRules {
+  default: Exposure;
+  autoThreshold: number;
+  pinned: readonly string[];
+}
+
+/** Definitions of the gateway's own tools, per exposure; the same shape as a downstream's. */
+export type GatewayToolItems = (
+  exposure: 'agent' | 'discovery',
+  catalog: Catalog,
+  visible: readonly CatalogEntry[],
+) => readonly JsonObject[];
+
+export function createVisible(deps: {
+  catalog: CatalogBook;
+  policy: PolicyBook;
+  rules: () => ExposureRules;
+  gatewayTools: GatewayToolItems;
+}): Visible {
+  const { catalog, policy, rules, gatewayTools } = deps;
+  let keptFor = '';
+  const keptEntries = new Map<string, readonly CatalogEntry[]>();
+  const keptLists = new Map<string, Answer>();
+
+  function dropStale(): void {
+    const now = `${catalog.current().version}.${policy.current().version}`;
+    if (now === keptFor && keptLists.size < MAX_KEPT && keptEntries.size < MAX_KEPT) return;
+    keptFor = now;
+    keptEntries.clear();
+    keptLists.clear();
+  }
+
+  function entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[] {
+    dropStale();
+    const key = `${kind} ${door.server ?? ''} ${who.subject}`;
+    let kept = keptEntries.get(key);
+    if (kept === undefined) {
+      kept = [...catalog.current()[kind].values()].filter(
+        entry =>
+          (door.server === null || entry.server === door.server) &&
+          decide(policy.current(), who, 'list', { kind: TARGET_KINDS[kind], server: entry.server, name: entry.own })
+            .kind === 'allow',
+      );
+      keptEntries.set(key, kept);
+    }
+    return kept;
+  }
+
+  function exposure(who: Identity, door: Door): Exclude<Exposure, 'auto'> {
+    if (door.server !== null) return 'direct';
+    const { default: configured, autoThreshold } = rules();
+    const wanted = door.exposure ?? configured;
+    return wanted === 'auto' ? settleExposure('auto', entries(who, door, 'tools').length, autoThreshold) : wanted;
+  }
+
+  function items(who: Identity, door: Door, kind: ListingKind): readonly JsonObject[] {
+    const permitted = entries(who, door, kind);
+    if (door.server !== null) return permitted.map(entry => entry.ownItem);
+    if (kind !== 'tools') return permitted.map(entry => entry.item);
+    const shown = exposure(who, door);
+    if (shown === 'direct') return permitted.map(entry => entry.item);
+    const own = gatewayTools(shown, catalog.current(), permitted);
+    if (shown === 'agent') return own;
+    const pinned = new Set(rules().pinned);
+    return [...own, ...permitted.filter(entry => pinned.has(entry.name)).map(entry => entry.item)];
+  }
+
+  return {
+    entries,
+    exposure,
+    list(who, door, kind, era) {
+      dropStale();
+      const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${who.subject}`;
+      let kept = keptLists.get(key);
+      if (kept === undefined) {
+        const { member } = LISTING_FACTS[kind];
+        const listed = items(who, door, kind);
+        const result: JsonObject =
+          era === 'modern'
+            ? // Filtered by our policy, so never shared between callers; fresh whenever it is asked for.
+              { resultType: 'complete', ttlMs: 0, cacheScope: 'private', [member]: listed.map(withoutExecution) }
+            : { [member]: [...listed] };
+        kept = { kind: 'answer', era, result, bytes: Buffer.from(JSON.stringify(result)) };
+        keptLists.set(key, kept);
+      }
+      return kept;
+    },
+  };
+}
+
+/** `execution` announces the tasks of 2025-11-25, which the modern era does not have. */
+function withoutExecution(item: JsonObject): JsonObject {
+  if (item.execution === undefined) return item;
+  const { execution, ...rest } = item;
+  return rest;
+}
