@@ -213,13 +213,17 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 function run(node, args, more = {}) {
   return new Promise(resolve => {
     const child = spawn(node, args, { cwd: ROOT, stdio: 'inherit', env: { ...environment(node), ...more } });
-    const forward = signal => child.kill(signal);
+    let told = false;
+    const forward = signal => {
+      told = true;
+      child.kill(signal);
+    };
     for (const signal of SIGNALS) process.on(signal, forward);
 
     // npm starts us through a shell that dies of a signal without passing it on: then nobody is left to stop the child.
     const parent = process.ppid;
     const watch = setInterval(() => {
-      if (process.env.npm_lifecycle_event && process.ppid !== parent) forward('SIGTERM');
+      if (!told && process.env.npm_lifecycle_event && process.ppid !== parent) forward('SIGTERM');
     }, 500);
     watch.unref();
 
@@ -302,8 +306,8 @@ const TASKS = {
   test,
   build: () => 0,
   check,
-  bench: (node, args) => run(node, [inRoot('tests', 'bench', 'run.mjs'), ...args]),
-  conformance: (node, args) => run(node, [inRoot('tests', 'conformance', 'run.mjs'), ...args]),
+  bench: (node, args) => run(node, [inRoot('tests', 'bench', 'run.ts'), ...args]),
+  conformance: (node, args) => run(node, [inRoot('tests', 'conformance', 'run.ts'), ...args]),
 };
 
 const [task, ...args] = process.argv.slice(2);

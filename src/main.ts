@@ -20,4 +20,4 @@ if (isTooOld(process.versions.node)) {
 }
 
 const [{ runCommandLine }, { createHost }] = await Promise.all([import('./cli/program.ts'), import('./cli/host.ts')]);
-process.exit(await runCommandLine(createHost(process)));
+process.exit(await runCommandLine(createHost(process, process.env)));

@@ -37,16 +37,17 @@ export interface Paint {
   red(text: string): string;
 }
 
-export function createHost(process: NodeJS.Process): Host {
+/** `env` comes by itself: only the process entry and the loader of the configuration read the environment. */
+export function createHost(process: NodeJS.Process, env: Host['env']): Host {
   return {
     args: process.argv.slice(2),
-    env: process.env,
+    env,
     cwd: process.cwd(),
-    home: process.env.HOME || homedir(),
+    home: env.HOME || homedir(),
     execPath: process.execPath,
     stdin: process.stdin,
-    stdout: createOutput(process.stdout, process.env),
-    stderr: createOutput(process.stderr, process.env),
+    stdout: createOutput(process.stdout, env),
+    stderr: createOutput(process.stderr, env),
     onSignal(names, run) {
       for (const name of names) process.on(name, run);
       return () => {

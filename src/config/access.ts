@@ -27,6 +27,7 @@ export function findKeyWeakness(key: string): string | null {
 
 /** True for a rules document under which everybody may do everything: then nothing is lost by not enforcing it. */
 export function restrictsNothing(rules: unknown): boolean {
+  if (typeof rules !== 'object' || rules === null) return false;
   const { agents = {} } = toFields(rules);
   return Object.values(toFields(agents)).every(agent => {
     const { allow, deny, ...rest } = toFields(agent);

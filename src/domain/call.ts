@@ -22,10 +22,21 @@ export interface Call {
   id: string;
   method: string;
   params: JsonObject;
+  /**
+   * Large arguments stay the bytes they came as, and `params.arguments` is absent then: sent on without being serialised
+   * again, and without a second copy living as long as the call. `withArguments` reads them where they are needed.
+   */
+  argumentBytes: Uint8Array | null;
   door: Door;
   era: Era;
   /** Monotonic milliseconds at arrival. */
   receivedAtMs: number;
+}
+
+/** The parameters whole, whichever way the arguments are kept. The bytes are JSON that was read before. */
+export function withArguments(params: JsonObject, argumentBytes: Uint8Array | null): JsonObject {
+  if (argumentBytes === null) return params;
+  return { ...params, arguments: JSON.parse(new TextDecoder().decode(argumentBytes)) as JsonObject };
 }
 
 /** A downstream's good answer. */
@@ -69,6 +80,8 @@ export interface Line {
   /** True when the caller gave a progress token. */
   readonly wantsProgress: boolean;
   readonly cancelled: boolean;
+  /** A question to this caller is open: the server is waiting for it, and asks nothing else meanwhile as a rule. */
+  readonly isAsked: boolean;
   /** Registers what stops the work; called at most once, at once if already cancelled. The latest registration wins. */
   whenCancelled(stop: (reason: string) => void): void;
   /** Sends a notification about this call (`notifications/progress` without its token, `notifications/message`, ...). */

@@ -22,6 +22,8 @@ export const MAIN_PARTITION = 'main';
 export interface SendOptions {
   /** Milliseconds; null: the server's callTimeoutMs. A shorter of the two wins. */
   timeoutMs: number | null;
+  /** The exact JSON of the arguments, which `params` then lacks; null: they are in `params`. */
+  argumentBytes: Uint8Array | null;
 }
 
 export interface ServerState {

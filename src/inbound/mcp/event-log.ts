@@ -5,6 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 
+const EVENT_NUMBER = /^[1-9]\d{0,15}$/;
+
 export interface LoggedEvent {
   id: string;
   data: string;
@@ -20,26 +22,32 @@ export class EventLog {
   readonly #maxBytes: number;
   #events: Stored[] = [];
   #bytes = 0;
+  /** Events so far. One count for all streams: a stream that was forgotten and goes on repeats no id. */
+  #count = 0;
   /** stream -> number of its newest event, and of the newest that was thrown away. */
   readonly #streams = new Map<string, { newest: number; lost: number }>();
+  #standing: string | null = null;
 
   constructor(maxEvents: number, maxBytes: number) {
     this.#maxEvents = maxEvents;
     this.#maxBytes = maxBytes;
   }
 
-  openStream(): string {
+  /** `standing`: the session's standalone stream, which may be quiet for long and is not forgotten for newer ones. */
+  openStream(standing = false): string {
     const stream = randomBytes(9).toString('base64url');
-    this.#streams.set(stream, { newest: 0, lost: 0 });
+    if (standing) this.#standing = stream;
+    this.#streams.set(stream, { newest: this.#count, lost: this.#count });
     if (this.#streams.size > this.#maxEvents) this.#forgetOldestStream();
     return stream;
   }
 
   /** Returns the event's id. */
   append(stream: string, data: string): string {
-    const state = this.#streams.get(stream) ?? { newest: 0, lost: 0 };
+    const state = this.#streams.get(stream) ?? { newest: this.#count, lost: this.#count };
     this.#streams.set(stream, state);
-    const number = ++state.newest;
+    const number = ++this.#count;
+    state.newest = number;
     const id = `${stream}.${number}`;
     this.#events.push({ id, data, stream, number });
     this.#bytes += data.length;
@@ -52,9 +60,10 @@ export class EventLog {
   since(lastEventId: string): { stream: string; events: readonly LoggedEvent[] } | null {
     const at = lastEventId.lastIndexOf('.');
     const stream = lastEventId.slice(0, at);
-    const number = Number(lastEventId.slice(at + 1));
+    const digits = lastEventId.slice(at + 1);
+    const number = Number(digits);
     const state = this.#streams.get(stream);
-    if (state === undefined || !Number.isInteger(number) || number < state.lost || number > state.newest) return null;
+    if (state === undefined || !EVENT_NUMBER.test(digits) || number < state.lost || number > state.newest) return null;
     return { stream, events: this.#events.filter(event => event.stream === stream && event.number > number) };
   }
 
@@ -67,7 +76,7 @@ export class EventLog {
   }
 
   #forgetOldestStream(): void {
-    const [oldest] = this.#streams.keys();
+    const oldest = [...this.#streams.keys()].find(stream => stream !== this.#standing);
     if (oldest === undefined) return;
     this.#streams.delete(oldest);
     this.#events = this.#events.filter(event => event.stream !== oldest);

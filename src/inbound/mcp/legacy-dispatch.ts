@@ -42,17 +42,29 @@ export function answerInitialize(deps: McpDeps, session: Session, params: JsonOb
   return { kind: 'answer', era: 'legacy', result, bytes: null };
 }
 
-export function dispatchLegacy(deps: McpDeps, session: Session, message: Message, outlet: Outlet): void {
+export function dispatchLegacy(
+  deps: McpDeps,
+  session: Session,
+  message: Message,
+  outlet: Outlet,
+  argumentBytes: Uint8Array | null = null,
+): void {
   if (message.kind === 'response') {
     session.answered(message.id, message.answer);
   } else if (message.kind === 'notification') {
     takeNotification(deps, session, message.method, message.params);
   } else {
-    takeRequest(deps, session, message, outlet);
+    takeRequest(deps, session, message, outlet, argumentBytes);
   }
 }
 
-function takeRequest(deps: McpDeps, session: Session, message: Message & { kind: 'request' }, outlet: Outlet): void {
+function takeRequest(
+  deps: McpDeps,
+  session: Session,
+  message: Message & { kind: 'request' },
+  outlet: Outlet,
+  argumentBytes: Uint8Array | null,
+): void {
   const { id, method } = message;
   const local = answerLocally(deps, session, method, message.params);
   if (local !== null) {
@@ -65,6 +77,7 @@ function takeRequest(deps: McpDeps, session: Session, message: Message & { kind:
     id: deps.nextRequestId(),
     method,
     params: rest,
+    argumentBytes,
     door: session.door,
     era: 'legacy',
     receivedAtMs: deps.clock.monotonicMs(),

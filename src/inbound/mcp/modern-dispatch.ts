@@ -8,6 +8,7 @@ import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import type { News } from '../../services/gateway/news.ts';
 import { composeWelcome } from '../../services/gateway/welcome.ts';
 import type { Envelope } from './classify.ts';
@@ -35,6 +36,7 @@ export interface ModernRequest {
   params: JsonObject;
   envelope: Envelope;
   progressToken: RpcId | null;
+  argumentBytes: Uint8Array | null;
   who: Identity;
   door: Door;
 }
@@ -73,6 +75,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     id: deps.nextRequestId(),
     method,
     params,
+    argumentBytes: request.argumentBytes,
     door: request.door,
     era: 'modern',
     receivedAtMs: deps.clock.monotonicMs(),
@@ -114,7 +117,6 @@ function listen(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinishe
   const { id, who, door } = request;
   const filter = readFilter(request.params.notifications);
   const subscriber = {};
-  const watched = new Set<string>();
   let stopNews = () => {};
   let open = true;
 
@@ -132,14 +134,13 @@ function listen(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinishe
   }
 
   void (async () => {
-    const uris = await deps.gateway.watch(who, door, filter.resourceSubscriptions, subscriber);
+    const watched = await deps.gateway.watch(who, door, filter.resourceSubscriptions, subscriber);
     if (!open) return;
-    for (const uri of uris) watched.add(uri);
     const honoured: JsonObject = {
       ...(filter.toolsListChanged ? { toolsListChanged: true } : {}),
       ...(filter.promptsListChanged ? { promptsListChanged: true } : {}),
       ...(filter.resourcesListChanged ? { resourcesListChanged: true } : {}),
-      ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
+      ...(watched.size > 0 ? { resourceSubscriptions: [...watched.keys()] } : {}),
     };
     outlet.message(notificationText('notifications/subscriptions/acknowledged', tag({ notifications: honoured })));
     stopNews = deps.news.subscribe(news => {
@@ -180,12 +181,12 @@ function readFilter(given: unknown): Filter {
 function toldOf(
   news: News,
   filter: Filter,
-  watched: ReadonlySet<string>,
+  watched: ReadonlyMap<string, ServerKey>,
 ): { method: string; params: JsonObject } | null {
   if (news.kind === 'list-changed') {
     return filter[`${news.what}ListChanged`] ? { method: `notifications/${news.what}/list_changed`, params: {} } : null;
   }
-  if (news.kind === 'resource-updated' && watched.has(news.uri))
+  if (news.kind === 'resource-updated' && watched.get(news.uri) === news.server)
     return { method: 'notifications/resources/updated', params: news.params };
   return null;
 }

@@ -12,7 +12,7 @@ export function newsFor(session: Session, news: News, subscriptions: Subscriptio
     case 'list-changed':
       return notificationText(`notifications/${news.what}/list_changed`, {});
     case 'resource-updated':
-      return subscriptions.has(session, news.uri)
+      return subscriptions.has(session, news.server, news.uri)
         ? notificationText('notifications/resources/updated', news.params)
         : null;
     case 'notification': {

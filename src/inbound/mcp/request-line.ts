@@ -23,6 +23,7 @@ export class RequestLine implements Line {
   readonly #progressToken: RpcId | null;
   #stop: ((reason: string) => void) | null = null;
   #cancelled = false;
+  readonly #questions = new Set<RpcId>();
 
   constructor(from: Session | Envelope, outlet: Outlet, progressToken: RpcId | null) {
     const session = 'who' in from ? from : null;
@@ -49,6 +50,10 @@ export class RequestLine implements Line {
     return this.#cancelled;
   }
 
+  get isAsked(): boolean {
+    return this.#questions.size > 0;
+  }
+
   whenCancelled(stop: (reason: string) => void): void {
     this.#stop = stop;
     if (this.#cancelled) stop('cancelled');
@@ -58,6 +63,12 @@ export class RequestLine implements Line {
     if (this.#cancelled) return;
     this.#cancelled = true;
     this.#stop?.(reason);
+    this.withdrawQuestions(reason);
+  }
+
+  /** What the client has not answered by now, nobody waits for. */
+  withdrawQuestions(reason: string): void {
+    for (const id of [...this.#questions]) this.#session?.withdraw(id, text => this.#send(text), reason);
   }
 
   notify(method: string, params: JsonObject): void {
@@ -72,7 +83,9 @@ export class RequestLine implements Line {
     if (this.#session === null) {
       return Promise.resolve({ kind: 'error', error: { code: -32601, message: 'The client cannot be asked.' } });
     }
-    return this.#session.ask(text => this.#send(text), method, params);
+    const { id, answer } = this.#session.ask(text => this.#send(text), method, params);
+    this.#questions.add(id);
+    return answer.finally(() => this.#questions.delete(id));
   }
 
   #send(text: string): boolean {

@@ -33,7 +33,7 @@ export class SessionStreams {
     this.#standalone?.end();
     this.#standalone = stream;
     if (resumedId !== null) return;
-    const id = this.log.openStream();
+    const id = this.log.openStream(true);
     this.#standaloneId = id;
     if (this.primes) stream.event(this.log.append(id, ''), '');
   }

@@ -43,7 +43,11 @@ export function createSessionTable(deps: {
     session.uses === 0 && clock.monotonicMs() - session.lastUsedAtMs > afterMs;
 
   function sweep(): void {
-    for (const session of sessions.values()) if (isExpired(session, ttlMs)) end(session, 'expired');
+    for (const session of sessions.values()) {
+      // What is under way is use: a session has its whole time again when a long call or stream is over.
+      if (session.uses > 0) session.lastUsedAtMs = clock.monotonicMs();
+      else if (isExpired(session, ttlMs)) end(session, 'expired');
+    }
     stopTimer = clock.after(Math.min(Math.max(ttlMs / 4, 100), 30_000), sweep);
   }
   sweep();

@@ -7,7 +7,7 @@ import type { LegacyRevision, LogLevel } from '../../domain/era.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
-import { requestText } from './frames.ts';
+import { notificationText, requestText } from './frames.ts';
 import type { RequestLine } from './request-line.ts';
 import type { SessionStreams } from './session-streams.ts';
 
@@ -53,6 +53,7 @@ export class Session {
   finish(id: RpcId, line: RequestLine): void {
     if (this.#lines?.get(id) === line) this.#lines.delete(id);
     this.uses--;
+    line.withdrawQuestions('the request is over');
   }
 
   cancel(id: unknown, reason: string): void {
@@ -60,17 +61,28 @@ export class Session {
   }
 
   /** Puts a question to the client through `send`. Resolves with its answer, or an error when none can come. */
-  ask(send: (text: string) => boolean, method: string, params: JsonObject): Promise<ClientAnswer> {
+  ask(
+    send: (text: string) => boolean,
+    method: string,
+    params: JsonObject,
+  ): { id: RpcId; answer: Promise<ClientAnswer> } {
     this.#asks ??= new Map();
     const asks = this.#asks;
-    if (asks.size >= MAX_ASKS) return Promise.resolve(unanswered('Too many open questions.'));
     const id = `gatehouse-${++this.#asked}`;
-    return new Promise(resolve => {
+    if (asks.size >= MAX_ASKS) return { id, answer: Promise.resolve(unanswered('Too many open questions.')) };
+    const answer = new Promise<ClientAnswer>(resolve => {
       asks.set(id, resolve);
       if (send(requestText(id, method, params))) return;
       asks.delete(id);
       resolve(unanswered('The client cannot be asked: it has no open stream.'));
     });
+    return { id, answer };
+  }
+
+  /** Takes back a question nobody waits for any more, and says so to the client: it may be showing a dialog. */
+  withdraw(id: RpcId, send: (text: string) => boolean, reason: string): void {
+    if (!this.answered(id, unanswered('The question was withdrawn.'))) return;
+    send(notificationText('notifications/cancelled', { requestId: id, reason }));
   }
 
   /** False when the answer belongs to no question of ours. */

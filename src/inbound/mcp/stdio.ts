@@ -115,6 +115,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       params: envelope.params,
       envelope: envelope.envelope,
       progressToken: envelope.progressToken,
+      argumentBytes: null,
       who,
       door,
     };

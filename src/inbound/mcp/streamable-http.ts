@@ -32,6 +32,7 @@ import {
 } from './http-refusals.ts';
 import { HttpReply } from './http-reply.ts';
 import { isTooDeep } from './json-depth.ts';
+import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-arguments.ts';
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
 import { toFrame } from './respond.ts';
@@ -66,9 +67,12 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       if (Array.isArray(parsed.value)) return batch(req, res, door, who, parsed.value, acceptsStream);
       const message = readMessage(parsed.value);
       if (message.kind === 'refused') return refuseWith(req, res, eraOfHeader(req), message.id, message.failure);
+      const isLargeCall =
+        body.length >= LARGE_BODY_BYTES && message.kind === 'request' && message.method === 'tools/call';
+      const argumentBytes = isLargeCall ? findLargeArguments(body) : null;
       if (eraOf(message, header(req, 'mcp-protocol-version')) === 'modern')
-        modern(req, res, door, who, message, acceptsStream);
-      else legacy(req, res, door, who, message, acceptsStream, lenient);
+        modern(req, res, door, who, message, acceptsStream, argumentBytes);
+      else legacy(req, res, door, who, message, acceptsStream, lenient, argumentBytes);
     });
   }
 
@@ -79,6 +83,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     who: Identity,
     message: Message,
     acceptsStream: boolean,
+    argumentBytes: Uint8Array | null,
   ): void {
     if (message.kind !== 'request') {
       // A modern client has nothing to notify over HTTP: closing the stream is its cancellation.
@@ -110,9 +115,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     let finished = false;
     const request = {
       ...message,
-      params: read.params,
+      params: withoutArguments(read.params, argumentBytes),
       envelope: read.envelope,
       progressToken: read.progressToken,
+      argumentBytes,
       who,
       door,
     };
@@ -134,6 +140,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     message: Message,
     acceptsStream: boolean,
     lenient: boolean,
+    argumentBytes: Uint8Array | null,
   ): void {
     if (message.kind === 'request' && message.method === 'initialize') return initialize(req, res, door, who, message);
     const isPassing = lenient && header(req, 'mcp-session-id') === undefined;
@@ -144,7 +151,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       res.writeHead(202).end();
       return;
     }
-    dispatchLegacy(deps, session, message, replyFor(res, session, acceptsStream, null));
+    const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
+    dispatchLegacy(deps, session, kept, replyFor(res, session, acceptsStream, null), argumentBytes);
   }
 
   function initialize(

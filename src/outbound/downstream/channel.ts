@@ -5,6 +5,7 @@
 import type { RpcError } from '../../domain/rpc.ts';
 import type { Exchange } from './exchange.ts';
 import type { Fault } from './fault.ts';
+import type { RequestText } from './frame.ts';
 
 /** An HTTP answer other than 2xx. */
 export interface Refusal {
@@ -33,7 +34,7 @@ export interface Channel {
   /** The child process, for logs. */
   readonly pid: number | null;
   /** Sends a request frame; what comes of it is told to the handler. `extra`: header names and values in turn. */
-  request(exchange: Exchange, text: string, extra: readonly string[] | null): void;
+  request(exchange: Exchange, frame: RequestText, extra: readonly string[] | null): void;
   /** Sends a notification or an answer of ours, best effort. `done` is told whether the server took it. */
   post(text: string, done?: (isTaken: boolean) => void): void;
   /** Legacy: the handshake was answered. Version and session go with every later request. */

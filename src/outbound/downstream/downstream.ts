@@ -9,13 +9,14 @@ import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
 import type { ServerSpec } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type DownstreamEvent, MAIN_PARTITION, type ServerState } from '../../ports/downstreams.ts';
+import { type DownstreamEvent, MAIN_PARTITION, type SendOptions, type ServerState } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { negotiate, type Verdict } from './negotiate.ts';
 import { type ParamHeader, readParamHeaders } from './param-headers.ts';
-import { type Connecting, Supervisor, type SupervisorHost } from './supervisor.ts';
+import { type StopCode, Supervisor, type SupervisorHost } from './supervisor.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface DownstreamDeps {
@@ -39,7 +40,7 @@ export class Downstream implements SupervisorHost {
   readonly #http: HttpClient | null;
   readonly #supervisors = new Map<string, Supervisor>();
   /** Released ones that still finish something. */
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Set<Supervisor>();
   readonly #paramHeaders = new Map<string, readonly ParamHeader[]>();
   #verdict: Verdict | null = null;
   #level: LogLevel | null = null;
@@ -83,19 +84,24 @@ export class Downstream implements SupervisorHost {
     if (this.spec.enabled && this.spec.start === 'eager') this.#supervise(MAIN_PARTITION)?.start();
   }
 
-  send(partition: string, method: string, params: JsonObject, line: Line, timeoutMs: number | null): Promise<Reply> {
+  send(
+    partition: string,
+    method: string,
+    params: JsonObject,
+    line: Line,
+    { timeoutMs, argumentBytes }: SendOptions,
+  ): Promise<Reply> {
     const supervisor = this.#supervisors.get(partition) ?? this.#supervise(partition);
     if (supervisor === null) return Promise.resolve(this.#refusal());
     const own = this.spec.callTimeoutMs;
     const limitMs = timeoutMs === null ? own : own === null ? timeoutMs : Math.min(timeoutMs, own);
-    return supervisor.send(method, params, line, limitMs);
+    return supervisor.send(method, params, line, limitMs, argumentBytes);
   }
 
   async query(method: string, params: JsonObject): Promise<Reply> {
     const supervisor = this.#supervise(MAIN_PARTITION);
     if (supervisor === null) return this.#refusal();
     // Waiting for the handshake has a limit of its own; the list has its time from then on.
-    if (supervisor.facts === null) supervisor.start();
     const waitMs = supervisor.status === 'ready' ? 0 : this.spec.connectTimeoutMs;
     const reply = await supervisor.send(method, params, null, this.spec.listTimeoutMs + waitMs);
     return method === 'tools/list' && reply.kind === 'answer' && reply.era === 'modern'
@@ -118,44 +124,45 @@ export class Downstream implements SupervisorHost {
     if (this.#supervisors.size >= this.#deps.limits.maxPartitions) return null;
     const { clock, limits } = this.#deps;
     const isMain = partition === MAIN_PARTITION;
-    const supervisor = new Supervisor({
-      spec: this.spec,
-      partition,
-      isMain,
-      limits,
-      clock,
-      log: this.#log,
-      host: this,
-      connect: (host, disposing): Connecting => {
-        const connecting = negotiate(
-          {
-            spec: this.spec,
-            http: this.#http,
-            link: { clock, log: this.#log, clientInfo: this.#deps.clientInfo, host },
-            modern: {
-              paramHeaders: this.#paramHeaders,
-              backoffBaseMs: limits.backoffBaseMs,
-              backoffMaxMs: limits.backoffMaxMs,
-            },
-            limits,
-            baseEnv: this.#deps.baseEnv,
-            watchdog: this.#deps.watchdog,
-            disposing,
+    const connect: ConnectionOptions['connect'] = (host, disposing) => {
+      const connecting = negotiate(
+        {
+          spec: this.spec,
+          http: this.#http,
+          link: {
+            clock,
+            log: this.#log,
+            clientInfo: this.#deps.clientInfo,
+            isShared: this.spec.sharing === 'shared',
+            host,
           },
-          this.#verdict,
-        );
-        connecting.link.then(
-          link => {
-            this.#verdict = { era: link.era, transport: link.channel.transport };
+          modern: {
+            paramHeaders: this.#paramHeaders,
+            backoffBaseMs: limits.backoffBaseMs,
+            backoffMaxMs: limits.backoffMaxMs,
           },
-          () => {
-            // It may have been replaced by another version of itself.
-            this.#verdict = null;
-          },
-        );
-        return connecting;
-      },
-    });
+          limits,
+          baseEnv: this.#deps.baseEnv,
+          watchdog: this.#deps.watchdog,
+          disposing,
+        },
+        this.#verdict,
+      );
+      connecting.link.then(
+        link => {
+          this.#verdict = { era: link.era, transport: link.channel.transport };
+        },
+        () => {
+          // It may have been replaced by another version of itself.
+          this.#verdict = null;
+        },
+      );
+      return connecting;
+    };
+    const supervisor = new Supervisor(
+      { spec: this.spec, partition, isMain, limits, clock, log: this.#log, connect },
+      this,
+    );
     supervisor.setLogLevel(this.#level);
     this.#supervisors.set(partition, supervisor);
     return supervisor;
@@ -199,10 +206,9 @@ export class Downstream implements SupervisorHost {
     if (supervisor === undefined || partition === MAIN_PARTITION) return;
     this.#supervisors.delete(partition);
     this.#restartsOfReleased += supervisor.restarts;
-    const ended: Promise<void> = supervisor
-      .stop('SERVER_UNAVAILABLE', this.#deps.limits.retireMs)
-      .finally(() => this.#leaving.delete(ended));
-    this.#leaving.add(ended);
+    this.#leaving.add(supervisor);
+    const ended = supervisor.stop('SERVER_UNAVAILABLE', this.#deps.limits.retireMs);
+    void ended.finally(() => this.#leaving.delete(supervisor));
   }
 
   #checkIdleLater(): void {
@@ -217,11 +223,11 @@ export class Downstream implements SupervisorHost {
   }
 
   /** Refuses what is new, finishes what was accepted, then closes everything. */
-  async stop(code: 'SERVER_UNAVAILABLE' | 'SHUTTING_DOWN', graceMs: number): Promise<void> {
+  async stop(code: StopCode, graceMs: number): Promise<void> {
     this.#isStopped = true;
     this.#cancelIdleCheck();
-    await Promise.all([...this.#supervisors.values()].map(supervisor => supervisor.stop(code, graceMs)));
-    await Promise.all(this.#leaving);
+    const all = [...this.#supervisors.values(), ...this.#leaving];
+    await Promise.all(all.map(supervisor => supervisor.stop(code, graceMs)));
     await this.#http?.close();
   }
 

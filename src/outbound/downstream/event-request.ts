@@ -37,7 +37,7 @@ export function openEventRequest(
 
   const headers = ['accept', 'text/event-stream', 'cache-control', 'no-cache', ...request.headers];
   if (lastEventId !== null) headers.push('last-event-id', lastEventId);
-  http.send({ method: 'GET', path: request.path, headers, body: null }, false, {
+  http.send({ method: 'GET', path: request.path, headers, body: null }, 'stream', {
     onRequestStart(given) {
       controller = given;
       if (isOver) given.abort(ABORTED);

@@ -33,6 +33,8 @@ export class Exchange {
   readonly deadlineMs: number;
   readonly timeoutMs: number | null;
 
+  /** The exact JSON of `params.arguments`, where it was kept. */
+  argumentBytes: Uint8Array | null = null;
   /** On the link of the current attempt; 0 before the first. */
   id = 0;
   link: Link | null = null;

@@ -5,12 +5,28 @@
 import { isUtf8 } from 'node:buffer';
 import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import type { RpcError } from '../../domain/rpc.ts';
+import type { Exchange } from './exchange.ts';
 
 /** Below it re-serialising is as cheap as keeping bytes. */
 export const LARGE_FRAME_BYTES = 8 * 1024;
 
-export function requestText(id: number, method: string, params: string): string {
-  return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params}}`;
+/** A request as text, or as pieces to be written one after the other: large arguments are not copied. */
+export type RequestText = string | readonly Uint8Array[];
+
+/**
+ * A request under an id of ours. Large arguments that were kept as bytes are put in as they are; the frame is then bytes
+ * too. Same arguments otherwise as `paramsText`.
+ */
+export function requestFrame(
+  { id, method, params, argumentBytes }: Pick<Exchange, 'id' | 'method' | 'params' | 'argumentBytes'>,
+  added: string,
+  owned: ReadonlySet<string>,
+): RequestText {
+  const head = `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":`;
+  if (argumentBytes === null) return `${head}${paramsText(params, added, owned)}}`;
+  const text = paramsText(params, added, owned);
+  const open = text === '{}' ? '{' : `${text.slice(0, -1)},`;
+  return [Buffer.from(`${head}${open}"arguments":`), argumentBytes, CLOSE_BOTH];
 }
 
 export function notificationText(method: string, params: JsonObject): string {
@@ -36,13 +52,10 @@ export function paramsText(params: JsonObject, added: string, owned: ReadonlySet
     return added === '' ? text : withMeta(text, added);
   }
   const { _meta: _, ...rest } = params;
-  const kept: JsonObject = {};
   let keptText = '';
   if (isJsonObject(meta)) {
-    for (const key of Object.keys(meta)) {
-      const value = meta[key];
-      if (!owned.has(key) && value !== undefined) kept[key] = value;
-    }
+    // From entries, not by assignment: a member called `__proto__` stays a member.
+    const kept = Object.fromEntries(Object.entries(meta).filter(([key]) => !owned.has(key)));
     keptText = JSON.stringify(kept).slice(1, -1);
   }
   return withMeta(JSON.stringify(rest), keptText !== '' && added !== '' ? `${keptText},${added}` : keptText + added);
@@ -68,6 +81,7 @@ export interface LargeAnswer {
   bytes: Buffer;
 }
 
+const CLOSE_BOTH = Buffer.from('}}');
 const HEAD = Buffer.from('{"jsonrpc":"2.0","id":');
 const RESULT = Buffer.from(',"result":');
 const RESULT_FIRST = Buffer.from('{"result":');

@@ -1,10 +1,11 @@
 /**
  * The HTTP side of one server: keep-alive sockets, a limit on them, and the operator's headers on every request.
- * Calls and everything else (streams, notifications, answers of ours) use separate sockets, so that a server that asks
- * something in the middle of its calls can always be answered. Refused here: redirects, proxies, HTTP/2, repeating.
+ * A server that asks something in the middle of its calls can always be answered: calls, streams and what is said aside
+ * use separate sockets. Refused here: redirects, proxies, HTTP/2, repeating.
  */
 import { type Dispatcher, Pool } from 'undici';
 import type { HttpAddress } from '../../domain/server.ts';
+import type { RequestText } from './frame.ts';
 import type { DownstreamLimits } from './limits.ts';
 
 export interface HttpRequest {
@@ -12,8 +13,13 @@ export interface HttpRequest {
   path: string;
   /** Names and values in turn; names lower-case. */
   headers: string[];
-  body: string | null;
+  body: RequestText | null;
+  /** Until the response head; 0: the caller keeps the time itself. Absent: the default. */
+  headersTimeout?: number;
 }
+
+/** Calls share a bounded number of sockets; streams and everything said aside have others, so that neither blocks the other. */
+export type Lane = 'call' | 'aside' | 'stream';
 
 export interface HttpClient {
   readonly origin: string;
@@ -21,14 +27,13 @@ export interface HttpClient {
   readonly path: string;
   /** The operator's own headers, names and values in turn. */
   readonly headers: readonly string[];
-  /** `isCall`: on the bounded sockets for calls. */
-  send(request: HttpRequest, isCall: boolean, handler: Dispatcher.DispatchHandler): void;
+  send(request: HttpRequest, lane: Lane, handler: Dispatcher.DispatchHandler): void;
   /** Open sockets. */
   readonly connections: number;
-  /** Calls that wait for a socket. */
-  readonly waiting: number;
   close(): Promise<void>;
 }
+
+const ASIDE_CONNECTIONS = 16;
 
 /** Names the protocol owns; an operator's value for them would break the exchange. */
 const PROTOCOL_HEADERS: ReadonlySet<string> = new Set([
@@ -50,37 +55,42 @@ export function createHttpClient(address: HttpAddress, connectTimeoutMs: number,
   for (const [name, value] of address.headers) {
     if (!PROTOCOL_HEADERS.has(name)) headers.push(name, value.reveal());
   }
-  const options = {
-    allowH2: false,
-    pipelining: 1,
-    connect: { timeout: connectTimeoutMs },
-    bodyTimeout: 0,
-  };
-  const calls = new Pool(url.origin, {
-    ...options,
-    connections: limits.maxConnections,
-    headersTimeout: limits.headersTimeoutMs,
-  });
-  // Bounded by what uses it: one standing stream per connection set, one notification per call.
-  const aside = new Pool(url.origin, { ...options, headersTimeout: limits.headersTimeoutMs });
+  const open = (connections: number | null): Pool =>
+    new Pool(url.origin, {
+      allowH2: false,
+      pipelining: 1,
+      connect: { timeout: connectTimeoutMs },
+      bodyTimeout: 0,
+      headersTimeout: limits.headersTimeoutMs,
+      connections,
+    });
+  // Streams are as many as there are connection sets, which are bounded where they are made.
+  const lanes = { call: open(limits.maxConnections), aside: open(ASIDE_CONNECTIONS), stream: open(null) };
+  const pools = Object.values(lanes);
   return {
     origin: url.origin,
     path: url.pathname + url.search,
     headers,
-    send(request, isCall, handler) {
+    send(request, lane, handler) {
       // undici writes a request once and never again by itself; `idempotent: false` also forbids it to pipeline.
-      (isCall ? calls : aside).dispatch({ ...request, idempotent: false }, handler);
+      const { body } = request;
+      const isPieces = body !== null && typeof body !== 'string';
+      // Pieces are written one by one, with the length told up front: no chunked encoding, no copy.
+      const headers = isPieces ? [...request.headers, 'content-length', String(totalLength(body))] : request.headers;
+      const pieces = isPieces ? (body as unknown as Buffer) : body;
+      lanes[lane].dispatch({ ...request, headers, body: pieces, idempotent: false }, handler);
     },
     get connections() {
-      return calls.stats.connected + aside.stats.connected;
-    },
-    get waiting() {
-      return calls.stats.queued;
+      return pools.reduce((sum, pool) => sum + pool.stats.connected, 0);
     },
     async close() {
-      await Promise.all([calls.destroy(), aside.destroy()]);
+      await Promise.all(pools.map(pool => pool.destroy()));
     },
   };
+}
+
+function totalLength(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
 export function headerOf(

@@ -8,7 +8,7 @@ import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
 import type { Refusal } from './channel.ts';
 import type { Exchange } from './exchange.ts';
 import { FaultError, fault } from './fault.ts';
-import { errorText, notificationText, paramsText, requestText, resultText } from './frame.ts';
+import { errorText, notificationText, requestFrame, resultText } from './frame.ts';
 import { Link, RpcFaultError } from './link.ts';
 import { refusalFault } from './refusal.ts';
 import { answerQuestion } from './server-question.ts';
@@ -22,6 +22,8 @@ const CAPABILITIES: JsonObject = {
 
 const OWNED_META: ReadonlySet<string> = new Set(['progressToken']);
 const ASIDE_MS = 10_000;
+/** Questions of one server that may be with callers at once. */
+const MAX_QUESTIONS = 100;
 /** Codes under which servers say "no such session" in a 400. */
 const SESSION_CODES: ReadonlySet<number> = new Set([-32000, -32001]);
 
@@ -55,7 +57,7 @@ export class LegacyLink extends Link {
     this.channel.established(revision);
     // Waited for: over HTTP it travels beside the first request and must not come after it.
     await new Promise<void>(resolve => {
-      const cancel = this.deps.clock.after(timeoutMs, resolve);
+      const cancel = this.deps.clock.after(Math.min(timeoutMs, ASIDE_MS), resolve);
       this.channel.post(notificationText('notifications/initialized', {}), () => {
         cancel();
         resolve();
@@ -100,11 +102,7 @@ export class LegacyLink extends Link {
       if (line.logLevel !== null) this.#raiseLevel(line.logLevel);
       if (line.wantsProgress) added = `"progressToken":${id}`;
     }
-    this.channel.request(
-      exchange,
-      requestText(id, exchange.method, paramsText(exchange.params, added, OWNED_META)),
-      null,
-    );
+    this.channel.request(exchange, requestFrame(exchange, added, OWNED_META), null);
   }
 
   protected sayCancelled(exchange: Exchange, reason: string): void {
@@ -113,6 +111,10 @@ export class LegacyLink extends Link {
   }
 
   protected receiveRequest(id: RpcId, method: string, params: JsonObject, from: Exchange | null): void {
+    if (this.#questions.size >= MAX_QUESTIONS) {
+      this.channel.post(errorText(id, { code: RPC.internalError, message: 'Too many requests are open.' }));
+      return;
+    }
     const owner = this.ownerOf(from);
     const answer = answerQuestion(method, params, owner?.line ?? null);
     if (!(answer instanceof Promise)) {

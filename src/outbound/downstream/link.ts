@@ -28,8 +28,12 @@ export interface LinkDeps {
   clock: Clock;
   log: Log;
   clientInfo: JsonObject;
+  /** Callers of different identity may be under way on this connection. */
+  isShared: boolean;
   host: LinkHost;
 }
+
+const SAME_BREATH_MS = 15;
 
 const NO_FACTS: ServerFacts = {
   era: 'legacy',
@@ -57,6 +61,8 @@ export abstract class Link implements ChannelHandler {
   protected readonly deps: LinkDeps;
   protected readonly inFlight = new Map<number, Exchange>();
   #lastId: number;
+  #lastOwner: Exchange | null = null;
+  #lastOwnedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: LinkDeps, channel: Channel, lastId = 0) {
     this.deps = deps;
@@ -273,17 +279,24 @@ export abstract class Link implements ChannelHandler {
 
   /**
    * The call a message belongs to. On a response stream that is certain. Elsewhere it is the only call under way: where
-   * there is exactly one, nobody else can be meant; where there are more, nobody is.
+   * there is exactly one, nobody else can be meant. Among several of one caller it is the only one whose client is not
+   * being asked already (a call that waits for an answer asks nothing more); among callers, nobody is.
    */
   protected ownerOf(from: Exchange | null): Exchange | null {
     if (from !== null) return from.line === null ? null : from;
-    let only: Exchange | null = null;
-    for (const exchange of this.inFlight.values()) {
-      if (exchange.line === null) continue;
-      if (only !== null) return null;
-      only = exchange;
+    const calls: Exchange[] = [];
+    for (const exchange of this.inFlight.values()) if (exchange.line !== null) calls.push(exchange);
+    if (calls.length === 1) return calls[0] ?? null;
+    if (this.deps.isShared) return null;
+    const awake = calls.filter(({ line }) => line?.isAsked === false);
+    if (awake.length === 1) {
+      this.#lastOwner = awake[0] ?? null;
+      this.#lastOwnedMs = this.deps.clock.monotonicMs();
+      return this.#lastOwner;
     }
-    return only;
+    // Questions put in one breath belong to the call whose first one was just passed on.
+    const isSameBreath = this.deps.clock.monotonicMs() - this.#lastOwnedMs <= SAME_BREATH_MS;
+    return awake.length === 0 && isSameBreath && this.#lastOwner?.state === 'running' ? this.#lastOwner : null;
   }
 
   #receiveNotice(method: string, params: JsonObject, from: Exchange | null): void {

@@ -2,7 +2,7 @@
  * A connection to a modern server (MCP 2026-07-28): no handshake and no session; every request carries its envelope, and
  * one long `subscriptions/listen` brings what a server says outside of calls.
  */
-import type { Line } from '../../domain/call.ts';
+import { type Line, withArguments } from '../../domain/call.ts';
 import { isModernRevision, LATEST_MODERN, META } from '../../domain/era.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty, stringOrNull } from '../../domain/json.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
@@ -11,7 +11,7 @@ import type { Channel, Refusal } from './channel.ts';
 import { createEnvelopes, type Envelopes, lacksCapability, OWNED_META } from './envelope.ts';
 import { Exchange, type ExchangeOwner } from './exchange.ts';
 import { FaultError, fault } from './fault.ts';
-import { errorText, notificationText, paramsText, requestText } from './frame.ts';
+import { errorText, notificationText, requestFrame } from './frame.ts';
 import { Link, type LinkDeps, RpcFaultError } from './link.ts';
 import { findNameHeader, type ParamHeader, paramHeaderValues } from './param-headers.ts';
 import { refusalFault } from './refusal.ts';
@@ -89,20 +89,24 @@ export class ModernLink extends Link {
   }
 
   protected put(exchange: Exchange): void {
-    const { line, id, method, params } = exchange;
+    const { line, id } = exchange;
     let added = this.#envelopes.text(line);
     if (line?.wantsProgress) added += `,"progressToken":${id}`;
-    const text = requestText(id, method, paramsText(params, added, OWNED_META));
-    this.channel.request(exchange, text, this.#isHttp ? this.#headers(method, params) : null);
+    this.channel.request(
+      exchange,
+      requestFrame(exchange, added, OWNED_META),
+      this.#isHttp ? this.#headers(exchange) : null,
+    );
   }
 
-  #headers(method: string, params: JsonObject): string[] {
+  #headers({ method, params, argumentBytes }: Exchange): string[] {
     const headers = ['mcp-protocol-version', LATEST_MODERN, 'mcp-method', method];
     const name = findNameHeader(method, params);
     if (name !== null) headers.push('mcp-name', name);
     if (method === 'tools/call' && typeof params.name === 'string' && this.#options.paramHeaders.size > 0) {
       const wanted = this.#options.paramHeaders.get(params.name);
-      if (wanted !== undefined) headers.push(...paramHeaderValues(wanted, params.arguments));
+      if (wanted !== undefined)
+        headers.push(...paramHeaderValues(wanted, withArguments(params, argumentBytes).arguments));
     }
     return headers;
   }

@@ -9,6 +9,7 @@ import { isJsonObject } from '../../domain/json.ts';
 import { RPC } from '../../domain/rpc.ts';
 import type { HttpAddress, ServerSpec, StdioLaunch } from '../../domain/server.ts';
 import type { Channel, ChannelHandler } from './channel.ts';
+import type { Connecting } from './connection.ts';
 import { FaultError, fault } from './fault.ts';
 import type { HttpClient } from './http-client.ts';
 import { LegacyLink } from './legacy-link.ts';
@@ -18,7 +19,6 @@ import { ModernLink, type ModernOptions } from './modern-link.ts';
 import { openSseChannel } from './sse-channel.ts';
 import { openStdioChannel } from './stdio-channel.ts';
 import { openStreamableHttpChannel } from './streamable-http-channel.ts';
-import type { Connecting } from './supervisor.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface Verdict {
@@ -71,6 +71,7 @@ class Attempt {
   readonly #endMs: number;
   #link: Link | null = null;
   #isAborted = false;
+  #abortOpening: () => void = () => {};
 
   constructor(deps: NegotiateDeps, verdict: Verdict | null) {
     this.#deps = deps;
@@ -91,6 +92,7 @@ class Attempt {
   /** Also ends the question under way, whose fault then ends the attempt. */
   abort(): void {
     this.#isAborted = true;
+    this.#abortOpening();
     this.dispose();
   }
 
@@ -177,7 +179,9 @@ class Attempt {
     const options = { http, limits, clock: link.clock, log: link.log };
     const overSse = async (): Promise<Link> => {
       this.#requireWanted();
-      const channel = await openSseChannel(options, NOBODY, this.#leftMs);
+      const opening = openSseChannel(options, NOBODY, this.#leftMs);
+      this.#abortOpening = opening.abort;
+      const channel = await opening.channel;
       return this.#initialize(this.#legacy(channel), this.#leftMs);
     };
     if (address.transport === 'sse' || this.#verdict?.transport === 'sse') return overSse();

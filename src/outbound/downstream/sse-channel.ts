@@ -11,12 +11,12 @@ import { headerOf, retryAfterMs } from './http-client.ts';
 import { refusalFault } from './refusal.ts';
 import type { HttpChannelOptions } from './streamable-http-channel.ts';
 
-/** Resolves once the server has named its POST address; rejects with a FaultError. */
+/** `channel` resolves once the server has named its POST address, or rejects with a FaultError. */
 export function openSseChannel(
   options: HttpChannelOptions,
   handler: ChannelHandler,
   timeoutMs: number,
-): Promise<Channel> {
+): { channel: Promise<Channel>; abort(): void } {
   const { http, limits, clock } = options;
   const base = new URL(http.path, http.origin);
   const headers = [
@@ -33,6 +33,7 @@ export function openSseChannel(
   const cancelTimer = clock.after(timeoutMs, () => fail(fault('unsent', 'it named no address for messages in time')));
 
   function fail(no: Fault): void {
+    if (isClosed) return;
     isClosed = true;
     abortStream();
     cancelTimer();
@@ -134,18 +135,18 @@ export function openSseChannel(
     transport: 'sse',
     handler,
     pid: null,
-    request(exchange, text) {
+    request(exchange, frame) {
       if (isClosed || path === null) {
         channel.handler.faulted(exchange, fault('unsent', 'its event stream has ended'));
         return;
       }
       const post = new Post(exchange);
       exchange.work = post;
-      http.send({ method: 'POST', path, headers, body: text }, true, post);
+      http.send({ method: 'POST', path, headers, body: frame }, 'call', post);
     },
     post(text, done) {
       if (isClosed || path === null) done?.(false);
-      else http.send({ method: 'POST', path, headers, body: text }, false, new Post(null, done));
+      else http.send({ method: 'POST', path, headers, body: text }, 'aside', new Post(null, done));
     },
     established(revision) {
       headers.push('mcp-protocol-version', revision);
@@ -157,5 +158,10 @@ export function openSseChannel(
       return Promise.resolve();
     },
   };
-  return ready.promise;
+  return {
+    channel: ready.promise,
+    abort() {
+      if (path === null) fail(fault('unsent', 'it is no longer wanted', { isOutage: false }));
+    },
+  };
 }

@@ -49,7 +49,9 @@ export function openStdioChannel(options: StdioOptions, handler: ChannelHandler)
     outbox = [];
     outboxBytes = 0;
     if (isClosing) return;
-    channel.handler.closed(fault('unsent', `its process ${how.reason}`, { detail: how.detail }));
+    const isOfProcess = child.pid !== null && !how.reason.startsWith('it ');
+    const reason = isOfProcess ? `its process ${how.reason}` : how.reason;
+    channel.handler.closed(fault('unsent', reason, { detail: how.detail }));
   }
 
   /** False: no room left. */
@@ -67,7 +69,7 @@ export function openStdioChannel(options: StdioOptions, handler: ChannelHandler)
   function write(text: string, exchange: Exchange | null): void {
     // A process that never ran was given nothing, whatever was written.
     if (exchange !== null && child.pid !== null) exchange.isSent = true;
-    if (child.write(text) || isFull) return;
+    if (child.write(onOneLine(text)) || isFull) return;
     isFull = true;
     void child.drained().then(flush);
   }
@@ -98,12 +100,19 @@ export function openStdioChannel(options: StdioOptions, handler: ChannelHandler)
     transport: 'stdio',
     handler,
     pid: child.pid,
-    request(exchange, text) {
+    request(exchange, frame) {
       if (isOver || isClosing) {
         channel.handler.faulted(exchange, fault('unsent', 'its process has ended'));
         return;
       }
       exchange.work = work;
+      // Kept bytes may hold line breaks between tokens, which would end the message here.
+      const text =
+        typeof frame === 'string'
+          ? frame
+          : Buffer.concat(frame)
+              .toString('utf8')
+              .replace(/[\r\n]+/g, ' ');
       if (put(text, exchange)) return;
       forget(exchange);
       channel.handler.faulted(exchange, fault('overloaded', 'it does not read its input', { isOutage: true }));
@@ -120,4 +129,15 @@ export function openStdioChannel(options: StdioOptions, handler: ChannelHandler)
     },
   };
   return channel;
+}
+
+/** Plain characters to JSON, line ends to many a reader of lines (Node's readline, Python's splitlines): escaped, they are the same text to all. */
+const LINE_ENDS = ['\u0085', '\u2028', '\u2029'] as const;
+
+function onOneLine(text: string): string {
+  let line = text;
+  for (const end of LINE_ENDS) {
+    if (line.includes(end)) line = line.replaceAll(end, `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  }
+  return line;
 }

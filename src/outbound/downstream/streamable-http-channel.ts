@@ -27,6 +27,8 @@ const MAX_RESUMPTIONS_WITHOUT_NEWS = 5;
 const MIN_RETRY_MS = 50;
 const GOODBYE_MS = 1000;
 const SWEEP_MS = 500;
+/** Each answer to a server costs a request: one that asks without end is not answered without end. */
+const MAX_ASIDES = 256;
 
 export function openStreamableHttpChannel(options: HttpChannelOptions, handler: ChannelHandler): Channel {
   const { http, limits, clock, log } = options;
@@ -38,6 +40,8 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
   let isLegacy = false;
   let isClosed = false;
   let stopStanding: (() => void) | null = null;
+  /** Notifications and answers of ours on their way. */
+  let asides = 0;
 
   /** Responses that may not last for ever, with the time they end at. */
   const lingering = new Map<PostExchange, number>();
@@ -75,6 +79,8 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
       sweepSoon();
     },
     drips(post) {
+      // Where a call has a time limit of its own, that is the one that counts.
+      if (post.exchange.deadlineMs !== Number.POSITIVE_INFINITY) return;
       dripping.set(post, clock.monotonicMs() + limits.headersTimeoutMs);
       sweepSoon();
     },
@@ -184,14 +190,21 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
     transport: 'streamable-http',
     handler,
     pid: null,
-    request(exchange, text, extra) {
+    request(exchange, frame, extra) {
       const post = new PostExchange(host, exchange);
       exchange.work = post;
       const headers = extra === null ? postHeaders : [...postHeaders, ...extra];
-      http.send({ method: 'POST', path: http.path, headers, body: text }, !exchange.isStream, post);
+      const lane = exchange.isStream ? 'stream' : 'call';
+      http.send({ method: 'POST', path: http.path, headers, body: frame, ...timesOf(exchange) }, lane, post);
     },
     post(text, done) {
-      http.send({ method: 'POST', path: http.path, headers: postHeaders, body: text }, false, {
+      if (asides >= MAX_ASIDES) {
+        log.debug('too much is being said aside; a message was dropped');
+        done?.(false);
+        return;
+      }
+      asides += 1;
+      http.send({ method: 'POST', path: http.path, headers: postHeaders, body: text }, 'aside', {
         onRequestStart() {},
         onResponseStart(_controller, status) {
           if (status < 200) return;
@@ -202,8 +215,11 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
           // Nothing is expected here; a server that talks on is cut off.
           if (chunk.length > 0 && isClosed) controller.abort(new Error('closed'));
         },
-        onResponseEnd() {},
+        onResponseEnd() {
+          asides -= 1;
+        },
         onResponseError(_controller, error) {
+          asides -= 1;
           log.debug('a notification was not delivered', { detail: error.message });
           done?.(false);
           done = undefined;
@@ -242,7 +258,7 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
       };
       http.send(
         { method: 'DELETE', path: http.path, headers: [...http.headers, ...sessionHeaders], body: null },
-        false,
+        'aside',
         {
           onRequestStart(given) {
             controller = given;
@@ -257,4 +273,9 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
   }
 
   return channel;
+}
+
+/** A call with a time limit may think as long as that allows; one without must at least begin to answer. */
+function timesOf(exchange: Exchange): { headersTimeout?: number } {
+  return exchange.deadlineMs === Number.POSITIVE_INFINITY && !exchange.isStream ? {} : { headersTimeout: 0 };
 }

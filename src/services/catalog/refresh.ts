@@ -66,7 +66,8 @@ export function createCatalogRefresh(deps: {
         status: state?.status ?? 'idle',
         reason: state?.reason ?? null,
         facts,
-        listing,
+        // What is switched off is not offered; it comes back with the list it had.
+        listing: spec.enabled ? listing : null,
       };
     });
 
@@ -95,7 +96,10 @@ export function createCatalogRefresh(deps: {
     })().finally(() => {
       entry.reading = null;
       entry.settled = true;
-      if (entries.get(entry.spec.key) === entry) publish();
+      if (entries.get(entry.spec.key) !== entry) return;
+      publish();
+      // Announced after the last look and before this: nobody else would read it.
+      if (entry.again.size > 0) void read(entry, []);
     });
     return entry.reading;
   }
@@ -168,7 +172,7 @@ export function createCatalogRefresh(deps: {
       askedAtMs ??= clock.monotonicMs();
       const leftMs = askedAtMs + maxMs - clock.monotonicMs();
       for (const { spec, settled } of entries.values()) {
-        if (!settled && spec.start === 'lazy') void downstreams.query(spec.key, 'ping', {});
+        if (!settled && spec.enabled && spec.start === 'lazy') void downstreams.query(spec.key, 'ping', {});
       }
       if (leftMs <= 0) return;
       await new Promise<void>(resolve => {

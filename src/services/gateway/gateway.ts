@@ -2,12 +2,21 @@
  * The staircase: limit -> decide -> findRoute -> send, recorded once (design.md, section 3).
  * Every surface ends here. Identity comes in verified; what leaves is a value, in the era of whoever answered.
  */
-import type { Call, CallRecord, Door, Handled, Line, Reply } from '../../domain/call.ts';
+import {
+  type Call,
+  type CallRecord,
+  type Door,
+  type Handled,
+  type Line,
+  type Reply,
+  withArguments,
+} from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { ListingKind } from '../../domain/listing.ts';
 import { type Action, decide, type Target } from '../../domain/policy.ts';
+import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Downstreams, MAIN_PARTITION } from '../../ports/downstreams.ts';
@@ -28,8 +37,13 @@ import type { Visible } from './visible.ts';
 export interface Gateway {
   /** One request, decided, routed and recorded. Never rejects. */
   handle(who: Identity, call: Call, line: Line): Promise<Handled>;
-  /** Permitted ones of `uris` are watched for `subscriber` until it ends; returns those. */
-  watch(who: Identity, door: Door, uris: readonly string[], subscriber: object): Promise<string[]>;
+  /** Permitted ones of `uris` are watched for `subscriber` until it ends; returns those, with the server of each. */
+  watch(
+    who: Identity,
+    door: Door,
+    uris: readonly string[],
+    subscriber: object,
+  ): Promise<ReadonlyMap<string, ServerKey>>;
   endSubscriber(subscriber: object): void;
   inFlight(): number;
 }
@@ -90,7 +104,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
 
   function dispatch(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
-    const { method, params, door } = call;
+    const { method, params } = call;
     switch (method) {
       case 'tools/call':
         return callTool(who, call, line, record);
@@ -101,15 +115,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return list(who, call);
       case 'prompts/get':
         if (typeof params.name !== 'string') return missing('name');
-        return sendNamed(
-          who,
-          call,
-          line,
-          record,
-          findPrompt(catalog.current(), door, params.name),
-          'PROMPT_NOT_FOUND',
-          'name',
-        );
+        return getPrompt(who, call, line, record, params.name);
       case 'resources/read':
         if (typeof params.uri !== 'string') return missing('uri');
         return readResource(who, call, line, record, params.uri);
@@ -142,8 +148,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (params.arguments !== undefined && !isJsonObject(params.arguments)) {
       return failure('INVALID_PARAMS', {}, { say: 'Invalid parameters. arguments: must be an object.' });
     }
-    const current = catalog.current();
-    const listed = door.server === null ? current.tools.get(name) : undefined;
+    const own = door.server === null ? findGatewayTool(name, deps.debug) : null;
+    // What a list shows under a name is what is called by it: ours wherever our tools are listed.
+    const isOurs = own !== null && visible.exposure(who, door) !== 'direct';
+    const listed = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
     if (listed !== undefined) {
       return sendTo(
         who,
@@ -155,25 +163,26 @@ export function createGateway(deps: GatewayDeps): Gateway {
         null,
       );
     }
-    const own = door.server === null ? findGatewayTool(name, deps.debug) : null;
     if (own !== null) {
       record.operation = own;
+      const whole = { ...call, params: withArguments(params, call.argumentBytes), argumentBytes: null };
       const runTool = (
         target: { server: string; tool: string } | { name: string },
         inner: JsonObject,
         timeoutMs: number | null,
       ) => {
-        const found: Found | null =
+        const find = () =>
           'server' in target
             ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool)
             : findTool(catalog.current(), door, target.name);
-        return sendTool(who, call, line, record, found, 'name' in target ? target.name : target.tool, inner, timeoutMs);
+        return sendTool(who, whole, line, record, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
-      return gatewayTools.run(own, who, call, runTool, agent => {
+      return gatewayTools.run(own, who, whole, runTool, agent => {
         record.agent = agent;
       });
     }
-    return sendTool(who, call, line, record, findTool(current, door, name), name, params, null);
+    const find = () => findTool(catalog.current(), door, name);
+    return sendTool(who, call, line, record, find, name, params, null);
   }
 
   /** Denied before unknown: what may not be called is refused alike whether it exists or not. */
@@ -182,44 +191,42 @@ export function createGateway(deps: GatewayDeps): Gateway {
     call: Call,
     line: Line,
     record: CallRecord,
-    found: Found | null,
+    find: () => Found | null,
     name: string,
     params: JsonObject,
     timeoutMs: number | null,
   ): Promise<Handled> {
-    if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
-    const { target } = found;
-    const refusal = note(record, who, 'call', target);
+    let found = find();
+    const refusal = found === null ? null : note(record, who, 'call', found.target);
     if (refusal !== null) return refusal;
-    if (!found.listed) {
+    if (found === null || !found.listed) {
+      // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
       await deps.settled();
+      found = find();
+      if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
+    }
+    const { target } = found;
+    if (!found.listed) {
       const view = catalog.current().servers.get(target.server);
       if (view === undefined)
         return failure('SERVER_UNAVAILABLE', {
           server: target.server.slice(0, 200),
           reason: 'No server of this name.',
         });
-      const known = catalog.current().ownTools.get(target.server)?.has(target.name) ?? false;
-      if (!known && view.listing !== null)
+      if (view.listing !== null)
         return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
     }
     return sendTo(who, call, line, record, target, { ...params, name: target.name }, timeoutMs);
   }
 
-  async function sendNamed(
-    who: Identity,
-    call: Call,
-    line: Line,
-    record: CallRecord,
-    found: Found | null,
-    unknown: 'PROMPT_NOT_FOUND',
-    field: 'name',
-  ): Promise<Handled> {
-    if (found === null) {
+  async function getPrompt(who: Identity, call: Call, line: Line, record: CallRecord, name: string): Promise<Handled> {
+    let found = findPrompt(catalog.current(), call.door, name);
+    if (found === null || !found.listed) {
       await deps.settled();
-      return failure(unknown);
+      found = findPrompt(catalog.current(), call.door, name);
     }
-    return sendTo(who, call, line, record, found.target, { ...call.params, [field]: found.target.name }, null);
+    if (found === null) return failure('PROMPT_NOT_FOUND');
+    return sendTo(who, call, line, record, found.target, { ...call.params, name: found.target.name }, null);
   }
 
   async function readResource(
@@ -239,7 +246,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       (reply.error.code === -32002 ||
         (reply.error.code === -32602 && isJsonObject(reply.error.data) && 'uri' in reply.error.data));
     return absent && reply.kind === 'relayed'
-      ? failure('RESOURCE_NOT_FOUND', { uri }, { say: reply.error.message })
+      ? failure('RESOURCE_NOT_FOUND', { uri }, { say: sanitiseForClient(reply.error.message) })
       : reply;
   }
 
@@ -259,6 +266,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (call.method === 'resources/unsubscribe') {
       await subscriptions.remove(line.subscriber, uri);
     } else {
+      await deps.settled();
       const found = findResource(catalog.current(), call.door, uri);
       if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
       const refusal = note(record, who, 'subscribe', found.target);
@@ -306,24 +314,31 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
     record.rule = decision.permit.rule;
     const route = { permit: decision.permit, server: target.server, partition: partitionOf(target.server, who, line) };
-    const options = { timeoutMs };
-    const send = (given: JsonObject, on: Line) => downstreams.send(route, call.method, given, on, options);
+    const { argumentBytes } = call;
+    const send = (given: JsonObject, on: Line) =>
+      downstreams.send(route, call.method, given, on, { timeoutMs, argumentBytes });
     const serverEra = catalog.current().servers.get(target.server)?.facts?.era;
     if (line.era === 'modern') {
-      const reply = serverEra === 'modern' ? send(params, line) : parked.run(who, call.method, params, line, send);
-      return finish(reply, target.server);
+      if (serverEra === 'modern') return finish(send(params, line), target.server, call.door);
+      // A parked call is known by its parameters, so they must all be there.
+      const whole = withArguments(params, argumentBytes);
+      const sendWhole = (given: JsonObject, on: Line) =>
+        downstreams.send(route, call.method, given, on, { timeoutMs, argumentBytes: null });
+      return finish(parked.run(who, call.method, whole, line, sendWhole), target.server, call.door);
     }
     const reply = send(params, line);
-    if (serverEra === 'legacy') return finish(reply, target.server);
+    if (serverEra === 'legacy') return finish(reply, target.server, call.door);
     return finish(
       reply.then(first => (needsInput(first) ? answerRounds(first, params, line, again => send(again, line)) : first)),
       target.server,
+      call.door,
     );
   }
 
   /** URIs that had to be renamed, and ids of tasks, in the words the client knows. Nothing to do for most servers. */
-  function finish(reply: Promise<Reply>, server: ServerKey): Promise<Reply> {
-    const renamed = catalog.current().renamedUris.get(server);
+  function finish(reply: Promise<Reply>, server: ServerKey, door: Door): Promise<Reply> {
+    // Behind its own door a server's URIs are its own.
+    const renamed = door.server === null ? catalog.current().renamedUris.get(server) : undefined;
     const modern = catalog.current().servers.get(server)?.facts?.era === 'modern';
     if (renamed === undefined && !modern) return reply;
     return reply.then(settled => {
@@ -347,11 +362,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     handle,
     inFlight: () => inFlight,
     async watch(who, door, uris, subscriber) {
-      const honoured: string[] = [];
+      const honoured = new Map<string, ServerKey>();
       for (const uri of uris) {
         const found = findResource(catalog.current(), door, uri);
         if (found === null || decide(policy.current(), who, 'subscribe', found.target).kind === 'deny') continue;
-        honoured.push(uri);
+        honoured.set(uri, found.target.server);
         void subscriptions.add(subscriber, { server: found.target.server, own: found.target.name, uri });
       }
       return honoured;

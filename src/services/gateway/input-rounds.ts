@@ -3,7 +3,7 @@
  * client as real requests and the call is repeated with the answers (MRTR, MCP 2026-07-28).
  */
 import { randomUUID } from 'node:crypto';
-import type { Line, Reply } from '../../domain/call.ts';
+import type { ClientAnswer, Line, Reply } from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 
@@ -28,7 +28,8 @@ export async function answerRounds(
       if (!isJsonObject(request) || typeof request.method !== 'string') {
         return failure('BAD_ANSWER', {}, { detail: 'input request without a method' });
       }
-      const answer = await line.ask(request.method, legacyQuestion(objectOrEmpty(request.params)));
+      const answer = await askUnlessCancelled(line, request.method, legacyQuestion(objectOrEmpty(request.params)));
+      if (answer === null) return failure('CANCELLED');
       if (answer.kind === 'error') return { kind: 'relayed', era: 'legacy', error: answer.error };
       inputResponses[key] = answer.result;
     }
@@ -41,6 +42,14 @@ export async function answerRounds(
     });
   }
   return needsInput(reply) ? failure('BAD_ANSWER', {}, { say: 'The server kept asking for input.' }) : reply;
+}
+
+/** Between two rounds no server call is there to be stopped, and a client that cancelled may never answer. */
+function askUnlessCancelled(line: Line, method: string, params: JsonObject): Promise<ClientAnswer | null> {
+  return new Promise(resolve => {
+    line.whenCancelled(() => resolve(null));
+    void line.ask(method, params).then(resolve);
+  });
 }
 
 /** URL elicitation needs an id in the legacy era, which the modern one dropped. */

@@ -17,7 +17,7 @@ const GATHER_MS = 250;
 
 export type News =
   | { kind: 'list-changed'; what: 'tools' | 'resources' | 'prompts' }
-  | { kind: 'resource-updated'; uri: string; params: JsonObject }
+  | { kind: 'resource-updated'; server: ServerKey; uri: string; params: JsonObject }
   | { kind: 'notification'; server: ServerKey; partition: string; method: string; params: JsonObject };
 
 export interface NewsDesk {
@@ -72,7 +72,7 @@ export function relayNews(
     downstreams.onEvent(event => {
       if (event.kind === 'resource-updated') {
         for (const uri of subscriptions.publicUris(event.server, event.uri)) {
-          desk.publish({ kind: 'resource-updated', uri, params: { ...event.params, uri } });
+          desk.publish({ kind: 'resource-updated', server: event.server, uri, params: { ...event.params, uri } });
         }
       } else if (event.kind === 'notification') {
         const { server, partition, method, params } = event;

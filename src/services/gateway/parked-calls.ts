@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { ClientAnswer, Line, Reply } from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const HANDLE_PREFIX = 'gatehouse.parked.';
@@ -21,6 +21,8 @@ const GATHER_MS = 15;
 const INPUT_KEY = 'mcp-gatehouse/input-key';
 /** A parked call can put every kind of question; whether the client takes it is checked here, not by the server's link. */
 const BRIDGED: JsonObject = { sampling: { tools: {} }, elicitation: { form: {}, url: {} }, roots: {} };
+
+const UNANSWERED: ClientAnswer = { kind: 'error', error: { code: -32603, message: 'The client did not answer.' } };
 
 export interface ParkedCalls {
   /** Runs a call that may be parked. `params` are the caller's, still with `inputResponses` and `requestState`. */
@@ -54,8 +56,10 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
       parked.delete(handle);
       call.abandon('parked for too long');
     });
-    const inputRequests: JsonObject = {};
-    for (const [key, { method, params }] of call.questions) inputRequests[key] = { method, params };
+    // Keys may be the server's own words, `__proto__` among them.
+    const inputRequests = Object.fromEntries(
+      [...call.questions].map(([key, { method, params }]) => [key, { method, params }]),
+    );
     return {
       kind: 'answer',
       era: 'modern',
@@ -152,6 +156,10 @@ class ParkedCall implements Line {
   readonly logLevel: Line['logLevel'];
   readonly wantsProgress: boolean;
 
+  get isAsked(): boolean {
+    return this.questions.size > 0;
+  }
+
   get cancelled(): boolean {
     return this.#cancelled;
   }
@@ -171,8 +179,9 @@ class ParkedCall implements Line {
       Object.assign(this.#missing, needed);
       return Promise.resolve({ kind: 'error', error: { code: -32601, message: 'The client does not support this.' } });
     }
+    if (this.#cancelled) return Promise.resolve(UNANSWERED);
     const key = this.#keyFor(method, params);
-    const given = this.#ahead[key];
+    const given = ownMember(this.#ahead, key);
     if (isJsonObject(given)) return Promise.resolve({ kind: 'result', result: given });
     return new Promise(resolve => {
       this.questions.set(key, { method, params: modernQuestion(params), answer: resolve });
@@ -198,7 +207,7 @@ class ParkedCall implements Line {
     this.#line = line;
     this.#follow(line);
     for (const [key, question] of [...this.questions]) {
-      const result = responses[key];
+      const result = ownMember(responses, key);
       if (!isJsonObject(result)) continue; // asked again in the next round
       this.questions.delete(key);
       question.answer({ kind: 'result', result });
@@ -219,8 +228,7 @@ class ParkedCall implements Line {
 
   abandon(reason: string): void {
     this.#cancelled = true;
-    for (const { answer } of this.questions.values())
-      answer({ kind: 'error', error: { code: -32603, message: 'The client did not answer.' } });
+    for (const { answer } of this.questions.values()) answer(UNANSWERED);
     this.questions.clear();
     this.#stop?.(reason);
   }
@@ -241,6 +249,11 @@ class ParkedCall implements Line {
       this.abandon(reason);
     });
   }
+}
+
+/** Keys come from servers and clients: what every object inherits is no answer. */
+function ownMember(map: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
 /** The id of a URL elicitation is a legacy notion; a key hint was for us. */

@@ -54,7 +54,15 @@ export function createReload<C>(deps: {
       log.error('[HOT RELOAD] refused, the old configuration stays in force', { problems: loaded.problems });
       return loaded;
     }
-    const { added, removed, updated, unchanged } = apply(loaded.config);
+    let diff: ServerDiff;
+    try {
+      diff = apply(loaded.config);
+    } catch (cause) {
+      lastError = cause instanceof Error ? cause.message : String(cause);
+      log.error('[HOT RELOAD] could not be put in force', { problems: [lastError] });
+      return { ok: false, problems: [lastError] };
+    }
+    const { added, removed, updated, unchanged } = diff;
     successes++;
     lastSuccess = isoNow();
     lastError = null;

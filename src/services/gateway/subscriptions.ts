@@ -16,7 +16,8 @@ export interface Subscriptions {
   add(subscriber: object, resource: WatchedResource): Promise<void>;
   remove(subscriber: object, uri: string): Promise<void>;
   removeAll(subscriber: object): Promise<void>;
-  has(subscriber: object, uri: string): boolean;
+  /** The server counts too: behind the doors of two servers one URI is two resources. */
+  has(subscriber: object, server: ServerKey, uri: string): boolean;
   /** Public URIs under which an own URI is watched; usually one. */
   publicUris(server: ServerKey, own: string): readonly string[];
 }
@@ -24,6 +25,7 @@ export interface Subscriptions {
 export function createSubscriptions(downstreams: Downstreams): Subscriptions {
   const bySubscriber = new Map<object, Map<string, WatchedResource>>();
   const watched = new Map<string, { resource: WatchedResource; count: number }>();
+  const keyOf = ({ server, uri }: WatchedResource) => `${server} ${uri}`;
 
   const rewatch = (server: ServerKey) => {
     const own = new Set<string>();
@@ -32,9 +34,9 @@ export function createSubscriptions(downstreams: Downstreams): Subscriptions {
   };
 
   async function drop(resource: WatchedResource): Promise<void> {
-    const entry = watched.get(resource.uri);
+    const entry = watched.get(keyOf(resource));
     if (entry === undefined || --entry.count > 0) return;
-    watched.delete(resource.uri);
+    watched.delete(keyOf(resource));
     await rewatch(resource.server);
   }
 
@@ -44,12 +46,12 @@ export function createSubscriptions(downstreams: Downstreams): Subscriptions {
       bySubscriber.set(subscriber, mine);
       if (mine.has(resource.uri)) return;
       mine.set(resource.uri, resource);
-      const entry = watched.get(resource.uri);
+      const entry = watched.get(keyOf(resource));
       if (entry !== undefined) {
         entry.count++;
         return;
       }
-      watched.set(resource.uri, { resource, count: 1 });
+      watched.set(keyOf(resource), { resource, count: 1 });
       await rewatch(resource.server);
     },
     async remove(subscriber, uri) {
@@ -66,7 +68,7 @@ export function createSubscriptions(downstreams: Downstreams): Subscriptions {
       bySubscriber.delete(subscriber);
       await Promise.all([...mine.values()].map(drop));
     },
-    has: (subscriber, uri) => bySubscriber.get(subscriber)?.has(uri) ?? false,
+    has: (subscriber, server, uri) => bySubscriber.get(subscriber)?.get(uri)?.server === server,
     publicUris(server, own) {
       const uris: string[] = [];
       for (const { resource } of watched.values())

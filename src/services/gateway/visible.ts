@@ -16,6 +16,8 @@ import type { PolicyBook } from '../policy/policy-book.ts';
 /** Views kept at once; identities times doors times kinds, so a plain bound is enough. */
 const MAX_KEPT = 2000;
 
+const NOTHING: readonly CatalogEntry[] = [];
+
 const TARGET_KINDS: Record<ListingKind, TargetKind> = {
   tools: 'tool',
   resources: 'resource',
@@ -64,6 +66,8 @@ export function createVisible(deps: {
   }
 
   function entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[] {
+    // A server that only the caller named is not kept: its name may be as long as a body.
+    if (door.server !== null && !catalog.current().servers.has(door.server)) return NOTHING;
     dropStale();
     const key = `${kind} ${door.server ?? ''} ${who.subject}`;
     let kept = keptEntries.get(key);

@@ -1,11 +1,12 @@
 /** Arguments of the gateway's own tools, checked once. A bad one yields a sentence that says what to send. */
 import * as z from 'zod';
 import { type Failure, failure } from '../../../domain/error.ts';
-import type { JsonObject } from '../../../domain/json.ts';
+import { isJsonObject, type JsonObject } from '../../../domain/json.ts';
 
 const agentId = z.string().nullish();
 const timeoutMs = z.int().positive().max(86_400_000).nullish();
-const args = z.record(z.string(), z.json());
+/** Only forwarded, so only looked at: the tool's own server checks what is inside. */
+const args = z.custom<JsonObject>(isJsonObject, 'must be an object');
 
 export const ListServersArguments = z.object({ agent_id: agentId, include_metadata: z.boolean().nullish() });
 

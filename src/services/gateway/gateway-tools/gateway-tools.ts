@@ -84,8 +84,9 @@ export function createGatewayTools(deps: {
       .filter(
         entry =>
           entry.server === server &&
-          (names == null || names.includes(entry.own)) &&
-          (pattern == null || matchesGlob(pattern, entry.own)),
+          // Models write an empty text where they mean none.
+          (names == null || names.length === 0 || names.includes(entry.own)) &&
+          (pattern == null || pattern === '' || matchesGlob(pattern, entry.own)),
       );
     const tools: Json[] = [];
     let tokens = 0;

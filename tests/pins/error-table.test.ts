@@ -1,0 +1,36 @@
+/** Literals frozen: clients read these numbers. A change here is a change of the contract, never a refactoring. */
+import { expect, test } from 'vitest';
+import { ERRORS } from '../../src/domain/error.ts';
+
+test('every error code keeps its HTTP status and its number in each era', () => {
+  const table = Object.entries(ERRORS).map(([code, { http, legacy, modern, retry }]) => [code, http, legacy, modern, retry]);
+  expect(table).toEqual([
+    ['DENIED_BY_POLICY', 403, -32000, -31000, false],
+    ['SERVER_UNAVAILABLE', 503, -32001, -31001, true],
+    ['TOOL_NOT_FOUND', 404, -32002, -31002, false],
+    ['INVALID_AGENT_ID', 400, -32003, -31003, false],
+    ['TIMEOUT', 504, -32004, -31004, true],
+    ['FALLBACK_AGENT_NOT_IN_RULES', 500, -32003, -31003, false],
+    ['NO_FALLBACK_CONFIGURED', 400, -32003, -31003, false],
+    ['OVERLOADED', 503, -32005, -31005, true],
+    ['RATE_LIMITED', 429, -32006, -31006, true],
+    ['OUTCOME_UNKNOWN', 502, -32007, -31007, false],
+    ['BAD_ANSWER', 502, -32008, -31008, false],
+    ['CANCELLED', 499, -32009, -31009, false],
+    ['SHUTTING_DOWN', 503, -32010, -31010, true],
+    ['TOO_LARGE', 413, -32600, -32600, false],
+    ['UNSUPPORTED_MEDIA', 415, -32600, -32600, false],
+    ['PARSE_ERROR', 400, -32700, -32700, false],
+    ['INVALID_REQUEST', 400, -32600, -32600, false],
+    ['INVALID_PARAMS', 400, -32602, -32602, false],
+    ['METHOD_NOT_FOUND', 404, -32601, -32601, false],
+    ['RESOURCE_NOT_FOUND', 404, -32002, -32602, false],
+    ['PROMPT_NOT_FOUND', 404, -32602, -32602, false],
+    ['TASK_NOT_FOUND', 404, -32602, -32602, false],
+    ['MISSING_CAPABILITY', 400, -32600, -32021, false],
+    ['HEADER_MISMATCH', 400, -32600, -32020, false],
+    ['UNSUPPORTED_VERSION', 400, -32600, -32022, false],
+    ['STATE_INVALID', 400, -32602, -32602, false],
+    ['INTERNAL', 500, -32603, -32603, false],
+  ]);
+});

@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'vitest';
+import { failure } from '../../../src/domain/error.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { answerOf, specOf, tool } from '../../support/fake-downstreams.ts';
+import { createStaircase, settle, type Staircase } from '../../support/staircase.ts';
+
+const shown = (house: Staircase) => [...house.catalog.current().tools.keys()];
+const page = (names: string[], nextCursor?: string): JsonObject => ({
+  tools: names.map(name => tool(name)),
+  ...(nextCursor === undefined ? {} : { nextCursor }),
+});
+
+describe('reading lists', () => {
+  test('follows cursors to the end and keeps the order', async () => {
+    const house = await createStaircase({
+      a: {
+        capabilities: { tools: {} },
+        answerList: (_method, { cursor }) =>
+          answerOf('legacy', cursor === undefined ? page(['one'], 'p2') : page(['two', 'three'])),
+      },
+    });
+    expect(shown(house)).toEqual(['a__one', 'a__two', 'a__three']);
+  });
+
+  test('stops at a cursor that comes back, and says so in the log', async () => {
+    const house = await createStaircase({
+      a: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', page(['one'], 'again')) },
+    });
+    expect(shown(house)).toEqual(['a__one']);
+    expect(house.log.lines.map(({ message }) => message)).toContain('a list repeats a cursor');
+    expect(house.downstreams.queried.length).toBeLessThan(5);
+  });
+
+  test('stops at 200 pages of an endless list', async () => {
+    let pages = 0;
+    await createStaircase({
+      a: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', page([`t${++pages}`], `p${pages}`)) },
+    });
+    expect(pages).toBe(200);
+  });
+
+  test('cuts a list at 20,000 items instead of filling memory', async () => {
+    const names = Array.from({ length: 20_001 }, (_, i) => `t${i}`);
+    const house = await createStaircase({ a: { lists: { tools: names.map(name => tool(name)) } } });
+    expect(shown(house)).toHaveLength(20_000);
+  });
+
+  test('asks only for kinds the server declared', async () => {
+    const house = await createStaircase({ a: { capabilities: { tools: {} } } });
+    expect(house.downstreams.queried.map(({ method }) => method)).toEqual(['tools/list']);
+  });
+
+  test('takes "method not found" for an empty list: many servers have resources and no templates', async () => {
+    const house = await createStaircase({
+      a: {
+        capabilities: { resources: {} },
+        answerList: method =>
+          method === 'resources/list'
+            ? answerOf('legacy', { resources: [{ uri: 'x://1', name: 'one' }] })
+            : { kind: 'relayed', era: 'legacy', error: { code: -32601, message: 'Method not found' } },
+      },
+    });
+    expect([...house.catalog.current().resources.keys()]).toEqual(['x://1']);
+    expect(house.log.lines).toEqual([]);
+  });
+
+  test('skips what is no object, and lists without the member they should have', async () => {
+    const house = await createStaircase({
+      a: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', { tools: [null, 7, 'x', [], tool('ok')] }) },
+      b: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', { tools: 'none' }) },
+    });
+    expect(shown(house)).toEqual(['a__ok']);
+  });
+});
+
+describe('the last known list', () => {
+  const servers = { a: { lists: { tools: [tool('one')] } }, b: { lists: { tools: [tool('two')] } } };
+
+  test('stays while its server is down, with the reason', async () => {
+    const house = await createStaircase(servers);
+    house.downstreams.fail('a', 'It went away.');
+    expect(shown(house)).toEqual(['a__one', 'b__two']);
+    expect(house.catalog.current().servers.get('a')).toMatchObject({ status: 'down', reason: 'It went away.' });
+  });
+
+  test('stays when a new reading fails half way', async () => {
+    let broken = false;
+    const house = await createStaircase({
+      a: {
+        capabilities: { tools: {} },
+        answerList: (_method, { cursor }) => {
+          if (cursor !== undefined) return failure('TIMEOUT');
+          return answerOf('legacy', broken ? page(['new'], 'p2') : page(['one']));
+        },
+      },
+    });
+    broken = true;
+    house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'tools' });
+    await settle();
+    expect(shown(house)).toEqual(['a__one']);
+  });
+
+  test('goes with its server when it is taken out of the configuration', async () => {
+    const house = await createStaircase(servers);
+    house.refresh.follow([specOf('b')]);
+    expect(shown(house)).toEqual(['b__two']);
+  });
+
+  test('is not shown of a server that was switched off', async () => {
+    const house = await createStaircase(servers);
+    house.refresh.follow([specOf('a', { enabled: false }), specOf('b')]);
+    expect(shown(house)).toEqual(['b__two']);
+  });
+
+  test('stays for unchanged servers through a reload, in the new order', async () => {
+    const house = await createStaircase(servers);
+    house.refresh.follow([specOf('b'), specOf('a')]);
+    expect(shown(house)).toEqual(['b__two', 'a__one']);
+  });
+});
+
+describe('changes', () => {
+  test('are read again when announced, that kind alone', async () => {
+    const house = await createStaircase({ a: { lists: { tools: [tool('one')], prompts: [] } } });
+    house.downstreams.queried.length = 0;
+    house.downstreams.relist('a', { tools: [tool('one'), tool('two')] });
+    await settle();
+    expect(shown(house)).toEqual(['a__one', 'a__two']);
+    expect(house.downstreams.queried.map(({ method }) => method)).toEqual(['tools/list']);
+  });
+
+  test('of resources bring the templates too: there is no announcement of their own', async () => {
+    const house = await createStaircase({ a: { lists: { resources: [] } } });
+    house.downstreams.queried.length = 0;
+    house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'resources' });
+    await settle();
+    expect(house.downstreams.queried.map(({ method }) => method).sort()).toEqual(['resources/list', 'resources/templates/list']);
+  });
+
+  test('are read whenever they are announced, however close to the end of a reading', async () => {
+    for (let turns = 0; turns < 30; turns++) {
+      const house = await createStaircase({ a: { lists: { tools: [tool('old')] } } });
+      house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'tools' });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      house.downstreams.relist('a', { tools: [tool('new')] });
+      await settle();
+      expect(shown(house), `announced ${turns} turns later`).toEqual(['a__new']);
+    }
+  });
+
+  test('of a server nobody configured are ignored', async () => {
+    const house = await createStaircase({ a: { lists: { tools: [tool('one')] } } });
+    house.downstreams.emit({ kind: 'list-changed', server: 'ghost', what: 'tools' });
+    await settle();
+    expect(house.downstreams.queried.filter(({ server }) => server === 'ghost')).toEqual([]);
+  });
+});
+
+describe('the first list', () => {
+  const eventually = async (promise: Promise<void>) => {
+    let done = false;
+    void promise.then(() => {
+      done = true;
+    });
+    await settle();
+    return done;
+  };
+
+  test('waits until every server has shown its tools', async () => {
+    const house = await createStaircase({ a: { lists: { tools: [tool('one')] } }, b: { lists: { tools: [] } } }, { cold: true });
+    const settled = house.refresh.settled(1_000);
+    house.downstreams.connect('a');
+    expect(await eventually(settled)).toBe(false);
+    house.downstreams.connect('b');
+    expect(await eventually(settled)).toBe(true);
+  });
+
+  test('does not wait for a server that failed', async () => {
+    const house = await createStaircase({ a: {}, b: {} }, { cold: true });
+    const settled = house.refresh.settled(1_000);
+    house.downstreams.connect('a');
+    house.downstreams.fail('b', 'No such command.');
+    expect(await eventually(settled)).toBe(true);
+  });
+
+  test('waits no longer than it was told, counted from the first question, and leaves no timer behind', async () => {
+    const house = await createStaircase({ a: {} }, { cold: true });
+    const first = house.refresh.settled(1_000);
+    house.clock.advance(600);
+    const second = house.refresh.settled(1_000);
+    house.clock.advance(399);
+    expect(await eventually(Promise.race([first, second]))).toBe(false);
+    house.clock.advance(1);
+    expect(await eventually(Promise.all([first, second]).then(() => {}))).toBe(true);
+    expect(await eventually(house.refresh.settled(1_000))).toBe(true);
+    expect(house.clock.pending()).toBe(0);
+  });
+
+  test('starts lazy servers, and no disabled one', async () => {
+    const lazy = { spec: { start: 'lazy' as const }, lists: { tools: [tool('one')] } };
+    const off = { spec: { start: 'lazy' as const, enabled: false } };
+    const house = await createStaircase({ a: lazy, off }, { cold: true });
+    const settled = house.refresh.settled(1_000);
+    expect(await eventually(settled)).toBe(true);
+    expect(shown(house)).toEqual(['a__one']);
+    expect(house.downstreams.queried.filter(({ server }) => server === 'off')).toEqual([]);
+  });
+
+  test('waits for nobody once all have answered', async () => {
+    const house = await createStaircase({ a: { lists: { tools: [tool('one')] } } });
+    expect(await eventually(house.refresh.settled(1_000))).toBe(true);
+  });
+});
+
+test('refresh reads all lists of one server again', async () => {
+  const house = await createStaircase({ a: { lists: { tools: [] } }, b: { lists: { tools: [] } } });
+  house.downstreams.queried.length = 0;
+  await house.refresh.refresh('a');
+  await house.refresh.refresh('ghost');
+  expect(house.downstreams.queried.map(({ server, method }) => `${server} ${method}`)).toEqual(['a ping', 'a tools/list']);
+});
+
+test('after stop nothing is read any more', async () => {
+  const house = await createStaircase({ a: { lists: { tools: [] } } });
+  house.refresh.stop();
+  house.downstreams.queried.length = 0;
+  house.downstreams.relist('a', { tools: [tool('late')] });
+  await settle();
+  expect(house.downstreams.queried).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { findPrompt, findReference, findResource, findTool } from '../../../src/services/gateway/find-route.ts';
+import { tool } from '../../support/fake-downstreams.ts';
+import { createStaircase, doorOf, EVERYTHING } from '../../support/staircase.ts';
+
+const resources = [{ uri: 'file:///x', name: 'x' }];
+const templates = [{ uriTemplate: 'file:///dir/{name}', name: 't' }];
+const house = await createStaircase({
+  a: { lists: { tools: [tool('t'), tool('un_listed__x')], prompts: [{ name: 'p' }], resources, templates } },
+  b: { lists: { tools: [tool('t'), tool('mine')], resources, templates } },
+});
+const catalog = house.catalog.current();
+
+describe('a tool name', () => {
+  test.each([
+    { door: EVERYTHING, name: 'a__t', found: ['a', 't', true], because: 'public' },
+    { door: EVERYTHING, name: 'mine', found: ['b', 'mine', true], because: 'own, of one server alone' },
+    { door: EVERYTHING, name: 't', found: null, because: 'own, of two' },
+    { door: EVERYTHING, name: 'a__nope', found: ['a', 'nope', false], because: 'the server can be told' },
+    { door: EVERYTHING, name: 'c__t', found: null, because: 'no such server' },
+    { door: EVERYTHING, name: '__t', found: null, because: 'no server at all' },
+    { door: doorOf('a'), name: 't', found: ['a', 't', true], because: 'own names behind a door' },
+    { door: doorOf('a'), name: 'a__t', found: ['a', 'a__t', false], because: 'public names mean nothing there' },
+    { door: doorOf('ghost'), name: 't', found: ['ghost', 't', false], because: 'decided on the name alone' },
+  ])('$name: $because', ({ door, name, found }) => {
+    const route = findTool(catalog, door, name);
+    expect(route && [route.target.server, route.target.name, route.listed]).toEqual(found);
+  });
+});
+
+describe('a prompt name', () => {
+  test.each([
+    { door: EVERYTHING, name: 'a__p', found: ['a', 'p'], because: 'public' },
+    { door: EVERYTHING, name: 'a__new', found: ['a', 'new'], because: 'the server may know it' },
+    { door: EVERYTHING, name: 'p', found: null, because: 'no server in it' },
+    { door: doorOf('b'), name: 'p', found: ['b', 'p'], because: 'own names behind a door' },
+  ])('$name: $because', ({ door, name, found }) => {
+    const route = findPrompt(catalog, door, name);
+    expect(route && [route.target.server, route.target.name]).toEqual(found);
+  });
+});
+
+describe('a URI', () => {
+  test.each([
+    { door: EVERYTHING, uri: 'file:///x', found: ['a', 'file:///x'], because: 'who had it first' },
+    { door: EVERYTHING, uri: 'b+file:///x', found: ['b', 'file:///x'], because: 'who came later' },
+    { door: EVERYTHING, uri: 'file:///dir/1', found: ['a', 'file:///dir/1'], because: 'a template' },
+    { door: EVERYTHING, uri: 'b+file:///dir/1', found: ['b', 'file:///dir/1'], because: 'a renamed template' },
+    { door: EVERYTHING, uri: 'other://1', found: null, because: 'two servers might know it' },
+    { door: doorOf('b'), uri: 'file:///x', found: ['b', 'file:///x'], because: 'own URIs behind a door' },
+  ])('$uri: $because', ({ door, uri, found }) => {
+    const route = findResource(catalog, door, uri);
+    expect(route && [route.target.server, route.target.name]).toEqual(found);
+  });
+});
+
+describe('a reference', () => {
+  test.each([
+    { ref: { type: 'ref/prompt', name: 'a__p', title: 'T' }, own: { type: 'ref/prompt', name: 'p', title: 'T' }, because: 'other members stay' },
+    { ref: { type: 'ref/resource', uri: 'b+file:///dir/{name}' }, own: { type: 'ref/resource', uri: 'file:///dir/{name}' }, because: 'a renamed template' },
+    { ref: { type: 'ref/resource', uri: 'b+file:///x' }, own: { type: 'ref/resource', uri: 'file:///x' }, because: 'a resource' },
+    { ref: { type: 'ref/tool', name: 'a__t' }, own: null, because: 'no such kind' },
+    { ref: { type: 'ref/prompt', name: 5 }, own: null, because: 'no name' },
+  ])('$ref: $because', ({ ref, own }) => {
+    expect(findReference(catalog, EVERYTHING, ref as JsonObject)?.ownRef ?? null).toEqual(own);
+  });
+});

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { tool } from '../../support/fake-downstreams.ts';
+import { createStaircase, doorOf, EVERYTHING, type Staircase } from '../../support/staircase.ts';
+
+const SERVERS = {
+  a: { lists: { tools: [tool('x', { execution: { taskSupport: 'optional' } }), tool('y')], prompts: [{ name: 'p' }] } },
+  b: { lists: { tools: [tool('z')], resources: [{ uri: 'r://1', name: 'r' }] } },
+};
+const DIRECT = ['a__x', 'a__y', 'b__z'];
+const AGENT = ['list_servers', 'get_server_tools', 'execute_tool'];
+
+const names = (house: Staircase, door = EVERYTHING) => {
+  const { tools } = house.visible.list(LOCAL_CALLER, door, 'tools', 'legacy').result;
+  return (tools as JsonObject[]).map(({ name }) => name);
+};
+
+describe('tools/list shows (ruling 7)', () => {
+  test.each([
+    { options: { exposure: 'direct' }, shown: DIRECT, because: 'every permitted tool' },
+    { options: { exposure: 'agent' }, shown: AGENT, because: 'exactly the three tools of document 2' },
+    { options: { exposure: 'agent', debug: true }, shown: [...AGENT, 'get_gateway_status'], because: 'a fourth in debug' },
+    { options: { exposure: 'discovery' }, shown: ['find_tools', 'call_tool'], because: 'the two tools to find the others' },
+    { options: { exposure: 'discovery', pinned: ['b__z', 'ghost__t'] }, shown: ['find_tools', 'call_tool', 'b__z'], because: 'and what is pinned' },
+    { options: { exposure: 'auto', autoThreshold: 3 }, shown: DIRECT, because: 'three are not more than three' },
+    { options: { exposure: 'auto', autoThreshold: 2 }, shown: ['find_tools', 'call_tool'], because: 'three are more than two' },
+  ] as const)('with $options: $because', async ({ options, shown }) => {
+    expect(names(await createStaircase(SERVERS, options))).toEqual(shown);
+  });
+
+  test.each([
+    { exposure: 'direct', shown: DIRECT },
+    { exposure: 'agent', shown: AGENT },
+    { exposure: 'discovery', shown: ['find_tools', 'call_tool'] },
+  ] as const)('what the door /mcp/$exposure says, whatever is configured', async ({ exposure, shown }) => {
+    for (const configured of ['direct', 'agent', 'discovery', 'auto'] as const) {
+      const house = await createStaircase(SERVERS, { exposure: configured });
+      expect(names(house, { server: null, exposure })).toEqual(shown);
+    }
+  });
+
+  test('a server’s own names behind its door, in every exposure', async () => {
+    const house = await createStaircase(SERVERS, { exposure: 'agent' });
+    expect(names(house, doorOf('a'))).toEqual(['x', 'y']);
+    expect(names(house, doorOf('ghost'))).toEqual([]);
+  });
+});
+
+describe('a list', () => {
+  test('in the modern era says it is complete, fresh and for this caller alone, and announces no legacy tasks', async () => {
+    const house = await createStaircase(SERVERS);
+    const { result, bytes } = house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'modern');
+    expect(result).toMatchObject({ resultType: 'complete', ttlMs: 0, cacheScope: 'private' });
+    expect(JSON.stringify(result)).not.toContain('taskSupport');
+    expect(JSON.parse(Buffer.from(bytes ?? []).toString())).toEqual(result);
+  });
+
+  test('in the legacy era has none of that, and keeps what a server said of tasks', async () => {
+    const house = await createStaircase(SERVERS);
+    const { result } = house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
+    expect(Object.keys(result)).toEqual(['tools']);
+    expect(JSON.stringify(result)).toContain('taskSupport');
+  });
+
+  test('is made once, until the catalog changes', async () => {
+    const house = await createStaircase(SERVERS);
+    const list = () => house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
+    const first = list();
+    expect(list()).toBe(first);
+    house.downstreams.fail('a', 'gone');
+    expect(list()).not.toBe(first);
+  });
+
+  test('changes with the policy at once', async () => {
+    const house = await createStaircase(SERVERS);
+    const list = () => house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
+    const first = list();
+    house.policy.swap({ version: 2, mode: 'open' });
+    expect(list()).not.toBe(first);
+  });
+
+  test('of one caller is not handed to another', async () => {
+    const house = await createStaircase(SERVERS);
+    const mine = house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
+    expect(house.visible.list({ ...LOCAL_CALLER, subject: 'bob' }, EVERYTHING, 'tools', 'legacy')).not.toBe(mine);
+  });
+
+  test('of 10,000 callers does not stay in memory for each: the newest are served all the same', async () => {
+    const house = await createStaircase(SERVERS);
+    for (let i = 0; i < 10_000; i++) house.visible.list({ ...LOCAL_CALLER, subject: `s${i}` }, EVERYTHING, 'tools', 'legacy');
+    expect(names(house)).toEqual(DIRECT);
+  });
+
+  test('of a server that only a client named is not kept: its name may be megabytes long', async () => {
+    const house = await createStaircase(SERVERS);
+    const first = house.visible.entries(LOCAL_CALLER, doorOf('x'.repeat(1_000)), 'tools');
+    expect(first).toEqual([]);
+    expect(house.visible.entries(LOCAL_CALLER, doorOf('y'.repeat(1_000)), 'tools')).toBe(first);
+  });
+});
