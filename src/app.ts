@@ -238,14 +238,18 @@ export function createApp(options: AppOptions): App {
   }
 
   function describeGateway(): JsonObject {
-    const { collisions } = catalog.current();
+    const { collisions, servers } = catalog.current();
     return {
       reload_status: reload.status(),
       policy_state: { total_agents: 0, agent_ids: [], defaults: {} },
       available_servers: config.servers.map(({ key }) => key),
-      servers: downstreams
-        .states()
-        .map(({ key, status, reason, restarts, breaker }) => ({ key, status, reason, restarts, breaker })),
+      servers: downstreams.states().map(({ key, status, reason, restarts, breaker }) => ({
+        key,
+        status,
+        reason: reason ?? servers.get(key)?.reason ?? null,
+        restarts,
+        breaker,
+      })),
       collisions: collisions.map(describeCollision),
       sessions: sessions.size(),
       config_paths: { mcp_config: config.files.servers, gateway_rules: null, gateway_config: config.files.config },

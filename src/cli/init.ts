@@ -9,6 +9,9 @@ import { HOME_FOLDER } from '../config/locate.ts';
 import { isFile } from '../config/text-file.ts';
 import type { Host } from './host.ts';
 
+/** As a shell reports a program that Ctrl-C ended. */
+const STOPPED = 130;
+
 const EXAMPLES: readonly { name: string; content: unknown }[] = [
   {
     name: '.mcp.json',
@@ -48,9 +51,16 @@ export async function writeExamples(host: Host): Promise<number> {
   const kept: string[] = [];
   for (const { name, content } of EXAMPLES) {
     const path = join(folder, name);
-    if (isFile(path) && !(await mayOverwrite(host, path))) {
-      kept.push(path);
-      continue;
+    if (isFile(path)) {
+      const answer = await askToOverwrite(host, path);
+      if (answer === 'stop') {
+        host.stderr.line('\nStopped; nothing more was written.');
+        return STOPPED;
+      }
+      if (answer === 'no') {
+        kept.push(path);
+        continue;
+      }
     }
     await mkdir(dirname(path), { recursive: true });
     // Server files come to hold tokens: for their owner's eyes only.
@@ -66,11 +76,15 @@ export async function writeExamples(host: Host): Promise<number> {
   return 0;
 }
 
-async function mayOverwrite(host: Host, path: string): Promise<boolean> {
-  if (!host.stdin.isTTY) return false;
+/** Ctrl-C and Ctrl-D at the question are a wish to stop, not a no. */
+async function askToOverwrite(host: Host, path: string): Promise<'yes' | 'no' | 'stop'> {
+  if (!host.stdin.isTTY) return 'no';
   const terminal = createInterface({ input: host.stdin, output: host.stdout.stream });
   try {
-    return /^y(?:es)?$/i.test((await terminal.question(`${path} exists. Overwrite it? [y/N] `)).trim());
+    const answer = await terminal.question(`${path} exists. Overwrite it? [y/N] `);
+    return /^y(?:es)?$/i.test(answer.trim()) ? 'yes' : 'no';
+  } catch {
+    return 'stop';
   } finally {
     terminal.close();
   }

@@ -11,6 +11,7 @@ import type { Host } from './host.ts';
 
 export const VERSION: string = packageFacts.version;
 
+const EXIT_FAILURE = 1;
 const EXIT_MISUSE = 2;
 
 interface GlobalOptions {
@@ -121,8 +122,11 @@ export async function runCommandLine(host: Host): Promise<number> {
     await program.parseAsync([...host.args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : EXIT_MISUSE;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_MISUSE;
+    // What the system refuses (a folder that cannot be written to) is no mistake of ours: a sentence, not a trace.
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    host.stderr.line(`error: ${error.message}`);
+    return EXIT_FAILURE;
   }
 }
 

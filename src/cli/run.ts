@@ -11,7 +11,7 @@ import { createWelcome } from './welcome.ts';
 /** Ctrl-C in a terminal reaches us directly and again through npm: what follows this closely is the same wish. */
 const SAME_SIGNAL_MS = 700;
 /** After "at once" was asked for: long enough to end child processes, short enough to be at once. */
-const LAST_GRACE_MS = 2000;
+const LAST_GRACE_MS = 1000;
 
 const STOPPED = 0;
 const FAILED = 1;

@@ -36,10 +36,12 @@ export function createWelcome(output: Output, config: Config): Welcome {
       if (early === null) tell(news);
       else early.push(news);
     },
-    listening(url, version) {
+    listening(bound, version) {
+      const url = reachable(bound);
       const asJson = { mcpServers: { gatehouse: { type: 'http', url, ...(config.apiKey === null ? {} : HEADERS) } } };
       const header = config.apiKey === null ? '' : ` --header "Authorization: Bearer $GATEWAY_API_KEY"`;
       output.line(paint.bold(`Gatehouse ${version} listens at ${url}`));
+      if (url !== bound) output.line('  and at every other address of this machine');
       output.line('');
       output.line(`  Claude Code    claude mcp add --transport http gatehouse ${url}${header}`);
       output.line(`  other clients  ${JSON.stringify(asJson)}`);
@@ -54,6 +56,11 @@ export function createWelcome(output: Output, config: Config): Welcome {
       );
     },
   };
+}
+
+/** What can be pasted: "every address" is none that a client could call. */
+function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the client that reads it fills it in
@@ -74,7 +81,7 @@ function describe({ status, tools, reason }: ServerNews): string | null {
     case 'connecting':
       return null;
     case 'ready':
-      return tools === 1 ? '1 tool' : `${tools} tools`;
+      return (tools === 1 ? '1 tool' : `${tools} tools`) + (reason === null ? '' : `; ${reason}`);
     case 'idle':
       return 'starts when it is first used';
     case 'disabled':

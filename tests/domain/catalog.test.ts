@@ -9,7 +9,7 @@ import {
   type ServerView,
 } from '../../src/domain/catalog.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
-import { EMPTY_LISTING, type Listing, LISTING_KINDS } from '../../src/domain/listing.ts';
+import { EMPTY_LISTING, LISTING_KINDS, type Listing } from '../../src/domain/listing.ts';
 import { hashedName } from '../../src/domain/names.ts';
 import { tool } from '../support/fake-downstreams.ts';
 
@@ -32,7 +32,11 @@ describe('merging listings', () => {
   });
 
   test('changes nothing of an item but its name, and keeps the own name as a title where there was none', () => {
-    const odd = tool('go', { 'x-vendor': { deep: [1] }, _meta: { ui: { resourceUri: 'ui://x' } }, icons: [{ src: 'a' }] });
+    const odd = tool('go', {
+      'x-vendor': { deep: [1] },
+      _meta: { ui: { resourceUri: 'ui://x' } },
+      icons: [{ src: 'a' }],
+    });
     const entry = mergeCatalog([viewOf('s', { tools: [odd] })], 'server', new Map(), 1).tools.get('s__go');
     expect(entry?.item).toEqual({ ...odd, name: 's__go', title: 'go' });
     expect(entry?.ownItem).toBe(odd);
@@ -72,7 +76,10 @@ describe('merging listings', () => {
   });
 
   test('puts the server before the later of two equal URIs and says so in renamedUris', () => {
-    const servers = [viewOf('a', { resources: [resource('file:///x')] }), viewOf('b', { resources: [resource('file:///x')] })];
+    const servers = [
+      viewOf('a', { resources: [resource('file:///x')] }),
+      viewOf('b', { resources: [resource('file:///x')] }),
+    ];
     const merged = mergeCatalog(servers, 'server', new Map(), 1);
     expect([...merged.resources.keys()]).toEqual(['file:///x', 'b+file:///x']);
     expect([...(merged.renamedUris.get('b') ?? [])]).toEqual([['file:///x', 'b+file:///x']]);
@@ -82,7 +89,12 @@ describe('merging listings', () => {
   test('resolves an own tool name only while one server has it', () => {
     const one = mergeCatalog([viewOf('a', { tools: [tool('x')] }), viewOf('b', null)], 'server', new Map(), 1);
     expect(one.uniqueOwnTools.get('x')?.name).toBe('a__x');
-    const two = mergeCatalog([viewOf('a', { tools: [tool('x')] }), viewOf('b', { tools: [tool('x')] })], 'server', new Map(), 1);
+    const two = mergeCatalog(
+      [viewOf('a', { tools: [tool('x')] }), viewOf('b', { tools: [tool('x')] })],
+      'server',
+      new Map(),
+      1,
+    );
     expect(two.uniqueOwnTools.get('x')).toBeNull();
   });
 
@@ -92,7 +104,12 @@ describe('merging listings', () => {
   ])('loses no tool to a server that names one of its own like the hash tail of another: $because', ({ order }) => {
     const stolen = hashedName('none', 'b', 'x');
     const listings: Record<string, JsonObject[]> = { a: [tool('x')], b: [tool('x')], thief: [tool(stolen)] };
-    const merged = mergeCatalog(order.map(key => viewOf(key, { tools: listings[key] ?? [] })), 'none', new Map(), 1);
+    const merged = mergeCatalog(
+      order.map(key => viewOf(key, { tools: listings[key] ?? [] })),
+      'none',
+      new Map(),
+      1,
+    );
     expect([...merged.tools.values()].map(({ server }) => server)).toEqual(order);
     expect(merged.collisions).toContainEqual(expect.objectContaining({ name: 'x', keeps: 'a' }));
   });
@@ -154,7 +171,12 @@ test('claims do not grow with a server that renames its tools at every turn, and
   };
   for (let n = 0; n < 12; n++) turn(n);
   expect(claims.size).toBeLessThanOrEqual(120_000);
-  const thief = mergeCatalog([viewOf('wild', { tools: [tool('kept')] }), viewOf('a', { tools: [tool('kept')] })], 'none', claims, 13);
+  const thief = mergeCatalog(
+    [viewOf('wild', { tools: [tool('kept')] }), viewOf('a', { tools: [tool('kept')] })],
+    'none',
+    claims,
+    13,
+  );
   expect(thief.tools.get('kept')?.server).toBe('a');
 });
 
@@ -171,22 +193,33 @@ describe('a URI template', () => {
     { template: '{x}', uri: 'anything', matches: true, because: 'only an expression' },
     { template: 'plain://x', uri: 'plain://x', matches: true, because: 'no expression: the text itself' },
     { template: 'plain://x', uri: 'plain://xy', matches: false, because: 'no expression: nothing else' },
-  ])('$template and $uri: $because', ({ template, uri, matches }) => expect(matchesTemplate(template, uri)).toBe(matches));
+  ])('$template and $uri: $because', ({ template, uri, matches }) =>
+    expect(matchesTemplate(template, uri)).toBe(matches),
+  );
 
   test('matches whatever it expands to', () => {
     const part = fc.stringMatching(/^[a-z:/.]{0,6}$/);
     fc.assert(
-      fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), fc.array(part, { minLength: 4, maxLength: 4 }), (literals, values) => {
-        const template = literals.join('{v}');
-        const uri = literals.map((literal, i) => (i === 0 ? literal : `${values[i - 1]}${literal}`)).join('');
-        expect(matchesTemplate(template, uri)).toBe(true);
-      }),
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 5 }),
+        fc.array(part, { minLength: 4, maxLength: 4 }),
+        (literals, values) => {
+          const template = literals.join('{v}');
+          const uri = literals.map((literal, i) => (i === 0 ? literal : `${values[i - 1]}${literal}`)).join('');
+          expect(matchesTemplate(template, uri)).toBe(true);
+        },
+      ),
     );
   });
 
   test('is found by a concrete URI, the first configured server before the others', () => {
     const template = { uriTemplate: 'note://{id}', name: 'note' };
-    const merged = mergeCatalog([viewOf('a', { templates: [template] }), viewOf('b', { templates: [template] })], 'server', new Map(), 1);
+    const merged = mergeCatalog(
+      [viewOf('a', { templates: [template] }), viewOf('b', { templates: [template] })],
+      'server',
+      new Map(),
+      1,
+    );
     expect(findTemplate(merged, 'note://7')?.server).toBe('a');
     expect(findTemplate(merged, 'b+note://7')?.server).toBe('b');
     expect(findTemplate(merged, 'memo://7')).toBeNull();

@@ -6,7 +6,8 @@ import { matchesGlob } from '../../src/domain/glob.ts';
 function matchesSlowly(pattern: string, text: string): boolean {
   const head = pattern[0];
   if (head === undefined) return text === '';
-  if (head === '*') return matchesSlowly(pattern.slice(1), text) || (text !== '' && matchesSlowly(pattern, text.slice(1)));
+  if (head === '*')
+    return matchesSlowly(pattern.slice(1), text) || (text !== '' && matchesSlowly(pattern, text.slice(1)));
   const char = text[0];
   if (char === undefined) return false;
   if (head === '?') return matchesSlowly(pattern.slice(1), text.slice(1));
@@ -43,7 +44,9 @@ describe('a pattern', () => {
     { pattern: '', text: 'a', matches: false, because: 'nothing is not something' },
     { pattern: 'a/*', text: 'a/b/c', matches: true, because: 'a slash is a character like any other' },
     { pattern: '.*', text: 'xyz', matches: false, because: 'it is no regular expression' },
-  ])('$pattern and "$text": $because', ({ pattern, text, matches }) => expect(matchesGlob(pattern, text)).toBe(matches));
+  ])('$pattern and "$text": $because', ({ pattern, text, matches }) =>
+    expect(matchesGlob(pattern, text)).toBe(matches),
+  );
 
   test('means what the naive reading says', () => {
     const pattern = fc.stringMatching(/^(?:[abc*?\]!^-]|\[|\[[!^]?[abc-]{1,3}\]){0,8}$/);

@@ -35,7 +35,10 @@ describe('reading annotations', () => {
     { input: schema({ a: header('Region'), b: header('REGION') }), because: 'header names do not tell case' },
     { input: { type: 'array', items: header('A') }, because: 'it stands under items' },
     { input: { anyOf: [schema({ a: header('A') })] }, because: 'it stands under anyOf' },
-    { input: { $defs: { x: header('A') }, ...schema({ a: { $ref: '#/$defs/x' } }) }, because: 'it stands behind a reference' },
+    {
+      input: { $defs: { x: header('A') }, ...schema({ a: { $ref: '#/$defs/x' } }) },
+      because: 'it stands behind a reference',
+    },
   ])('refuses the tool: $because', ({ input }) => expect(readParamHeaders(input as Json).kind).toBe('invalid'));
 });
 
@@ -71,10 +74,15 @@ describe('header text', () => {
     { text: ' lead', written: '=?base64?IGxlYWQ=?=', because: 'outer white space would be lost' },
     { text: '', written: '=?base64??=', because: 'an empty header may be dropped on the way' },
     { text: 'Zürich', written: '=?base64?WsO8cmljaA==?=', because: 'headers are ASCII' },
-    { text: '=?base64?eA==?=', written: '=?base64?PT9iYXNlNjQ/ZUE9PT89?=', because: 'it would be taken for an encoded one' },
+    {
+      text: '=?base64?eA==?=',
+      written: '=?base64?PT9iYXNlNjQ/ZUE9PT89?=',
+      because: 'it would be taken for an encoded one',
+    },
   ])('$because', ({ text, written }) => expect(encodeHeaderText(text)).toBe(written));
 
-  test.each(['=?base64?%%%?=', '=?base64?eA=?=', '=?base64?e A==?='])('%s is no valid base64: null, not a guess', value =>
-    expect(decodeHeaderText(value)).toBeNull(),
+  test.each(['=?base64?%%%?=', '=?base64?eA=?=', '=?base64?e A==?='])(
+    '%s is no valid base64: null, not a guess',
+    value => expect(decodeHeaderText(value)).toBeNull(),
   );
 });

@@ -145,6 +145,14 @@ describe('gatehouse --init', () => {
   });
 });
 
+describe('gatehouse --init where nothing can be written', () => {
+  it('says so in one sentence and ends with 1', async () => {
+    const { code, stderr } = await run(['--init'], { HOME: desk.write('a-file', '') });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .*a-file.*\n$/);
+  });
+});
+
 describe('a start that cannot be', () => {
   test.each([
     { because: 'there is no configuration', env: {}, says: 'gatehouse --init' },
@@ -280,5 +288,45 @@ describe('gatehouse serve', () => {
     gateway.child.kill('SIGHUP');
     await gateway.says(/servers\.more\.nonsense/);
     expect(gateway.child.exitCode).toBe(null);
+  });
+
+  describe('with a call under way', () => {
+    const LONG = { name: 'slow__trigger-long-running-operation', arguments: { duration: 5, steps: 5 } };
+
+    async function startCall(env: Record<string, string> = {}) {
+      const text = 'servers: {slow: {package: "@modelcontextprotocol/server-everything", args: [stdio]}}\n';
+      desk.write('cwd/gateway.config.yaml', text);
+      const gateway = start(['serve', '--port', '0'], env);
+      const [, url = ''] = await gateway.says(/listens at (http:\S+\/mcp)/);
+      await gateway.says(/slow\s+\d+ tools/);
+      const answer = fetch(new URL('/', url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: rpc(1, 'tools/call', LONG),
+      }).then(
+        response => response.json(),
+        () => 'cut off',
+      );
+      // The call has to have reached the gateway; there is nothing outside to see that by.
+      await new Promise(resolve => setTimeout(resolve, 500));
+      return { gateway, answer };
+    }
+
+    it('lets it finish, and takes signals in quick succession for one wish', async () => {
+      const { gateway, answer } = await startCall();
+      gateway.child.kill('SIGINT');
+      gateway.child.kill('SIGINT');
+      gateway.child.kill('SIGTERM');
+      expect(await answer).toMatchObject({ id: 1, result: { content: [{ type: 'text' }] } });
+      expect(await gateway.ended).toBe(0);
+    });
+
+    it('stops without waiting after the second', async () => {
+      const { gateway } = await startCall();
+      gateway.child.kill('SIGTERM');
+      await new Promise(resolve => setTimeout(resolve, 1000));
+      gateway.child.kill('SIGTERM');
+      expect(await gateway.ended).toBe(143);
+    });
   });
 });

@@ -185,6 +185,20 @@ describe('the repository', () => {
 
   it.each(documents)('has a %s', name => expect(existsSync(join(ROOT, name))).toBe(true));
 
+  it('has a lockfile with which npm ci works on every system (scripts/complete-lockfile.mjs mends it)', () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+    };
+    const wanted = Object.entries(packages).flatMap(([parent, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).map(name => ({ nested: `${parent}/node_modules/${name}`, name })),
+    );
+    expect(wanted.length).toBeGreaterThan(20);
+    const missing = wanted.filter(({ nested, name }) => !packages[nested] && !packages[`node_modules/${name}`]);
+    expect(missing.map(({ name }) => name)).toEqual([]);
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(packages['']?.version).toBe(version);
+  });
+
   it('holds no path of the machine it was written on', () => {
     const files = [
       ...['src', 'tests', 'scripts', 'config'].flatMap(folder => listFiles(folder)),

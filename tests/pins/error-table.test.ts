@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 import { ERRORS } from '../../src/domain/error.ts';
 
 test('every error code keeps its HTTP status and its number in each era', () => {
-  const table = Object.entries(ERRORS).map(([code, { http, legacy, modern, retry }]) => [code, http, legacy, modern, retry]);
+  const table = Object.entries(ERRORS).map(([code, { http, legacy, modern, retry }]) => [
+    code,
+    http,
+    legacy,
+    modern,
+    retry,
+  ]);
   expect(table).toEqual([
     ['DENIED_BY_POLICY', 403, -32000, -31000, false],
     ['SERVER_UNAVAILABLE', 503, -32001, -31001, true],

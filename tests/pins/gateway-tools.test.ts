@@ -45,4 +45,5 @@ test.each([
   ['echo', null],
 ])('%s is answered by %s', (name, by) => expect(findGatewayTool(name, false)).toBe(by));
 
-test('get_gateway_status exists in debug alone', () => expect(findGatewayTool('get_gateway_status', true)).toBe('get_gateway_status'));
+test('get_gateway_status exists in debug alone', () =>
+  expect(findGatewayTool('get_gateway_status', true)).toBe('get_gateway_status'));

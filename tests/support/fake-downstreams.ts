@@ -90,7 +90,7 @@ export function factsOf({ era = 'legacy', capabilities, instructions, lists = {}
 
 export function createFakeDownstreams(servers: Record<ServerKey, FakeServer>): FakeDownstreams {
   const listeners = new Set<(event: DownstreamEvent) => void>();
-  const known = new Map(Object.entries(servers));
+  const known = new Map(Object.entries(servers).map(([key, server]) => [key, { ...server }]));
   const states = new Map<ServerKey, ServerState>();
   const setSpecs = (specs: readonly ServerSpec[]) => {
     const before = new Map(states);

@@ -30,7 +30,7 @@ export class RequestLine implements Line {
     this.#session = session;
     this.#outlet = outlet;
     this.#progressToken = progressToken;
-    this.subscriber = session;
+    this.subscriber = session?.isPassing ? null : session;
     this.era = session === null ? 'modern' : 'legacy';
     this.revision = from.revision;
     this.clientCapabilities = from.clientCapabilities;
@@ -39,7 +39,7 @@ export class RequestLine implements Line {
   }
 
   get sessionId(): string | null {
-    return this.#session?.id ?? null;
+    return this.#session === null || this.#session.isPassing ? null : this.#session.id;
   }
 
   get wantsProgress(): boolean {

@@ -34,6 +34,7 @@ export class Session {
   #lines: Map<RpcId, RequestLine> | null = null;
   #asks: Map<RpcId, (answer: ClientAnswer) => void> | null = null;
   #asked = 0;
+  #hears = true;
 
   constructor(facts: { id: string; who: Identity; door: Door; revision: LegacyRevision; nowMs: number }) {
     this.id = facts.id;
@@ -42,6 +43,11 @@ export class Session {
     this.revision = facts.revision;
     this.createdAtMs = facts.nowMs;
     this.lastUsedAtMs = facts.nowMs;
+  }
+
+  /** Made for one request of a client that opened none: nothing can be kept for it. */
+  get isPassing(): boolean {
+    return this.id === '';
   }
 
   begin(id: RpcId, line: RequestLine): void {
@@ -69,6 +75,7 @@ export class Session {
     this.#asks ??= new Map();
     const asks = this.#asks;
     const id = `gatehouse-${++this.#asked}`;
+    if (!this.#hears) return { id, answer: Promise.resolve(unanswered('The client is not listening any more.')) };
     if (asks.size >= MAX_ASKS) return { id, answer: Promise.resolve(unanswered('Too many open questions.')) };
     const answer = new Promise<ClientAnswer>(resolve => {
       asks.set(id, resolve);
@@ -77,6 +84,13 @@ export class Session {
       resolve(unanswered('The client cannot be asked: it has no open stream.'));
     });
     return { id, answer };
+  }
+
+  /** The client will say nothing more: what it was asked, and what it would be asked, is answered here. */
+  stopHearing(): void {
+    this.#hears = false;
+    for (const resolve of this.#asks?.values() ?? []) resolve(unanswered('The client is not listening any more.'));
+    this.#asks?.clear();
   }
 
   /** Takes back a question nobody waits for any more, and says so to the client: it may be showing a dialog. */

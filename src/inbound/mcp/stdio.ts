@@ -5,7 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Door } from '../../domain/call.ts';
 import { type Era, LATEST_LEGACY } from '../../domain/era.ts';
-import { failure } from '../../domain/error.ts';
+import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
@@ -41,7 +41,6 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
   const finished = new Promise<void>(resolve => {
     settle = resolve;
   });
-  session.standalone = write;
 
   function write(text: string): boolean {
     if (output.destroyed || output.writableLength > MAX_WAITING_BYTES) return false;
@@ -74,6 +73,8 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       takeModern(message);
     else {
       era = 'legacy';
+      // Only now: a modern client hears nothing that it did not ask for with subscriptions/listen.
+      session.standalone = write;
       dispatchLegacy(deps, session, message, legacyOutlet);
     }
   }
@@ -83,7 +84,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       const value = isTooDeep(line) ? null : (JSON.parse(line.toString('utf8')) as Json);
       const message = readMessage(value);
       if (message.kind !== 'refused') return message;
-      write(toLine(toFrame('legacy', message.id ?? 0, '', message.failure)));
+      write(toLine(errorFrame(message.id, toRpcError('legacy', message.failure))));
     } catch {
       write(errorFrame(null, { code: -32700, message: 'Parse error' }).head);
     }
@@ -132,6 +133,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
   );
   input.once('end', () => {
     ended = true;
+    session.stopHearing();
     for (const one of running.values()) one.finish();
     leaveWhenDone();
   });

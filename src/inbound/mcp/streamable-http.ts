@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../../domain/call.ts';
 import type { Era } from '../../domain/era.ts';
-import { type Failure, failure } from '../../domain/error.ts';
+import { type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { decodeHeaderText, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
@@ -22,6 +22,7 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
+import { errorFrame } from './frames.ts';
 import {
   refuseChallenged,
   refuseMediaType,
@@ -41,7 +42,8 @@ import { SessionStreams } from './session-streams.ts';
 
 /** Elements of a 2025-03-26 batch. */
 const MAX_BATCH = 100;
-const SESSION_ID = /^[\x21-\x7e]{1,128}$/;
+/** Ours are UUIDs; what looks like no id at all is told from an id that is unknown (contract G12). */
+const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export interface StreamableHttp {
   handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance): void;
@@ -59,7 +61,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (contentType === undefined || !isJsonType(contentType)) return refuseMediaType(req, res);
     const acceptsJson = accept === undefined || accept.includes('application/json') || accept.includes('*/*');
     const acceptsStream = accept?.includes('text/event-stream') ?? false;
-    if (!acceptsJson && !acceptsStream) return refuseUnacceptable(req, res, 'application/json and text/event-stream');
+    // Whether an answer becomes a stream is settled while it is made: JSON must be welcome.
+    if (!acceptsJson) return refuseUnacceptable(req, res, 'application/json and text/event-stream');
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
       const parsed = parse(body);
@@ -203,7 +206,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const outlet = answered > 0 ? replyFor(res, session, acceptsStream, answered) : NOWHERE;
     for (const message of messages) {
       if (message.kind === 'refused')
-        outlet.answer(toFrame('legacy', message.id ?? 0, '', message.failure), message.failure);
+        outlet.answer(errorFrame(message.id, toRpcError('legacy', message.failure)), message.failure);
       else dispatchLegacy(deps, session, message, outlet);
     }
     if (answered === 0) res.writeHead(202).end();

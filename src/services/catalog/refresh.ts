@@ -3,7 +3,10 @@
  * while it is away. Each server has its own deadline, so none can empty or delay everybody's list.
  * Caps: an endless or looping list marks its server degraded instead of filling memory (security.md H10).
  */
+
+import type { Relayed } from '../../domain/call.ts';
 import type { Collision, ServerView } from '../../domain/catalog.ts';
+import { ERRORS, type Failure } from '../../domain/error.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import {
   EMPTY_LISTING,
@@ -21,6 +24,9 @@ import type { CatalogBook } from './catalog-book.ts';
 
 const MAX_PAGES = 200;
 const MAX_ITEMS = 20_000;
+/** A server that is up and does not answer a list is asked for it again, at doubling distances. */
+const FIRST_WAIT_MS = 5000;
+const LONGEST_WAIT_MS = 60_000;
 
 export interface CatalogRefresh {
   /** Follows a new set of servers; views of removed ones disappear at once. */
@@ -43,6 +49,11 @@ interface Entry {
   settled: boolean;
   reading: Promise<void> | null;
   again: Set<ListingKind>;
+  /** Kinds that could not be read the last time, and why: a sentence fit for clients. */
+  troubles: Map<ListingKind, string>;
+  /** Wait before these are tried once more. */
+  waitMs: number;
+  stopTimer: () => void;
 }
 
 export function createCatalogRefresh(deps: {
@@ -57,14 +68,14 @@ export function createCatalogRefresh(deps: {
   let entries = new Map<ServerKey, Entry>();
 
   const views = (): ServerView[] =>
-    [...entries.values()].map(({ spec, facts, listing }) => {
+    [...entries.values()].map(({ spec, facts, listing, troubles }) => {
       const state = downstreams.state(spec.key);
       return {
         key: spec.key,
         description: spec.description,
         sharing: spec.sharing,
         status: state?.status ?? 'idle',
-        reason: state?.reason ?? null,
+        reason: state?.reason ?? (troubles.values().next().value || null),
         facts,
         // What is switched off is not offered; it comes back with the list it had.
         listing: spec.enabled ? listing : null,
@@ -88,7 +99,9 @@ export function createCatalogRefresh(deps: {
         await Promise.all(
           wanted.map(async kind => {
             const items = await readAll(entry, kind);
-            if (items !== null) listing[kind] = items;
+            if (items === null) return;
+            listing[kind] = items;
+            entry.troubles.delete(kind);
           }),
         );
         entry.listing = listing;
@@ -98,10 +111,22 @@ export function createCatalogRefresh(deps: {
       entry.settled = true;
       if (entries.get(entry.spec.key) !== entry) return;
       publish();
+      tryAgainLater(entry);
       // Announced after the last look and before this: nobody else would read it.
       if (entry.again.size > 0) void read(entry, []);
     });
     return entry.reading;
+  }
+
+  /** What cannot be read because the server is away is read when it is back. */
+  function tryAgainLater(entry: Entry): void {
+    entry.stopTimer();
+    if (entry.troubles.size === 0) {
+      entry.waitMs = FIRST_WAIT_MS;
+    } else if (downstreams.state(entry.spec.key)?.status === 'ready') {
+      entry.stopTimer = clock.after(entry.waitMs, () => void read(entry, entry.troubles.keys()));
+      entry.waitMs = Math.min(entry.waitMs * 2, LONGEST_WAIT_MS);
+    }
   }
 
   /** Shape: all pages in order; null when the server did not answer, so that the last known list stays. */
@@ -121,6 +146,7 @@ export function createCatalogRefresh(deps: {
           method,
           detail: reply.kind === 'failure' ? (reply.detail ?? reply.code) : reply.error.message,
         });
+        entry.troubles.set(kind, `its ${kind} cannot be listed: ${troubleOf(reply)}`);
         return null;
       }
       const more = reply.result[member];
@@ -161,9 +187,9 @@ export function createCatalogRefresh(deps: {
       const next = new Map<ServerKey, Entry>();
       for (const spec of specs) {
         const known = entries.get(spec.key);
-        const fresh: Entry = { spec, facts: null, listing: null, settled: false, reading: null, again: new Set() };
-        next.set(spec.key, known === undefined ? fresh : Object.assign(known, { spec }));
+        next.set(spec.key, known === undefined ? createEntry(spec) : Object.assign(known, { spec }));
       }
+      for (const [key, entry] of entries) if (!next.has(key)) entry.stopTimer();
       entries = next;
       publish();
     },
@@ -191,8 +217,32 @@ export function createCatalogRefresh(deps: {
       const ping = await downstreams.query(server, 'ping', {});
       if (ping.kind !== 'failure') await read(entry, LISTING_KINDS);
     },
-    stop: stopListening,
+    stop() {
+      stopListening();
+      for (const entry of entries.values()) entry.stopTimer();
+    },
   };
+}
+
+function createEntry(spec: ServerSpec): Entry {
+  return {
+    spec,
+    facts: null,
+    listing: null,
+    settled: false,
+    reading: null,
+    again: new Set(),
+    troubles: new Map(),
+    waitMs: FIRST_WAIT_MS,
+    stopTimer: () => {},
+  };
+}
+
+function troubleOf(reply: Failure | Relayed): string {
+  if (reply.kind === 'relayed') return 'it answers with an error';
+  if (reply.code === 'TIMEOUT') return 'it does not answer in time';
+  const { reason } = reply.data;
+  return typeof reason === 'string' ? reason : (reply.say ?? ERRORS[reply.code].say);
 }
 
 export function describeCollision(collision: Collision): string {

@@ -19,8 +19,21 @@ describe('a path', () => {
     expect(findEntrance(path)).toEqual({ door: { server, exposure }, transport, lenient }),
   );
 
-  test.each(['/mcp/', '/MCP', '//mcp', '/mcp/auto', '/git', '/git/', '/git/mcp/', '/a/b/mcp', '/%67it/mcp', '/a b/mcp', `/${'x'.repeat(65)}/mcp`, '', 'constructor', '/health', '/git/mcp/agent'])(
-    '%s is none',
-    path => expect(findEntrance(path)).toBeNull(),
-  );
+  test.each([
+    '/mcp/',
+    '/MCP',
+    '//mcp',
+    '/mcp/auto',
+    '/git',
+    '/git/',
+    '/git/mcp/',
+    '/a/b/mcp',
+    '/%67it/mcp',
+    '/a b/mcp',
+    `/${'x'.repeat(65)}/mcp`,
+    '',
+    'constructor',
+    '/health',
+    '/git/mcp/agent',
+  ])('%s is none', path => expect(findEntrance(path)).toBeNull());
 });

@@ -6,29 +6,34 @@ describe('an event log', () => {
   test('replays exactly what followed an event on its stream, or says that it is lost', () => {
     const step = fc.record({ stream: fc.nat(4), size: fc.nat(40), open: fc.boolean() });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 20, max: 400 }), (steps, maxEvents, maxBytes) => {
-        const log = new EventLog(maxEvents, maxBytes);
-        const streams: { id: string; sent: { id: string; data: string }[] }[] = [];
-        const seen = new Set<string>();
-        steps.forEach(({ stream, size, open }, n) => {
-          if (open || streams.length === 0) streams.push({ id: log.openStream(), sent: [] });
-          const chosen = streams[stream % streams.length];
-          if (chosen === undefined) return;
-          const data = `${n}:${'x'.repeat(size)}`;
-          const id = log.append(chosen.id, data);
-          expect(seen.has(id)).toBe(false);
-          seen.add(id);
-          chosen.sent.push({ id, data });
-          for (const { id: name, sent } of streams) {
-            sent.forEach((event, at) => {
-              const replayed = log.since(event.id);
-              if (replayed === null) return;
-              expect(replayed.stream).toBe(name);
-              expect(replayed.events.map(one => one.data)).toEqual(sent.slice(at + 1).map(one => one.data));
-            });
-          }
-        });
-      }),
+      fc.property(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 20, max: 400 }),
+        (steps, maxEvents, maxBytes) => {
+          const log = new EventLog(maxEvents, maxBytes);
+          const streams: { id: string; sent: { id: string; data: string }[] }[] = [];
+          const seen = new Set<string>();
+          steps.forEach(({ stream, size, open }, n) => {
+            if (open || streams.length === 0) streams.push({ id: log.openStream(), sent: [] });
+            const chosen = streams[stream % streams.length];
+            if (chosen === undefined) return;
+            const data = `${n}:${'x'.repeat(size)}`;
+            const id = log.append(chosen.id, data);
+            expect(seen.has(id)).toBe(false);
+            seen.add(id);
+            chosen.sent.push({ id, data });
+            for (const { id: name, sent } of streams) {
+              sent.forEach((event, at) => {
+                const replayed = log.since(event.id);
+                if (replayed === null) return;
+                expect(replayed.stream).toBe(name);
+                expect(replayed.events.map(one => one.data)).toEqual(sent.slice(at + 1).map(one => one.data));
+              });
+            }
+          });
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -8,15 +8,23 @@ import { toLine } from '../../../src/inbound/mcp/frames.ts';
 import { httpStatus, retryAfterSeconds, toFrame } from '../../../src/inbound/mcp/respond.ts';
 import { answerOf } from '../../support/fake-downstreams.ts';
 
-const read = (era: Era, method: string, handled: Handled): JsonObject => JSON.parse(toLine(toFrame(era, 7, method, handled)));
+const read = (era: Era, method: string, handled: Handled): JsonObject =>
+  JSON.parse(toLine(toFrame(era, 7, method, handled)));
 const resultOf = (era: Era, method: string, handled: Handled) => read(era, method, handled).result;
-const withBytes = (era: Era, result: JsonObject) => ({ ...answerOf(era, result), bytes: Buffer.from(JSON.stringify(result)) });
+const withBytes = (era: Era, result: JsonObject) => ({
+  ...answerOf(era, result),
+  bytes: Buffer.from(JSON.stringify(result)),
+});
 
 const MODERN_ONLY = ['resultType', 'ttlMs', 'cacheScope'];
 const object = fc
-  .dictionary(fc.oneof(fc.string(), fc.constantFrom('content', 'isError', 'structuredContent', '__proto__', 'nextCursor')), fc.jsonValue(), {
-    noNullPrototype: true,
-  })
+  .dictionary(
+    fc.oneof(fc.string(), fc.constantFrom('content', 'isError', 'structuredContent', '__proto__', 'nextCursor')),
+    fc.jsonValue(),
+    {
+      noNullPrototype: true,
+    },
+  )
   .map(value => JSON.parse(JSON.stringify(value)) as JsonObject)
   .filter(value => !MODERN_ONLY.some(member => Object.hasOwn(value, member)) && !Object.hasOwn(value, '_meta'));
 const maybeBytes = fc.boolean();
@@ -26,35 +34,52 @@ describe('an answer', () => {
     fc.assert(
       fc.property(fc.constantFrom<Era>('legacy', 'modern'), object, maybeBytes, (era, result, asBytes) => {
         const handled = asBytes ? withBytes(era, result) : answerOf(era, result);
-        expect(JSON.stringify(read(era, 'tools/call', handled))).toBe(JSON.stringify({ jsonrpc: '2.0', id: 7, result }));
+        expect(JSON.stringify(read(era, 'tools/call', handled))).toBe(
+          JSON.stringify({ jsonrpc: '2.0', id: 7, result }),
+        );
       }),
     );
   });
 
-  test.each(['tools/call', 'resources/read', 'tools/list'])('of a legacy server to a modern client keeps every member of %s and says it is complete', method => {
-    fc.assert(
-      fc.property(object, maybeBytes, (result, asBytes) => {
-        const handled = asBytes ? withBytes('legacy', result) : answerOf('legacy', result);
-        const { resultType, ttlMs, cacheScope, ...rest } = resultOf('modern', method, handled) as JsonObject;
-        expect(rest).toEqual(result);
-        expect([resultType, ttlMs, cacheScope]).toEqual(method === 'tools/call' ? ['complete', undefined, undefined] : ['complete', 0, 'private']);
-      }),
-    );
-  });
+  test.each(['tools/call', 'resources/read', 'tools/list'])(
+    'of a legacy server to a modern client keeps every member of %s and says it is complete',
+    method => {
+      fc.assert(
+        fc.property(object, maybeBytes, (result, asBytes) => {
+          const handled = asBytes ? withBytes('legacy', result) : answerOf('legacy', result);
+          const { resultType, ttlMs, cacheScope, ...rest } = resultOf('modern', method, handled) as JsonObject;
+          expect(rest).toEqual(result);
+          expect([resultType, ttlMs, cacheScope]).toEqual(
+            method === 'tools/call' ? ['complete', undefined, undefined] : ['complete', 0, 'private'],
+          );
+        }),
+      );
+    },
+  );
 
   test('of a modern server to a legacy client keeps every member but the era’s own', () => {
     fc.assert(
       fc.property(object, object, maybeBytes, (result, meta, asBytes) => {
-        const given: JsonObject = { ...result, resultType: 'complete', ttlMs: 5, cacheScope: 'public', _meta: { ...meta, [META.serverInfo]: { name: 's' } } };
+        const given: JsonObject = {
+          ...result,
+          resultType: 'complete',
+          ttlMs: 5,
+          cacheScope: 'public',
+          _meta: { ...meta, [META.serverInfo]: { name: 's' } },
+        };
         const handled = asBytes ? withBytes('modern', given) : answerOf('modern', given);
-        expect(resultOf('legacy', 'tools/call', handled)).toEqual(Object.keys(meta).length > 0 ? { ...result, _meta: meta } : result);
+        expect(resultOf('legacy', 'tools/call', handled)).toEqual(
+          Object.keys(meta).length > 0 ? { ...result, _meta: meta } : result,
+        );
       }),
     );
   });
 
   test('that came with line breaks between its tokens is still one line for stdio and event streams', () => {
     const bytes = Buffer.from('{\n  "content": [],\r\n  "a": "x\\ny"\n}');
-    const line = toLine(toFrame('legacy', 7, 'tools/call', { kind: 'answer', era: 'legacy', result: { content: [], a: 'x\ny' }, bytes }));
+    const line = toLine(
+      toFrame('legacy', 7, 'tools/call', { kind: 'answer', era: 'legacy', result: { content: [], a: 'x\ny' }, bytes }),
+    );
     expect(line).not.toMatch(/[\r\n]/);
     expect(JSON.parse(line).result).toEqual({ content: [], a: 'x\ny' });
   });
@@ -65,7 +90,12 @@ describe('an answer', () => {
     { bytes: ' {"a":1}', result: { a: 1 } },
     { bytes: '{\n"a":"{"}', result: { a: '{' } },
   ])('kept as the bytes $bytes is translated too', ({ bytes, result }) => {
-    const handled = { kind: 'answer' as const, era: 'legacy' as const, result: result as JsonObject, bytes: Buffer.from(bytes) };
+    const handled = {
+      kind: 'answer' as const,
+      era: 'legacy' as const,
+      result: result as JsonObject,
+      bytes: Buffer.from(bytes),
+    };
     expect(resultOf('modern', 'tools/call', handled)).toEqual({ ...result, resultType: 'complete' });
   });
 
@@ -77,7 +107,11 @@ describe('an answer', () => {
 });
 
 describe('an error of a server', () => {
-  const relayed = (era: Era, code: number, more: object = {}): Relayed => ({ kind: 'relayed', era, error: { code, message: 'No.', ...more } });
+  const relayed = (era: Era, code: number, more: object = {}): Relayed => ({
+    kind: 'relayed',
+    era,
+    error: { code, message: 'No.', ...more },
+  });
   const codeOf = (era: Era, given: Relayed) => (read(era, 'tools/call', given).error as JsonObject).code;
 
   test.each([
@@ -96,7 +130,9 @@ describe('an error of a server', () => {
     { to: 'modern', from: 'legacy', code: -32601, becomes: -32601, because: 'JSON-RPC’s own' },
     { to: 'modern', from: 'legacy', code: 42, becomes: 42, because: 'outside the reserved range' },
     { to: 'modern', from: 'modern', code: -32602, becomes: -32602, because: 'the same words' },
-  ] as const)('$code from $from to $to is $becomes: $because', ({ to, from, code, becomes }) => expect(codeOf(to, relayed(from, code))).toBe(becomes));
+  ] as const)('$code from $from to $to is $becomes: $because', ({ to, from, code, becomes }) =>
+    expect(codeOf(to, relayed(from, code))).toBe(becomes),
+  );
 
   test('from a legacy server never carries a code to a modern client that the specification keeps for itself', () => {
     fc.assert(
@@ -108,7 +144,10 @@ describe('an error of a server', () => {
   });
 
   test('keeps its data and loses paths, addresses and tokens of its text', () => {
-    const given = relayed('legacy', -32603, { message: 'open /home/me/.ssh/id at 10.1.2.3 with Bearer abcdef123456', data: { uri: 'x://1', n: [1] } });
+    const given = relayed('legacy', -32603, {
+      message: 'open /home/me/.ssh/id at 10.1.2.3 with Bearer abcdef123456',
+      data: { uri: 'x://1', n: [1] },
+    });
     const { message, data } = read('legacy', 'tools/call', given).error as JsonObject;
     expect(message).not.toMatch(/home|10\.1|abcdef/);
     expect(data).toEqual({ uri: 'x://1', n: [1] });
@@ -119,18 +158,50 @@ describe('the HTTP status', () => {
   const inBand = 'what was understood is answered in-band';
   test.each([
     { era: 'legacy', handled: answerOf('legacy', {}), status: 200, because: 'an answer' },
-    { era: 'legacy', handled: answerOf('legacy', { isError: true }), status: 200, because: 'a tool’s own failure is an answer' },
+    {
+      era: 'legacy',
+      handled: answerOf('legacy', { isError: true }),
+      status: 200,
+      because: 'a tool’s own failure is an answer',
+    },
     { era: 'modern', handled: failure('INVALID_PARAMS'), status: 200, because: inBand },
     { era: 'modern', handled: failure('SERVER_UNAVAILABLE'), status: 200, because: inBand },
     { era: 'legacy', handled: failure('METHOD_NOT_FOUND'), status: 200, because: inBand },
-    { era: 'modern', handled: failure('METHOD_NOT_FOUND'), status: 404, because: 'the one case for 404 in the modern era' },
+    {
+      era: 'modern',
+      handled: failure('METHOD_NOT_FOUND'),
+      status: 404,
+      because: 'the one case for 404 in the modern era',
+    },
     { era: 'modern', handled: failure('MISSING_CAPABILITY'), status: 400, because: 'always 400 in the modern era' },
     { era: 'legacy', handled: failure('OVERLOADED'), status: 503, because: 'proxies and retrying clients must see it' },
-    { era: 'modern', handled: failure('RATE_LIMITED'), status: 429, because: 'proxies and retrying clients must see it' },
-    { era: 'modern', handled: failure('SHUTTING_DOWN'), status: 503, because: 'proxies and retrying clients must see it' },
-    { era: 'legacy', handled: { kind: 'challenge', status: 401, wwwAuthenticate: 'x' }, status: 401, because: 'a challenge' },
-    { era: 'legacy', handled: { kind: 'relayed', era: 'legacy', error: { code: -32601, message: '' } }, status: 200, because: 'a server’s own' },
-  ] as const)('in the $era era is $status: $because', ({ era, handled, status }) => expect(httpStatus(era, handled as Handled)).toBe(status));
+    {
+      era: 'modern',
+      handled: failure('RATE_LIMITED'),
+      status: 429,
+      because: 'proxies and retrying clients must see it',
+    },
+    {
+      era: 'modern',
+      handled: failure('SHUTTING_DOWN'),
+      status: 503,
+      because: 'proxies and retrying clients must see it',
+    },
+    {
+      era: 'legacy',
+      handled: { kind: 'challenge', status: 401, wwwAuthenticate: 'x' },
+      status: 401,
+      because: 'a challenge',
+    },
+    {
+      era: 'legacy',
+      handled: { kind: 'relayed', era: 'legacy', error: { code: -32601, message: '' } },
+      status: 200,
+      because: 'a server’s own',
+    },
+  ] as const)('in the $era era is $status: $because', ({ era, handled, status }) =>
+    expect(httpStatus(era, handled as Handled)).toBe(status),
+  );
 });
 
 test.each([

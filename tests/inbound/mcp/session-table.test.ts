@@ -11,7 +11,13 @@ const HOUR = 3_600_000;
 function desk(more: { ttlMs?: number; maxSessions?: number } = {}) {
   const clock = createFrozenClock();
   const ended: Session[] = [];
-  const table = createSessionTable({ clock, ttlMs: HOUR, maxSessions: 100, onEnd: session => void ended.push(session), ...more });
+  const table = createSessionTable({
+    clock,
+    ttlMs: HOUR,
+    maxSessions: 100,
+    onEnd: session => void ended.push(session),
+    ...more,
+  });
   const open = (who = LOCAL_CALLER) => {
     const session = table.open(who, EVERYTHING, '2025-11-25');
     if (session === null) throw new Error('the table is full');

@@ -58,7 +58,10 @@ describe('a question to the client', () => {
       const answer = line.ask('roots/list', {});
       line.cancel('changed my mind');
       expect((await answer).kind).toBe('error');
-      expect(out.texts).toMatchObject([{ method: 'roots/list' }, { method: 'notifications/cancelled', params: { requestId: out.texts[0]?.id } }]);
+      expect(out.texts).toMatchObject([
+        { method: 'roots/list' },
+        { method: 'notifications/cancelled', params: { requestId: out.texts[0]?.id } },
+      ]);
     }
   });
 
@@ -136,7 +139,11 @@ describe('notifications of a call', () => {
 });
 
 test('a modern caller cannot be asked', async () => {
-  const line = new RequestLine({ revision: '2026-07-28', clientCapabilities: {}, clientInfo: null, logLevel: null }, outlet(), null);
+  const line = new RequestLine(
+    { revision: '2026-07-28', clientCapabilities: {}, clientInfo: null, logLevel: null },
+    outlet(),
+    null,
+  );
   expect([line.era, line.sessionId, line.subscriber]).toEqual(['modern', null, null]);
   expect((await line.ask('roots/list', {})).kind).toBe('error');
 });

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { ServerSpec } from '../../../src/domain/server.ts';
 import { startScripted, stdioScripted } from '../../support/downstreams/start.ts';
-import { http, inlineStdio, makeLine, openPool, spec, stdio, textOf, until } from './pool-kit.ts';
+import { http, inlineStdio, makeLine, openPool, sleep, spec, stdio, textOf, until } from './pool-kit.ts';
 
 const ABLE: JsonObject = { sampling: { tools: {} }, elicitation: { form: {}, url: {} }, roots: {} };
 
@@ -118,6 +118,7 @@ describe('a question of a server in the middle of a call', () => {
     const line = makeLine({ capabilities: ABLE, answer: () => answer.promise });
     expect(textOf(await call('s', 'ask', {}, { line }))).toBe('never mind');
     answer.resolve({ kind: 'result', result: { action: 'accept' } });
+    await sleep(20);
     expect(textOf(await call('s', 'seen'))).toBe('[]');
   });
 
@@ -185,6 +186,19 @@ describe('progress', () => {
     expect(lines[0].notices).toEqual([{ method: 'notifications/progress', params: { progress: 1, message: 'one' } }]);
     expect(lines[1].notices).toEqual([{ method: 'notifications/progress', params: { progress: 1, message: 'two' } }]);
   });
+});
+
+test('progress that nobody asked for reaches nobody', async () => {
+  const link = inlineStdio(`on(m => {
+    if (m.method === 'initialize') return hello(m);
+    if (m.method !== 'tools/call') return m.id && no(m);
+    say({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: m.id, progress: 1 } });
+    say({ jsonrpc: '2.0', id: m.id, result: { content: [] } });
+  })`);
+  const { call } = openPool([spec('s', link)]);
+  const line = makeLine();
+  await call('s', 'any', {}, { line });
+  expect(line.notices).toEqual([]);
 });
 
 describe('log messages', () => {

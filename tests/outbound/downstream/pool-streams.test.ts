@@ -236,6 +236,30 @@ test('an answered stream that the server keeps open gives its socket back', asyn
   await until(() => open.size === 0, 'every stream is cut');
 });
 
+test('an answer on the stream of another call is nobody’s', async () => {
+  let first: { id: unknown; response: ServerResponse } | null = null;
+  const url = await serveHandshake((request, response, body) => {
+    if (request.method === 'GET') {
+      response.writeHead(405).end();
+      return;
+    }
+    const { id = null } = body;
+    const answer = (of: unknown, text: string): string =>
+      JSON.stringify({ jsonrpc: '2.0', id: of, result: { content: [{ type: 'text', text }] } });
+    response.setHeader('content-type', 'application/json');
+    if (first === null) first = { id, response };
+    else {
+      response.end(answer(first.id, 'for the other'));
+      setTimeout(() => first?.response.end(answer(first.id, 'its own')), 50);
+    }
+  });
+  const { call } = openPool([spec('s', http(url, 'streamable-http'), { era: 'legacy' })]);
+  const one = call('s', 'any');
+  await until(() => first !== null, 'the first call is there');
+  expect(await call('s', 'any')).toMatchObject({ code: 'BAD_ANSWER' });
+  expect(textOf(await one)).toBe('its own');
+});
+
 test('a session is found lost by its standing stream, before any call runs into it', async () => {
   const server = await startScripted({ era: 'legacy' });
   const port = Number(new URL(server.url).port);

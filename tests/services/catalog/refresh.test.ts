@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { failure } from '../../../src/domain/error.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { answerOf, specOf, tool } from '../../support/fake-downstreams.ts';
-import { createStaircase, settle, type Staircase } from '../../support/staircase.ts';
+import { createStaircase, type Staircase, settle } from '../../support/staircase.ts';
 
 const shown = (house: Staircase) => [...house.catalog.current().tools.keys()];
 const page = (names: string[], nextCursor?: string): JsonObject => ({
@@ -66,7 +66,10 @@ describe('reading lists', () => {
 
   test('skips what is no object, and lists without the member they should have', async () => {
     const house = await createStaircase({
-      a: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', { tools: [null, 7, 'x', [], tool('ok')] }) },
+      a: {
+        capabilities: { tools: {} },
+        answerList: () => answerOf('legacy', { tools: [null, 7, 'x', [], tool('ok')] }),
+      },
       b: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', { tools: 'none' }) },
     });
     expect(shown(house)).toEqual(['a__ok']);
@@ -134,7 +137,10 @@ describe('changes', () => {
     house.downstreams.queried.length = 0;
     house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'resources' });
     await settle();
-    expect(house.downstreams.queried.map(({ method }) => method).sort()).toEqual(['resources/list', 'resources/templates/list']);
+    expect(house.downstreams.queried.map(({ method }) => method).sort()).toEqual([
+      'resources/list',
+      'resources/templates/list',
+    ]);
   });
 
   test('are read whenever they are announced, however close to the end of a reading', async () => {
@@ -167,7 +173,10 @@ describe('the first list', () => {
   };
 
   test('waits until every server has shown its tools', async () => {
-    const house = await createStaircase({ a: { lists: { tools: [tool('one')] } }, b: { lists: { tools: [] } } }, { cold: true });
+    const house = await createStaircase(
+      { a: { lists: { tools: [tool('one')] } }, b: { lists: { tools: [] } } },
+      { cold: true },
+    );
     const settled = house.refresh.settled(1_000);
     house.downstreams.connect('a');
     expect(await eventually(settled)).toBe(false);
@@ -217,7 +226,10 @@ test('refresh reads all lists of one server again', async () => {
   house.downstreams.queried.length = 0;
   await house.refresh.refresh('a');
   await house.refresh.refresh('ghost');
-  expect(house.downstreams.queried.map(({ server, method }) => `${server} ${method}`)).toEqual(['a ping', 'a tools/list']);
+  expect(house.downstreams.queried.map(({ server, method }) => `${server} ${method}`)).toEqual([
+    'a ping',
+    'a tools/list',
+  ]);
 });
 
 test('after stop nothing is read any more', async () => {

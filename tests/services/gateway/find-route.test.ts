@@ -57,9 +57,21 @@ describe('a URI', () => {
 
 describe('a reference', () => {
   test.each([
-    { ref: { type: 'ref/prompt', name: 'a__p', title: 'T' }, own: { type: 'ref/prompt', name: 'p', title: 'T' }, because: 'other members stay' },
-    { ref: { type: 'ref/resource', uri: 'b+file:///dir/{name}' }, own: { type: 'ref/resource', uri: 'file:///dir/{name}' }, because: 'a renamed template' },
-    { ref: { type: 'ref/resource', uri: 'b+file:///x' }, own: { type: 'ref/resource', uri: 'file:///x' }, because: 'a resource' },
+    {
+      ref: { type: 'ref/prompt', name: 'a__p', title: 'T' },
+      own: { type: 'ref/prompt', name: 'p', title: 'T' },
+      because: 'other members stay',
+    },
+    {
+      ref: { type: 'ref/resource', uri: 'b+file:///dir/{name}' },
+      own: { type: 'ref/resource', uri: 'file:///dir/{name}' },
+      because: 'a renamed template',
+    },
+    {
+      ref: { type: 'ref/resource', uri: 'b+file:///x' },
+      own: { type: 'ref/resource', uri: 'file:///x' },
+      because: 'a resource',
+    },
     { ref: { type: 'ref/tool', name: 'a__t' }, own: null, because: 'no such kind' },
     { ref: { type: 'ref/prompt', name: 5 }, own: null, because: 'no name' },
   ])('$ref: $because', ({ ref, own }) => {

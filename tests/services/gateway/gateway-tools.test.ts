@@ -4,18 +4,34 @@ import { failure } from '../../../src/domain/error.ts';
 import type { Json, JsonObject } from '../../../src/domain/json.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { answerOf, type FakeServer, tool } from '../../support/fake-downstreams.ts';
-import { contentOf, createStaircase, resultOf, type Staircase, type StaircaseOptions } from '../../support/staircase.ts';
+import {
+  contentOf,
+  createStaircase,
+  resultOf,
+  type Staircase,
+  type StaircaseOptions,
+} from '../../support/staircase.ts';
 
 const CANARY = 'canary-77aa';
 const secret = new Map([['TOKEN', new Secret(CANARY)]]);
 const ECHO_TOOLS = ['echo', 'add', 'get_time', 'delete_all', 'delete_one'].map(name => tool(name));
 const SERVERS: Record<string, FakeServer> = {
   echo: {
-    spec: { description: 'Says it again.', link: { kind: 'stdio', command: 'echo-server', args: [`--key=${CANARY}`], env: secret, cwd: null } },
+    spec: {
+      description: 'Says it again.',
+      link: { kind: 'stdio', command: 'echo-server', args: [`--key=${CANARY}`], env: secret, cwd: null },
+    },
     lists: { tools: ECHO_TOOLS },
   },
   web: {
-    spec: { link: { kind: 'http', url: `https://user:${CANARY}@web.test/mcp?key=${CANARY}`, headers: secret, transport: 'auto' } },
+    spec: {
+      link: {
+        kind: 'http',
+        url: `https://user:${CANARY}@web.test/mcp?key=${CANARY}`,
+        headers: secret,
+        transport: 'auto',
+      },
+    },
     lists: { tools: [tool('echo')] },
   },
   off: { spec: { enabled: false } },
@@ -50,7 +66,8 @@ describe('list_servers', () => {
 });
 
 describe('get_server_tools', () => {
-  const ask = async (args: JsonObject, house?: Staircase) => contentOf(await use(house ?? (await make()), 'get_server_tools', { server: 'echo', ...args }));
+  const ask = async (args: JsonObject, house?: Staircase) =>
+    contentOf(await use(house ?? (await make()), 'get_server_tools', { server: 'echo', ...args }));
   const namesOf = (content: unknown) => (content as { tools: { name: string }[] }).tools.map(({ name }) => name);
 
   test('gives the tools under their own names, in the document’s envelope', async () => {
@@ -70,9 +87,21 @@ describe('get_server_tools', () => {
     { args: { names: ' add , echo ,' }, names: ['echo', 'add'], because: 'white space and order do not matter' },
     { args: { names: ['echo', 'add'] }, names: ['echo', 'add'], because: 'names as a list' },
     { args: { names: 'echo,nope' }, names: ['echo'], because: 'an unknown name is ignored' },
-    { args: { names: '' }, names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'], because: 'models write an empty text where they mean none' },
-    { args: { names: null, pattern: null, max_schema_tokens: null }, names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'], because: 'null is none' },
-    { args: { pattern: '' }, names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'], because: 'the same for a pattern' },
+    {
+      args: { names: '' },
+      names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'],
+      because: 'models write an empty text where they mean none',
+    },
+    {
+      args: { names: null, pattern: null, max_schema_tokens: null },
+      names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'],
+      because: 'null is none',
+    },
+    {
+      args: { pattern: '' },
+      names: ['echo', 'add', 'get_time', 'delete_all', 'delete_one'],
+      because: 'the same for a pattern',
+    },
     { args: { pattern: 'get_*' }, names: ['get_time'], because: 'a pattern' },
     { args: { pattern: '[ad]*' }, names: ['add', 'delete_all', 'delete_one'], because: 'a pattern with a set' },
     { args: { names: 'add,echo', pattern: 'a*' }, names: ['add'], because: 'both together' },
@@ -80,11 +109,16 @@ describe('get_server_tools', () => {
   ])('$args: $because', async ({ args, names }) => expect(namesOf(await ask(args as JsonObject))).toEqual(names));
 
   test('keeps within a token budget by the documented estimate, and stops at the first tool that would exceed it', async () => {
-    const listed = fc.array(fc.record({ name: fc.string({ minLength: 1, maxLength: 30 }), description: fc.string({ maxLength: 200 }) }), { maxLength: 12 });
+    const listed = fc.array(
+      fc.record({ name: fc.string({ minLength: 1, maxLength: 30 }), description: fc.string({ maxLength: 200 }) }),
+      { maxLength: 12 },
+    );
     await fc.assert(
       fc.asyncProperty(listed, fc.nat(200), async (given, budget) => {
         const unique = [...new Map(given.map(one => [one.name, one])).values()];
-        const house = await createStaircase({ echo: { lists: { tools: unique.map(({ name, description }) => tool(name, { description })) } } });
+        const house = await createStaircase({
+          echo: { lists: { tools: unique.map(({ name, description }) => tool(name, { description })) } },
+        });
         const costs = unique.map(({ name, description }) =>
           Math.max(1, Math.floor((name.length + description.length + '{"type":"object"}'.length) / 4)),
         );
@@ -131,7 +165,10 @@ describe('get_server_tools', () => {
   ])('of $server is SERVER_UNAVAILABLE: $because', async ({ server, reason }) => {
     const house = await createStaircase({ never: {} }, { cold: true });
     house.downstreams.fail('never', 'Could not be started.');
-    expect(await use(house, 'get_server_tools', { server })).toMatchObject({ code: 'SERVER_UNAVAILABLE', data: { server, reason } });
+    expect(await use(house, 'get_server_tools', { server })).toMatchObject({
+      code: 'SERVER_UNAVAILABLE',
+      data: { server, reason },
+    });
   });
 
   test.each([
@@ -153,22 +190,35 @@ describe('execute_tool', () => {
   const run = (args: JsonObject) => ({ server: 'echo', tool: 'add', args: { a: 2, b: 3 }, ...args });
 
   test('runs the tool and gives its own result unchanged', async () => {
-    const result = { content: [{ type: 'text', text: '5' }, { type: 'odd' }], structuredContent: { sum: 5 }, isError: false, _meta: { a: 1 } };
-    const house = await createStaircase({ echo: { ...SERVERS.echo, answer: () => answerOf('legacy', result) } }, { exposure: 'agent' });
+    const result = {
+      content: [{ type: 'text', text: '5' }, { type: 'odd' }],
+      structuredContent: { sum: 5 },
+      isError: false,
+      _meta: { a: 1 },
+    };
+    const house = await createStaircase(
+      { echo: { ...SERVERS.echo, answer: () => answerOf('legacy', result) } },
+      { exposure: 'agent' },
+    );
     expect(await use(house, 'execute_tool', run({}))).toEqual(answerOf('legacy', result));
-    expect(house.downstreams.sent).toMatchObject([{ server: 'echo', method: 'tools/call', params: { name: 'add', arguments: { a: 2, b: 3 } } }]);
+    expect(house.downstreams.sent).toMatchObject([
+      { server: 'echo', method: 'tools/call', params: { name: 'add', arguments: { a: 2, b: 3 } } },
+    ]);
   });
 
   test('passes on arguments of any shape as they came', async () => {
     const house = await make();
     const json = fc.jsonValue({ depthSize: 'small' });
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(fc.oneof(fc.string(), fc.constant('__proto__')), json, { noNullPrototype: true }), async given => {
-        const args = JSON.parse(JSON.stringify(given)) as JsonObject;
-        house.downstreams.sent.length = 0;
-        await use(house, 'execute_tool', run({ args }));
-        expect(JSON.stringify(house.downstreams.sent[0]?.params.arguments)).toBe(JSON.stringify(args));
-      }),
+      fc.asyncProperty(
+        fc.dictionary(fc.oneof(fc.string(), fc.constant('__proto__')), json, { noNullPrototype: true }),
+        async given => {
+          const args = JSON.parse(JSON.stringify(given)) as JsonObject;
+          house.downstreams.sent.length = 0;
+          await use(house, 'execute_tool', run({ args }));
+          expect(JSON.stringify(house.downstreams.sent[0]?.params.arguments)).toBe(JSON.stringify(args));
+        },
+      ),
       { numRuns: 100 },
     );
     expect(({} as JsonObject).polluted).toBeUndefined();
@@ -178,7 +228,11 @@ describe('execute_tool', () => {
     const house = await make();
     const params = { name: 'execute_tool', arguments: run({ agent_id: 'bob' }), _meta: { 'x/trace': 't' } };
     await house.handle('tools/call', params);
-    expect(house.downstreams.sent[0]?.params).toEqual({ name: 'add', arguments: { a: 2, b: 3 }, _meta: { 'x/trace': 't' } });
+    expect(house.downstreams.sent[0]?.params).toEqual({
+      name: 'add',
+      arguments: { a: 2, b: 3 },
+      _meta: { 'x/trace': 't' },
+    });
   });
 
   test('hands the time limit to the server’s connection', async () => {
@@ -189,9 +243,24 @@ describe('execute_tool', () => {
   });
 
   test.each([
-    { args: run({ tool: 'nope' }), code: 'TOOL_NOT_FOUND', data: { tool: 'nope', server: 'echo' }, because: 'no such tool there' },
-    { args: run({ tool: 'echo__add' }), code: 'TOOL_NOT_FOUND', data: { tool: 'echo__add', server: 'echo' }, because: 'it takes own names' },
-    { args: run({ server: 'ghost' }), code: 'SERVER_UNAVAILABLE', data: { server: 'ghost' }, because: 'no such server' },
+    {
+      args: run({ tool: 'nope' }),
+      code: 'TOOL_NOT_FOUND',
+      data: { tool: 'nope', server: 'echo' },
+      because: 'no such tool there',
+    },
+    {
+      args: run({ tool: 'echo__add' }),
+      code: 'TOOL_NOT_FOUND',
+      data: { tool: 'echo__add', server: 'echo' },
+      because: 'it takes own names',
+    },
+    {
+      args: run({ server: 'ghost' }),
+      code: 'SERVER_UNAVAILABLE',
+      data: { server: 'ghost' },
+      because: 'no such server',
+    },
     { args: run({ agent_id: 'a b' }), code: 'INVALID_AGENT_ID', data: {}, because: 'an agent id has no spaces' },
     { args: run({ agent_id: '../x' }), code: 'INVALID_AGENT_ID', data: {}, because: 'an agent id has no slashes' },
     { args: run({ agent_id: 5 }), code: 'INVALID_PARAMS', data: {}, because: 'an agent id is text' },
@@ -225,14 +294,20 @@ describe('find_tools and call_tool', () => {
       ['echo__delete_all', 'echo', 'delete_all', 0.5],
     ]);
     expect((await use(house, 'call_tool', { name: 'echo__delete_one', arguments: { a: 1 } })).kind).toBe('answer');
-    expect(house.downstreams.sent).toMatchObject([{ server: 'echo', params: { name: 'delete_one', arguments: { a: 1 } } }]);
+    expect(house.downstreams.sent).toMatchObject([
+      { server: 'echo', params: { name: 'delete_one', arguments: { a: 1 } } },
+    ]);
   });
 
   test.each([
     { args: { query: 'echo', server: 'web' }, found: ['web__echo'], because: 'one server' },
     { args: { query: 'echo', server: 'ghost' }, found: [], because: 'a server nobody knows' },
     { args: { query: 'delete', limit: 1 }, found: ['echo__delete_all'], because: 'no more than asked for' },
-    { args: { natural_language_query: 'delete', top_n_tools: 1 }, found: ['echo__delete_all'], because: 'the words of document 1' },
+    {
+      args: { natural_language_query: 'delete', top_n_tools: 1 },
+      found: ['echo__delete_all'],
+      because: 'the words of document 1',
+    },
   ])('$args: $because', async ({ args, found }) => {
     const content = contentOf(await use(await make(), 'find_tools', args)) as { tools: { name: string }[] };
     expect(content.tools.map(({ name }) => name)).toEqual(found);
@@ -256,7 +331,11 @@ describe('find_tools and call_tool', () => {
     { name: 'find_tools', args: {}, because: 'no query' },
     { name: 'find_tools', args: { query: 'x', limit: 51 }, because: 'too many' },
     { name: 'call_tool', args: { arguments: {} }, because: 'no name' },
-    { name: 'call_tool', args: { name: 'echo__add', mcp_registry_url: 'https://elsewhere.test' }, because: 'somebody else’s gateway' },
+    {
+      name: 'call_tool',
+      args: { name: 'echo__add', mcp_registry_url: 'https://elsewhere.test' },
+      because: 'somebody else’s gateway',
+    },
   ])('$name is refused: $because', async ({ name, args }) => {
     const house = await make();
     expect(await use(house, name, args as Json)).toMatchObject({ code: 'INVALID_PARAMS' });
@@ -264,14 +343,18 @@ describe('find_tools and call_tool', () => {
   });
 
   test('call_tool does not call the gateway’s own tools through itself', async () => {
-    expect(await use(await make(), 'call_tool', { name: 'call_tool', arguments: { name: 'call_tool' } })).toMatchObject({ code: 'TOOL_NOT_FOUND' });
+    expect(await use(await make(), 'call_tool', { name: 'call_tool', arguments: { name: 'call_tool' } })).toMatchObject(
+      { code: 'TOOL_NOT_FOUND' },
+    );
   });
 });
 
 describe('get_gateway_status', () => {
   test('is an unknown tool unless debugging', async () => {
     expect(await use(await make(), 'get_gateway_status', {})).toMatchObject({ code: 'TOOL_NOT_FOUND' });
-    expect(contentOf(await use(await make({ debug: true }), 'get_gateway_status', {}))).toEqual({ message: 'all is well' });
+    expect(contentOf(await use(await make({ debug: true }), 'get_gateway_status', {}))).toEqual({
+      message: 'all is well',
+    });
   });
 });
 
@@ -287,9 +370,16 @@ test('the three tools cost a small part of what they stand for (contract G45)', 
   const many = Object.fromEntries(
     Array.from({ length: 10 }, (_, s) => [
       `server${s}`,
-      { lists: { tools: Array.from({ length: 50 }, (_, t) => tool(`tool_${t}`, { description: 'What it does, in a sentence of ordinary length.' })) } },
+      {
+        lists: {
+          tools: Array.from({ length: 50 }, (_, t) =>
+            tool(`tool_${t}`, { description: 'What it does, in a sentence of ordinary length.' }),
+          ),
+        },
+      },
     ]),
   );
-  const size = async (exposure: 'direct' | 'agent') => JSON.stringify(resultOf(await (await createStaircase(many, { exposure })).handle('tools/list'))).length;
+  const size = async (exposure: 'direct' | 'agent') =>
+    JSON.stringify(resultOf(await (await createStaircase(many, { exposure })).handle('tools/list'))).length;
   expect(await size('agent')).toBeLessThan((await size('direct')) / 10);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { failure } from '../../../src/domain/error.ts';
-import { hashedName } from '../../../src/domain/names.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
+import { hashedName } from '../../../src/domain/names.ts';
 import { answerOf, tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
 import { createStaircase, doorOf, resultOf, settle } from '../../support/staircase.ts';
@@ -20,8 +20,16 @@ const SERVERS = {
 describe('tools/call', () => {
   test.each([
     { name: 'git__push', reaches: ['git', 'push'], because: 'a public name names server and tool' },
-    { name: hashedName('server', 'git', 'files/read'), reaches: ['git', 'files/read'], because: 'a hashed name leads to the own one' },
-    { name: 'only_here', reaches: ['notes', 'only_here'], because: 'an MCP App calls a tool by its own name, when one server has it' },
+    {
+      name: hashedName('server', 'git', 'files/read'),
+      reaches: ['git', 'files/read'],
+      because: 'a hashed name leads to the own one',
+    },
+    {
+      name: 'only_here',
+      reaches: ['notes', 'only_here'],
+      because: 'an MCP App calls a tool by its own name, when one server has it',
+    },
   ])('$name: $because', async ({ name, reaches }) => {
     const house = await createStaircase(SERVERS);
     resultOf(await house.handle('tools/call', { name, arguments: { a: 1 }, _meta: { 'x/y': 1 } }));
@@ -31,11 +39,31 @@ describe('tools/call', () => {
   });
 
   test.each([
-    { name: 'git__nope', data: { code: 'TOOL_NOT_FOUND', tool: 'nope', server: 'git' }, because: 'the server has no such tool' },
-    { name: 'push', data: { code: 'TOOL_NOT_FOUND', tool: 'push', server: null }, because: 'two servers have it: nobody guesses' },
-    { name: 'ghost__push', data: { code: 'TOOL_NOT_FOUND', tool: 'ghost__push', server: null }, because: 'there is no such server' },
-    { name: '__proto__', data: { code: 'TOOL_NOT_FOUND', tool: '__proto__', server: null }, because: 'it is a name like any other' },
-    { name: 'constructor', data: { code: 'TOOL_NOT_FOUND', tool: 'constructor', server: null }, because: 'it is a name like any other' },
+    {
+      name: 'git__nope',
+      data: { code: 'TOOL_NOT_FOUND', tool: 'nope', server: 'git' },
+      because: 'the server has no such tool',
+    },
+    {
+      name: 'push',
+      data: { code: 'TOOL_NOT_FOUND', tool: 'push', server: null },
+      because: 'two servers have it: nobody guesses',
+    },
+    {
+      name: 'ghost__push',
+      data: { code: 'TOOL_NOT_FOUND', tool: 'ghost__push', server: null },
+      because: 'there is no such server',
+    },
+    {
+      name: '__proto__',
+      data: { code: 'TOOL_NOT_FOUND', tool: '__proto__', server: null },
+      because: 'it is a name like any other',
+    },
+    {
+      name: 'constructor',
+      data: { code: 'TOOL_NOT_FOUND', tool: 'constructor', server: null },
+      because: 'it is a name like any other',
+    },
   ])('$name reaches no server: $because', async ({ name, data: { code, ...data } }) => {
     const house = await createStaircase(SERVERS);
     expect(await house.handle('tools/call', { name, arguments: {} })).toMatchObject({ kind: 'failure', code, data });
@@ -50,7 +78,10 @@ describe('tools/call', () => {
     { params: { name: 'git__push', arguments: null }, because: 'arguments that are null' },
   ])('is refused with INVALID_PARAMS: $because', async ({ params }) => {
     const house = await createStaircase(SERVERS);
-    expect(await house.handle('tools/call', params as JsonObject)).toMatchObject({ kind: 'failure', code: 'INVALID_PARAMS' });
+    expect(await house.handle('tools/call', params as JsonObject)).toMatchObject({
+      kind: 'failure',
+      code: 'INVALID_PARAMS',
+    });
     expect(house.downstreams.sent).toEqual([]);
   });
 
@@ -60,7 +91,13 @@ describe('tools/call', () => {
   });
 
   test('passes a tool’s own failure on as the answer it is', async () => {
-    const result = { content: [{ type: 'odd', x: 1 }], structuredContent: [1], isError: true, _meta: { a: 1 }, extra: null };
+    const result = {
+      content: [{ type: 'odd', x: 1 }],
+      structuredContent: [1],
+      isError: true,
+      _meta: { a: 1 },
+      extra: null,
+    };
     const house = await createStaircase({ a: { ...SERVERS.git, answer: () => answerOf('legacy', result) } });
     const handled = await house.handle('tools/call', { name: 'a__push' });
     expect(handled).toEqual(answerOf('legacy', result));
@@ -78,7 +115,11 @@ describe('tools/call', () => {
 describe('a name asked for before its server has shown its lists', () => {
   test.each([
     { prefix: 'server', name: 'git__push', because: 'its server can be told from it' },
-    { prefix: 'server', name: hashedName('server', 'git', 'files/read'), because: 'the hash can be read only by the list' },
+    {
+      prefix: 'server',
+      name: hashedName('server', 'git', 'files/read'),
+      because: 'the hash can be read only by the list',
+    },
     { prefix: 'none', name: 'only', because: 'nothing of the server is in it' },
   ] as const)('is found when they come: $because', async ({ prefix, name }) => {
     const git = { lists: { tools: [tool('push'), tool('files/read'), tool('only')] } };
@@ -90,7 +131,10 @@ describe('a name asked for before its server has shown its lists', () => {
   });
 
   test('is found for prompts too', async () => {
-    const house = await createStaircase({ a: { lists: { prompts: [{ name: 'plain' }] } } }, { cold: true, prefix: 'none' });
+    const house = await createStaircase(
+      { a: { lists: { prompts: [{ name: 'plain' }] } } },
+      { cold: true, prefix: 'none' },
+    );
     const handled = house.handle('prompts/get', { name: 'plain' });
     await settle();
     house.downstreams.connect('a');
@@ -121,7 +165,10 @@ describe('the door of one server', () => {
   test('shows the server’s own URIs in results, even those that have another name elsewhere', async () => {
     const resources = [{ uri: 'file:///x', name: 'x' }];
     const link = answerOf('legacy', { content: [{ type: 'resource_link', uri: 'file:///x' }] });
-    const house = await createStaircase({ a: { lists: { resources } }, b: { lists: { resources, tools: [tool('t')] }, answer: () => link } });
+    const house = await createStaircase({
+      a: { lists: { resources } },
+      b: { lists: { resources, tools: [tool('t')] }, answer: () => link },
+    });
     const at = async (name: string, more: object) => resultOf(await house.handle('tools/call', { name }, more)).content;
     expect(await at('t', { door: doorOf('b') })).toEqual([{ type: 'resource_link', uri: 'file:///x' }]);
     expect(await at('b__t', {})).toEqual([{ type: 'resource_link', uri: 'b+file:///x' }]);
@@ -159,7 +206,9 @@ describe('prompts/get', () => {
   test('reaches the server under its own name', async () => {
     const house = await createStaircase(SERVERS);
     await house.handle('prompts/get', { name: 'git__review', arguments: { a: 'b' } });
-    expect(house.downstreams.sent).toMatchObject([{ server: 'git', method: 'prompts/get', params: { name: 'review', arguments: { a: 'b' } } }]);
+    expect(house.downstreams.sent).toMatchObject([
+      { server: 'git', method: 'prompts/get', params: { name: 'review', arguments: { a: 'b' } } },
+    ]);
   });
 
   test.each([{ name: 'nope' }, { name: 'ghost__x' }])('$name is no prompt', async params => {
@@ -186,7 +235,8 @@ describe('resources/read', () => {
 
   test('reaches the right one of two servers with the same URI, and names what comes back as the client knows it', async () => {
     const resources = [{ uri: 'file:///x', name: 'x' }];
-    const answer = ({ params }: { params: JsonObject }) => answerOf('legacy', { contents: [{ uri: params.uri ?? '', text: 'b' }] });
+    const answer = ({ params }: { params: JsonObject }) =>
+      answerOf('legacy', { contents: [{ uri: params.uri ?? '', text: 'b' }] });
     const house = await createStaircase({ a: { lists: { resources } }, b: { lists: { resources }, answer } });
     const result = resultOf(await house.handle('resources/read', { uri: 'b+file:///x' }));
     expect(house.downstreams.sent).toMatchObject([{ server: 'b', params: { uri: 'file:///x' } }]);
@@ -195,9 +245,14 @@ describe('resources/read', () => {
 
   test.each([
     { error: { code: -32002, message: 'No /home/me/x.txt on 10.0.0.7' }, because: 'the legacy word for it' },
-    { error: { code: -32602, message: 'No /home/me/x.txt on 10.0.0.7', data: { uri: 'note://9' } }, because: 'the modern word for it' },
+    {
+      error: { code: -32602, message: 'No /home/me/x.txt on 10.0.0.7', data: { uri: 'note://9' } },
+      because: 'the modern word for it',
+    },
   ])('that the server does not know is RESOURCE_NOT_FOUND, told without its paths: $because', async ({ error }) => {
-    const house = await createStaircase({ notes: { ...SERVERS.notes, answer: () => ({ kind: 'relayed', era: 'legacy', error }) } });
+    const house = await createStaircase({
+      notes: { ...SERVERS.notes, answer: () => ({ kind: 'relayed', era: 'legacy', error }) },
+    });
     const handled = await house.handle('resources/read', { uri: 'note://9' });
     expect(handled).toMatchObject({ kind: 'failure', code: 'RESOURCE_NOT_FOUND', data: { uri: 'note://9' } });
     expect(JSON.stringify(handled)).not.toMatch(/home|10\.0\.0/);
@@ -213,20 +268,29 @@ describe('resources/read', () => {
 describe('completion/complete', () => {
   test.each([
     { ref: { type: 'ref/prompt', name: 'git__review' }, own: { type: 'ref/prompt', name: 'review' }, server: 'git' },
-    { ref: { type: 'ref/resource', uri: 'note://{id}' }, own: { type: 'ref/resource', uri: 'note://{id}' }, server: 'notes' },
+    {
+      ref: { type: 'ref/resource', uri: 'note://{id}' },
+      own: { type: 'ref/resource', uri: 'note://{id}' },
+      server: 'notes',
+    },
   ])('of $ref.type is asked of its server under its own name', async ({ ref, own, server }) => {
     const house = await createStaircase(SERVERS);
     await house.handle('completion/complete', { ref, argument: { name: 'a', value: 'b' } });
-    expect(house.downstreams.sent).toMatchObject([{ server, params: { ref: own, argument: { name: 'a', value: 'b' } } }]);
+    expect(house.downstreams.sent).toMatchObject([
+      { server, params: { ref: own, argument: { name: 'a', value: 'b' } } },
+    ]);
   });
 
-  test.each([{ ref: 'x' }, {}, { ref: { type: 'ref/odd' } }, { ref: { type: 'ref/prompt' } }, { ref: { type: 'ref/prompt', name: 'nope' } }])(
-    '%j is refused',
-    async params => {
-      const house = await createStaircase(SERVERS);
-      expect(await house.handle('completion/complete', params as JsonObject)).toMatchObject({ code: 'INVALID_PARAMS' });
-    },
-  );
+  test.each([
+    { ref: 'x' },
+    {},
+    { ref: { type: 'ref/odd' } },
+    { ref: { type: 'ref/prompt' } },
+    { ref: { type: 'ref/prompt', name: 'nope' } },
+  ])('%j is refused', async params => {
+    const house = await createStaircase(SERVERS);
+    expect(await house.handle('completion/complete', params as JsonObject)).toMatchObject({ code: 'INVALID_PARAMS' });
+  });
 });
 
 describe('resources/subscribe', () => {
@@ -272,7 +336,8 @@ describe('tasks', () => {
 });
 
 describe('connections (ruling 21)', () => {
-  const who = (subject: string) => ({ kind: 'identity', subject, agent: null, agentVerified: true, method: 'token' }) as never;
+  const who = (subject: string) =>
+    ({ kind: 'identity', subject, agent: null, agentVerified: true, method: 'token' }) as never;
   const partitionOf = async (sharing: 'shared' | 'per-session' | 'per-principal', more: object) => {
     const house = await createStaircase({ a: { lists: { tools: [tool('t')] }, spec: { sharing } } });
     await house.handle('tools/call', { name: 'a__t' }, more);
@@ -283,19 +348,53 @@ describe('connections (ruling 21)', () => {
   test.each([
     { sharing: 'shared', more: { line, who: who('alice') }, partition: 'main', because: 'one for all' },
     { sharing: 'per-session', more: { line }, partition: 'session s1', because: 'one per session' },
-    { sharing: 'per-session', more: {}, partition: 'main', because: 'a local caller without session is the gateway’s own principal' },
-    { sharing: 'per-session', more: { who: who('alice') }, partition: 'subject alice', because: 'without session the caller is what is left to tell by' },
-    { sharing: 'per-principal', more: { line, who: who('alice') }, partition: 'subject alice', because: 'one per caller' },
-    { sharing: 'per-principal', more: { line }, partition: 'main', because: 'the local caller is the gateway’s own principal' },
-  ] as const)('$sharing: $because', async ({ sharing, more, partition }) => expect(await partitionOf(sharing, more)).toBe(partition));
+    {
+      sharing: 'per-session',
+      more: {},
+      partition: 'main',
+      because: 'a local caller without session is the gateway’s own principal',
+    },
+    {
+      sharing: 'per-session',
+      more: { who: who('alice') },
+      partition: 'subject alice',
+      because: 'without session the caller is what is left to tell by',
+    },
+    {
+      sharing: 'per-principal',
+      more: { line, who: who('alice') },
+      partition: 'subject alice',
+      because: 'one per caller',
+    },
+    {
+      sharing: 'per-principal',
+      more: { line },
+      partition: 'main',
+      because: 'the local caller is the gateway’s own principal',
+    },
+  ] as const)('$sharing: $because', async ({ sharing, more, partition }) =>
+    expect(await partitionOf(sharing, more)).toBe(partition),
+  );
 });
 
 describe('every exit is written in the book once', () => {
   test.each([
-    { method: 'tools/call', params: { name: 'git__push' }, record: { server: 'git', target: 'push', outcome: 'ok', rule: 'open', operation: 'tools/call' } },
-    { method: 'tools/call', params: { name: 'git__nope' }, record: { server: 'git', outcome: 'error', code: 'TOOL_NOT_FOUND' } },
+    {
+      method: 'tools/call',
+      params: { name: 'git__push' },
+      record: { server: 'git', target: 'push', outcome: 'ok', rule: 'open', operation: 'tools/call' },
+    },
+    {
+      method: 'tools/call',
+      params: { name: 'git__nope' },
+      record: { server: 'git', outcome: 'error', code: 'TOOL_NOT_FOUND' },
+    },
     { method: 'tools/call', params: {}, record: { server: null, outcome: 'error', code: 'INVALID_PARAMS' } },
-    { method: 'tools/call', params: { name: 'execute_tool', arguments: { server: 'git', tool: 'push', args: {}, agent_id: 'bob' } }, record: { operation: 'execute_tool', server: 'git', target: 'push', agent: 'bob', outcome: 'ok' } },
+    {
+      method: 'tools/call',
+      params: { name: 'execute_tool', arguments: { server: 'git', tool: 'push', args: {}, agent_id: 'bob' } },
+      record: { operation: 'execute_tool', server: 'git', target: 'push', agent: 'bob', outcome: 'ok' },
+    },
     { method: 'tools/list', params: {}, record: { operation: 'tools/list', outcome: 'ok' } },
     { method: 'no/such', params: {}, record: { outcome: 'error', code: 'METHOD_NOT_FOUND' } },
   ])('$method $params', async ({ method, params, record }) => {
@@ -309,7 +408,11 @@ describe('every exit is written in the book once', () => {
     { reply: failure('CANCELLED'), outcome: 'cancelled', code: 'CANCELLED' },
     { reply: failure('TIMEOUT'), outcome: 'error', code: 'TIMEOUT' },
     { reply: failure('OVERLOADED'), outcome: 'refused', code: 'OVERLOADED' },
-    { reply: { kind: 'relayed' as const, era: 'legacy' as const, error: { code: -32050, message: 'x' } }, outcome: 'error', code: '-32050' },
+    {
+      reply: { kind: 'relayed' as const, era: 'legacy' as const, error: { code: -32050, message: 'x' } },
+      outcome: 'error',
+      code: '-32050',
+    },
   ])('$code', async ({ reply, outcome, code }) => {
     const house = await createStaircase({ git: { ...SERVERS.git, answer: () => reply } });
     await house.handle('tools/call', { name: 'git__push' });
@@ -332,7 +435,9 @@ describe('every exit is written in the book once', () => {
     const held = new Promise<void>(resolve => {
       gate.open = resolve;
     });
-    const house = await createStaircase({ git: { ...SERVERS.git, answer: () => held.then(() => answerOf('legacy', {})) } });
+    const house = await createStaircase({
+      git: { ...SERVERS.git, answer: () => held.then(() => answerOf('legacy', {})) },
+    });
     const handled = house.handle('tools/call', { name: 'git__push' });
     await settle();
     house.clock.advance(750);
@@ -347,7 +452,10 @@ test('more than maxInFlight at once is OVERLOADED at once, and the others still 
   const held = new Promise<void>(resolve => {
     gate.open = resolve;
   });
-  const house = await createStaircase({ git: { ...SERVERS.git, answer: () => held.then(() => answerOf('legacy', {})) } }, { maxInFlight: 2 });
+  const house = await createStaircase(
+    { git: { ...SERVERS.git, answer: () => held.then(() => answerOf('legacy', {})) } },
+    { maxInFlight: 2 },
+  );
   const calls = [0, 1, 2].map(() => house.handle('tools/call', { name: 'git__push' }));
   expect(await calls[2]).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 1000 });
   gate.open();

@@ -27,17 +27,27 @@ const yes = { answer: () => ({ kind: 'result' as const, result: { action: 'accep
 test.each([
   { reply: asks({}), needs: true, because: 'the server says so' },
   { reply: DONE, needs: false, because: 'it is complete' },
-  { reply: answerOf('legacy', { resultType: 'input_required' }), needs: false, because: 'a legacy server means nothing by it' },
+  {
+    reply: answerOf('legacy', { resultType: 'input_required' }),
+    needs: false,
+    because: 'a legacy server means nothing by it',
+  },
   { reply: failure('TIMEOUT'), needs: false, because: 'a failure asks nothing' },
 ])('needs input: $needs, because $because', ({ reply, needs }) => expect(needsInput(reply)).toBe(needs));
 
 describe('a modern server that asks', () => {
   test('gets the client’s answers with the parameters of the call and its own state, byte for byte', async () => {
     const state = '{"k": "v",  "n":1}=';
-    const { reply, sent, line } = rounds(asks({ inputRequests: { q1: question, q2: { method: 'roots/list' } }, requestState: state }), [], yes);
+    const { reply, sent, line } = rounds(
+      asks({ inputRequests: { q1: question, q2: { method: 'roots/list' } }, requestState: state }),
+      [],
+      yes,
+    );
     expect(await reply).toBe(DONE);
     expect(line.asked).toEqual([question, { method: 'roots/list', params: {} }]);
-    expect(sent).toEqual([{ ...PARAMS, inputResponses: { q1: { action: 'accept' }, q2: { action: 'accept' } }, requestState: state }]);
+    expect(sent).toEqual([
+      { ...PARAMS, inputResponses: { q1: { action: 'accept' }, q2: { action: 'accept' } }, requestState: state },
+    ]);
   });
 
   test('is given no state when it gave none, and no answers when it asked nothing', async () => {
@@ -55,9 +65,17 @@ describe('a modern server that asks', () => {
   });
 
   test('of a URL: the client gets the id its era needs', async () => {
-    const { reply, line } = rounds(asks({ inputRequests: { q: { method: 'elicitation/create', params: { mode: 'url', url: 'https://x.test' } } } }), [], yes);
+    const { reply, line } = rounds(
+      asks({ inputRequests: { q: { method: 'elicitation/create', params: { mode: 'url', url: 'https://x.test' } } } }),
+      [],
+      yes,
+    );
     await reply;
-    expect(line.asked[0]?.params).toMatchObject({ mode: 'url', url: 'https://x.test', elicitationId: expect.any(String) });
+    expect(line.asked[0]?.params).toMatchObject({
+      mode: 'url',
+      url: 'https://x.test',
+      elicitationId: expect.any(String),
+    });
   });
 
   test('without end is stopped after eight rounds', async () => {
@@ -67,11 +85,14 @@ describe('a modern server that asks', () => {
     expect(sent).toHaveLength(8);
   });
 
-  test.each([{ q: 'text' }, { q: {} }, { q: { method: 5 } }])('with %j instead of a question has broken the protocol', async inputRequests => {
-    const { reply, sent } = rounds(asks({ inputRequests: inputRequests as JsonObject }), []);
-    expect(await reply).toMatchObject({ code: 'BAD_ANSWER' });
-    expect(sent).toEqual([]);
-  });
+  test.each([{ q: 'text' }, { q: {} }, { q: { method: 5 } }])(
+    'with %j instead of a question has broken the protocol',
+    async inputRequests => {
+      const { reply, sent } = rounds(asks({ inputRequests: inputRequests as JsonObject }), []);
+      expect(await reply).toMatchObject({ code: 'BAD_ANSWER' });
+      expect(sent).toEqual([]);
+    },
+  );
 });
 
 test('a client that cannot answer ends the call with its own error', async () => {
@@ -81,9 +102,13 @@ test('a client that cannot answer ends the call with its own error', async () =>
 });
 
 test('a call that is cancelled while a question is open ends, though the client never answers', async () => {
-  const { reply, sent, line } = rounds(asks({ inputRequests: { q: question } }), [], { answer: () => new Promise(() => {}) });
+  const { reply, sent, line } = rounds(asks({ inputRequests: { q: question } }), [], {
+    answer: () => new Promise(() => {}),
+  });
   await Promise.resolve();
   line.cancel();
-  expect(await Promise.race([reply, new Promise(resolve => setTimeout(resolve, 500, 'still waiting'))])).toMatchObject({ code: 'CANCELLED' });
+  expect(await Promise.race([reply, new Promise(resolve => setTimeout(resolve, 500, 'still waiting'))])).toMatchObject({
+    code: 'CANCELLED',
+  });
   expect(sent).toEqual([]);
 });

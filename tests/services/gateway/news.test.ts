@@ -69,7 +69,12 @@ describe('what downstreams announce', () => {
   test('is told under the URI clients know', async () => {
     const { downstreams, subscriptions, heard } = await house();
     await subscriptions.add({}, { server: 'b', own: 'file:///x', uri: 'b+file:///x' });
-    downstreams.emit({ kind: 'resource-updated', server: 'b', uri: 'file:///x', params: { uri: 'file:///x', title: 't' } });
+    downstreams.emit({
+      kind: 'resource-updated',
+      server: 'b',
+      uri: 'file:///x',
+      params: { uri: 'file:///x', title: 't' },
+    });
     expect(heard).toMatchObject([{ kind: 'resource-updated', params: { uri: 'b+file:///x', title: 't' } }]);
   });
 

@@ -98,7 +98,11 @@ describe('a question of the server', () => {
     const { server, answer, state, inputRequests } = await parkOne(on);
     expect(inputRequests).toEqual({ elicitation_1: { method: 'elicitation/create', params: ASK } });
     expect(on.parked.size()).toBe(1);
-    const retry = on.call({ ...PARAMS, requestState: state, inputResponses: { elicitation_1: { action: 'accept', content: { name: 'x' } } } });
+    const retry = on.call({
+      ...PARAMS,
+      requestState: state,
+      inputResponses: { elicitation_1: { action: 'accept', content: { name: 'x' } } },
+    });
     expect(await answer).toEqual({ kind: 'result', result: { action: 'accept', content: { name: 'x' } } });
     server.finish(answerOf('legacy', { content: [{ type: 'text', text: 'hi x' }] }));
     expect(await retry).toEqual(answerOf('legacy', { content: [{ type: 'text', text: 'hi x' }] }));
@@ -132,13 +136,18 @@ describe('a question of the server', () => {
   test('needs no round when its answer came ahead', async () => {
     const on = desk();
     void on.call({ ...PARAMS, inputResponses: { elicitation_1: { action: 'decline' } } });
-    expect(await on.server().line.ask('elicitation/create', ASK)).toEqual({ kind: 'result', result: { action: 'decline' } });
+    expect(await on.server().line.ask('elicitation/create', ASK)).toEqual({
+      kind: 'result',
+      result: { action: 'decline' },
+    });
   });
 
   test('of a URL has no elicitationId in the modern era, and keeps the rest', async () => {
     const on = desk();
     const first = on.call();
-    void on.server().line.ask('elicitation/create', { mode: 'url', url: 'https://x.test', elicitationId: 'e1', message: 'Go' });
+    void on
+      .server()
+      .line.ask('elicitation/create', { mode: 'url', url: 'https://x.test', elicitationId: 'e1', message: 'Go' });
     await on.gathered();
     const { result } = (await first) as { result: JsonObject };
     expect(result.inputRequests).toEqual({
@@ -148,18 +157,38 @@ describe('a question of the server', () => {
 
   test.each([
     { method: 'elicitation/create', params: ASK, declared: {}, needed: { elicitation: { form: {} } } },
-    { method: 'elicitation/create', params: ASK, declared: { elicitation: { url: {} } }, needed: { elicitation: { form: {} } } },
-    { method: 'elicitation/create', params: { mode: 'url' }, declared: { elicitation: {} }, needed: { elicitation: { url: {} } } },
+    {
+      method: 'elicitation/create',
+      params: ASK,
+      declared: { elicitation: { url: {} } },
+      needed: { elicitation: { form: {} } },
+    },
+    {
+      method: 'elicitation/create',
+      params: { mode: 'url' },
+      declared: { elicitation: {} },
+      needed: { elicitation: { url: {} } },
+    },
     { method: 'sampling/createMessage', params: {}, declared: {}, needed: { sampling: {} } },
-    { method: 'sampling/createMessage', params: { tools: [] }, declared: { sampling: {} }, needed: { sampling: { tools: {} } } },
+    {
+      method: 'sampling/createMessage',
+      params: { tools: [] },
+      declared: { sampling: {} },
+      needed: { sampling: { tools: {} } },
+    },
     { method: 'roots/list', params: {}, declared: {}, needed: { roots: {} } },
-  ])('$method is not put to a client that declared $declared: it learns what is missing', async ({ method, params, declared, needed }) => {
-    const on = desk();
-    const handled = on.call(PARAMS, { line: createFakeLine({ era: 'modern', clientCapabilities: declared as JsonObject }) });
-    expect(await on.server().line.ask(method, params as JsonObject)).toMatchObject({ kind: 'error' });
-    on.server().finish(answerOf('legacy', { content: [], isError: true }));
-    expect(await handled).toMatchObject({ code: 'MISSING_CAPABILITY', data: { requiredCapabilities: needed } });
-  });
+  ])(
+    '$method is not put to a client that declared $declared: it learns what is missing',
+    async ({ method, params, declared, needed }) => {
+      const on = desk();
+      const handled = on.call(PARAMS, {
+        line: createFakeLine({ era: 'modern', clientCapabilities: declared as JsonObject }),
+      });
+      expect(await on.server().line.ask(method, params as JsonObject)).toMatchObject({ kind: 'error' });
+      on.server().finish(answerOf('legacy', { content: [], isError: true }));
+      expect(await handled).toMatchObject({ code: 'MISSING_CAPABILITY', data: { requiredCapabilities: needed } });
+    },
+  );
 
   test('that the client cannot take does not spoil an answer the server gives all the same', async () => {
     const on = desk();
@@ -169,11 +198,14 @@ describe('a question of the server', () => {
     expect(await handled).toEqual(answerOf('legacy', { content: [] }));
   });
 
-  test.each(['elicitation/create', 'ping', 'something/odd'])('%s of an unknown kind is answered, never left open', async method => {
-    const on = desk();
-    void on.call(PARAMS, { line: createFakeLine({ era: 'modern' }) });
-    expect((await on.server().line.ask(method, {})).kind).toBe('error');
-  });
+  test.each(['elicitation/create', 'ping', 'something/odd'])(
+    '%s of an unknown kind is answered, never left open',
+    async method => {
+      const on = desk();
+      void on.call(PARAMS, { line: createFakeLine({ era: 'modern' }) });
+      expect((await on.server().line.ask(method, {})).kind).toBe('error');
+    },
+  );
 
   test.each(['__proto__', 'constructor', 'toString'])('under the key %s is a question like any other', async key => {
     const on = desk();
@@ -219,15 +251,18 @@ describe('a handle', () => {
     { with: { who: BOB }, because: 'another caller' },
     { with: { method: 'prompts/get' }, because: 'another method' },
     { with: { flip: true }, because: 'tampered with' },
-  ])('opens nothing for $because, and its owner is not disturbed', async ({ with: { params = PARAMS, flip, ...more } }) => {
-    const on = desk();
-    const { server, state } = await parkOne(on);
-    const shown = flip === true ? `${state.slice(0, -1)}${state.endsWith('A') ? 'B' : 'A'}` : state;
-    expect(await on.call({ ...params, ...answers, requestState: shown }, more)).toMatchObject(REFUSED);
-    const mine = on.call({ ...PARAMS, ...answers, requestState: state });
-    server.finish(answerOf('legacy', {}));
-    expect((await mine).kind).toBe('answer');
-  });
+  ])(
+    'opens nothing for $because, and its owner is not disturbed',
+    async ({ with: { params = PARAMS, flip, ...more } }) => {
+      const on = desk();
+      const { server, state } = await parkOne(on);
+      const shown = flip === true ? `${state.slice(0, -1)}${state.endsWith('A') ? 'B' : 'A'}` : state;
+      expect(await on.call({ ...params, ...answers, requestState: shown }, more)).toMatchObject(REFUSED);
+      const mine = on.call({ ...PARAMS, ...answers, requestState: state });
+      server.finish(answerOf('legacy', {}));
+      expect((await mine).kind).toBe('answer');
+    },
+  );
 
   test.each([null, 7, {}, '', 'gatehouse.parked.x', '__proto__'])('%j is none', async requestState => {
     const on = desk();
@@ -238,7 +273,13 @@ describe('a handle', () => {
   test('is good for the same parameters in another order and with another _meta', async () => {
     const on = desk();
     const { server, state } = await parkOne(on);
-    const mine = on.call({ arguments: { b: [2], a: 1 }, name: 't', _meta: { trace: 1 }, ...answers, requestState: state });
+    const mine = on.call({
+      arguments: { b: [2], a: 1 },
+      name: 't',
+      _meta: { trace: 1 },
+      ...answers,
+      requestState: state,
+    });
     server.finish(answerOf('legacy', {}));
     expect((await mine).kind).toBe('answer');
   });
@@ -298,7 +339,9 @@ describe('a handle', () => {
 test('inputResponses that are no map of objects are refused before anything is sent', async () => {
   const on = desk();
   for (const inputResponses of ['x', [], { a: 1 }, { a: null }]) {
-    expect(await on.call({ ...PARAMS, inputResponses: inputResponses as never })).toMatchObject({ code: 'INVALID_PARAMS' });
+    expect(await on.call({ ...PARAMS, inputResponses: inputResponses as never })).toMatchObject({
+      code: 'INVALID_PARAMS',
+    });
   }
   expect(on.calls).toEqual([]);
 });

@@ -50,7 +50,10 @@ describe('a reload', () => {
     const first = reload.now();
     loads[0]?.(bad('one', 'two'));
     expect(await first).toMatchObject({ ok: false, problems: ['one', 'two'] });
-    expect([applied, statusOf(reload)]).toMatchObject([[], { last_error: 'one\ntwo', attempt_count: 1, success_count: 0, last_success: null }]);
+    expect([applied, statusOf(reload)]).toMatchObject([
+      [],
+      { last_error: 'one\ntwo', attempt_count: 1, success_count: 0, last_success: null },
+    ]);
     const second = reload.now();
     loads[1]?.(good('fixed'));
     await second;
@@ -96,7 +99,14 @@ describe('a reload', () => {
 test('before the first reload everything is null and nothing was counted', () => {
   expect(desk().reload.status()).toEqual({
     mcp_config: { last_attempt: null, last_success: null, last_error: null, attempt_count: 0, success_count: 0 },
-    gateway_rules: { last_attempt: null, last_success: null, last_error: null, attempt_count: 0, success_count: 0, last_warnings: [] },
+    gateway_rules: {
+      last_attempt: null,
+      last_success: null,
+      last_error: null,
+      attempt_count: 0,
+      success_count: 0,
+      last_warnings: [],
+    },
   });
 });
 

@@ -6,7 +6,11 @@ const watch = (server: string, own: string, uri = own) => ({ server, own, uri })
 
 function desk() {
   const downstreams = createFakeDownstreams({ a: {}, b: {} });
-  return { downstreams, subscriptions: createSubscriptions(downstreams), watched: (key: string) => [...(downstreams.watched.get(key) ?? [])] };
+  return {
+    downstreams,
+    subscriptions: createSubscriptions(downstreams),
+    watched: (key: string) => [...(downstreams.watched.get(key) ?? [])],
+  };
 }
 
 test('a server is asked once, however many clients watch a resource, and told when the last one left', async () => {

@@ -20,11 +20,27 @@ describe('tools/list shows (ruling 7)', () => {
   test.each([
     { options: { exposure: 'direct' }, shown: DIRECT, because: 'every permitted tool' },
     { options: { exposure: 'agent' }, shown: AGENT, because: 'exactly the three tools of document 2' },
-    { options: { exposure: 'agent', debug: true }, shown: [...AGENT, 'get_gateway_status'], because: 'a fourth in debug' },
-    { options: { exposure: 'discovery' }, shown: ['find_tools', 'call_tool'], because: 'the two tools to find the others' },
-    { options: { exposure: 'discovery', pinned: ['b__z', 'ghost__t'] }, shown: ['find_tools', 'call_tool', 'b__z'], because: 'and what is pinned' },
+    {
+      options: { exposure: 'agent', debug: true },
+      shown: [...AGENT, 'get_gateway_status'],
+      because: 'a fourth in debug',
+    },
+    {
+      options: { exposure: 'discovery' },
+      shown: ['find_tools', 'call_tool'],
+      because: 'the two tools to find the others',
+    },
+    {
+      options: { exposure: 'discovery', pinned: ['b__z', 'ghost__t'] },
+      shown: ['find_tools', 'call_tool', 'b__z'],
+      because: 'and what is pinned',
+    },
     { options: { exposure: 'auto', autoThreshold: 3 }, shown: DIRECT, because: 'three are not more than three' },
-    { options: { exposure: 'auto', autoThreshold: 2 }, shown: ['find_tools', 'call_tool'], because: 'three are more than two' },
+    {
+      options: { exposure: 'auto', autoThreshold: 2 },
+      shown: ['find_tools', 'call_tool'],
+      because: 'three are more than two',
+    },
   ] as const)('with $options: $because', async ({ options, shown }) => {
     expect(names(await createStaircase(SERVERS, options))).toEqual(shown);
   });
@@ -88,7 +104,8 @@ describe('a list', () => {
 
   test('of 10,000 callers does not stay in memory for each: the newest are served all the same', async () => {
     const house = await createStaircase(SERVERS);
-    for (let i = 0; i < 10_000; i++) house.visible.list({ ...LOCAL_CALLER, subject: `s${i}` }, EVERYTHING, 'tools', 'legacy');
+    for (let i = 0; i < 10_000; i++)
+      house.visible.list({ ...LOCAL_CALLER, subject: `s${i}` }, EVERYTHING, 'tools', 'legacy');
     expect(names(house)).toEqual(DIRECT);
   });
 

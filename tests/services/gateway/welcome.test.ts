@@ -8,10 +8,14 @@ const UI = 'io.modelcontextprotocol/ui';
 const house = await createStaircase({
   a: { spec: { description: 'Git  and\nmore.' }, instructions: 'Use push.' },
   b: { instructions: 'Long story. '.repeat(200) },
-  c: { era: 'modern', capabilities: { tools: {}, extensions: { [TASKS]: {}, [UI]: { mimeTypes: ['text/html'] }, 'x/odd': {} } } },
+  c: {
+    era: 'modern',
+    capabilities: { tools: {}, extensions: { [TASKS]: {}, [UI]: { mimeTypes: ['text/html'] }, 'x/odd': {} } },
+  },
   d: { capabilities: { extensions: { [TASKS]: {} } } },
 });
-const welcome = (door = EVERYTHING, era: 'legacy' | 'modern' = 'legacy') => composeWelcome(house.catalog.current(), door, era, '1.2.3');
+const welcome = (door = EVERYTHING, era: 'legacy' | 'modern' = 'legacy') =>
+  composeWelcome(house.catalog.current(), door, era, '1.2.3');
 
 describe('capabilities', () => {
   test('are declared whole, whatever is up: what comes later needs no new handshake', async () => {
@@ -28,9 +32,24 @@ describe('capabilities', () => {
   });
 
   test.each([
-    { era: 'modern', door: EVERYTHING, extensions: { [TASKS]: {}, [UI]: { mimeTypes: ['text/html'] } }, because: 'both sides are modern' },
-    { era: 'legacy', door: EVERYTHING, extensions: { [UI]: { mimeTypes: ['text/html'] } }, because: 'tasks cannot be carried to a legacy client' },
-    { era: 'modern', door: doorOf('d'), extensions: undefined, because: 'tasks cannot be carried from a legacy server' },
+    {
+      era: 'modern',
+      door: EVERYTHING,
+      extensions: { [TASKS]: {}, [UI]: { mimeTypes: ['text/html'] } },
+      because: 'both sides are modern',
+    },
+    {
+      era: 'legacy',
+      door: EVERYTHING,
+      extensions: { [UI]: { mimeTypes: ['text/html'] } },
+      because: 'tasks cannot be carried to a legacy client',
+    },
+    {
+      era: 'modern',
+      door: doorOf('d'),
+      extensions: undefined,
+      because: 'tasks cannot be carried from a legacy server',
+    },
     { era: 'modern', door: doorOf('a'), extensions: undefined, because: 'the server behind this door speaks none' },
   ] as const)('name the extensions that can be carried: $because', ({ era, door, extensions }) => {
     expect(welcome(door, era).capabilities.extensions).toEqual(extensions);
@@ -51,7 +70,9 @@ describe('instructions', () => {
   });
 
   test('stay within 8,000 characters with 500 servers', async () => {
-    const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`s${i}`, { spec: { description: 'x'.repeat(100) } }]));
+    const many = Object.fromEntries(
+      Array.from({ length: 500 }, (_, i) => [`s${i}`, { spec: { description: 'x'.repeat(100) } }]),
+    );
     const { catalog } = await createStaircase(many, { cold: true });
     expect(composeWelcome(catalog.current(), EVERYTHING, 'modern', '1').instructions).toHaveLength(8_000);
   });

@@ -18,10 +18,22 @@ describe('with a key', () => {
 
   test.each([
     { shown: { authorization: `Bearer ${KEY}` }, is: OK, because: 'the key as a bearer token' },
-    { shown: { authorization: `bearer  ${KEY} ` }, is: OK, because: 'schemes tell no case, and white space around is none of the token' },
+    {
+      shown: { authorization: `bearer  ${KEY} ` },
+      is: OK,
+      because: 'schemes tell no case, and white space around is none of the token',
+    },
     { shown: { 'x-authorization': `Bearer ${KEY}` }, is: OK, because: 'the other name of the ingress header' },
-    { shown: { 'x-authorization': `Bearer ${KEY}`, authorization: 'Bearer egress' }, is: OK, because: 'where both are sent, X-Authorization is for us' },
-    { shown: { 'x-authorization': 'Bearer wrong', authorization: `Bearer ${KEY}` }, is: WRONG, because: 'the second is not tried after the first' },
+    {
+      shown: { 'x-authorization': `Bearer ${KEY}`, authorization: 'Bearer egress' },
+      is: OK,
+      because: 'where both are sent, X-Authorization is for us',
+    },
+    {
+      shown: { 'x-authorization': 'Bearer wrong', authorization: `Bearer ${KEY}` },
+      is: WRONG,
+      because: 'the second is not tried after the first',
+    },
     { shown: {}, is: MISSING, because: 'nothing shown' },
     { shown: { authorization: '' }, is: WRONG, because: 'an empty header is no credential' },
     { shown: { authorization: KEY }, is: WRONG, because: 'no scheme' },

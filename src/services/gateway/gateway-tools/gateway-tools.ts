@@ -76,18 +76,16 @@ export function createGatewayTools(deps: {
     await settled();
     const view = catalog.current().servers.get(server);
     if (view === undefined) return failure('SERVER_UNAVAILABLE', { server, reason: 'No server of this name.' });
-    if (view.listing === null) {
+    if (view.listing === null || (view.listing.tools.length === 0 && view.reason !== null)) {
       return failure('SERVER_UNAVAILABLE', { server, reason: view.reason ?? 'The server has not answered yet.' });
     }
-    const wanted = visible
-      .entries(who, everything, 'tools')
-      .filter(
-        entry =>
-          entry.server === server &&
-          // Models write an empty text where they mean none.
-          (names == null || names.length === 0 || names.includes(entry.own)) &&
-          (pattern == null || pattern === '' || matchesGlob(pattern, entry.own)),
-      );
+    const wanted = visible.entries(who, everything, 'tools').filter(
+      entry =>
+        entry.server === server &&
+        // Models write an empty text where they mean none.
+        (names == null || names.length === 0 || names.includes(entry.own)) &&
+        (pattern == null || pattern === '' || matchesGlob(pattern, entry.own)),
+    );
     const tools: Json[] = [];
     let tokens = 0;
     for (const { ownItem } of wanted) {

@@ -1,0 +1,275 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { failure } from '../../../src/domain/error.ts';
+import { EventLog } from '../../../src/inbound/mcp/event-log.ts';
+import { bytesFrame, resultFrame } from '../../../src/inbound/mcp/frames.ts';
+import {
+  refuseChallenged,
+  refuseMediaType,
+  refuseMethod,
+  refuseSession,
+  refuseWith,
+} from '../../../src/inbound/mcp/http-refusals.ts';
+import { HttpReply } from '../../../src/inbound/mcp/http-reply.ts';
+import { createKeepAlive, type KeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
+import { toFrame } from '../../../src/inbound/mcp/respond.ts';
+import { SessionStreams } from '../../../src/inbound/mcp/session-streams.ts';
+import { answerOf } from '../../support/fake-downstreams.ts';
+import { createFrozenClock, type FrozenClock } from '../../support/frozen-clock.ts';
+
+let server: Server;
+let clock: FrozenClock;
+let keepAlive: KeepAlive;
+let handle: (req: IncomingMessage, res: ServerResponse) => void;
+let url = '';
+
+beforeEach(async () => {
+  clock = createFrozenClock();
+  keepAlive = createKeepAlive(clock);
+  server = createServer((req, res) => handle(req, res));
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise(resolve => server.close(resolve));
+});
+
+const OK = answerOf('legacy', {});
+type Options = Partial<ConstructorParameters<typeof HttpReply>[1]>;
+
+/** Sends one request and hands its reply to the test. */
+async function replyOf(options: Options, use: (reply: HttpReply) => void, init: RequestInit = {}) {
+  handle = (_req, res) =>
+    use(
+      new HttpReply(res, {
+        era: 'legacy',
+        acceptsStream: true,
+        streams: null,
+        keepAlive,
+        nowMs: clock.monotonicMs(),
+        batch: null,
+        ...options,
+      }),
+    );
+  const res = await fetch(url, init);
+  return { res, type: res.headers.get('content-type'), text: await res.text() };
+}
+
+describe('a reply', () => {
+  test('is plain JSON with its length while nothing came before the answer', async () => {
+    const { res, type, text } = await replyOf({}, reply => reply.answer(resultFrame(1, { a: 'ü' }), OK));
+    expect([type, text, res.headers.get('content-length')]).toEqual([
+      'application/json',
+      '{"jsonrpc":"2.0","id":1,"result":{"a":"ü"}}',
+      String(Buffer.byteLength(text)),
+    ]);
+    expect(keepAlive.size()).toBe(0);
+  });
+
+  test('writes kept bytes as they are', async () => {
+    const { text } = await replyOf({}, reply => reply.answer(bytesFrame('x', '', Buffer.from('{ "a" : 1e0 }')), OK));
+    expect(text).toBe('{"jsonrpc":"2.0","id":"x","result":{ "a" : 1e0 }}');
+  });
+
+  test('answers once, however often it is told to', async () => {
+    const { text } = await replyOf({}, reply => {
+      reply.answer(resultFrame(1, {}), OK);
+      reply.answer(resultFrame(1, { again: true }), OK);
+    });
+    expect(text).not.toContain('again');
+  });
+
+  test('carries the status and Retry-After of an overload', async () => {
+    const no = failure('OVERLOADED', {}, { retryAfterMs: 2_100 });
+    const { res } = await replyOf({}, reply => reply.answer(toFrame('legacy', 1, 'x', no), no));
+    expect([res.status, res.headers.get('retry-after')]).toEqual([503, '3']);
+  });
+
+  test('becomes a stream with the first message', async () => {
+    const { type, text } = await replyOf({}, reply => {
+      expect(reply.message('{"n":1}')).toBe(true);
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    expect([type, text]).toEqual([
+      'text/event-stream',
+      'data: {"n":1}\n\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n',
+    ]);
+  });
+
+  test('stays JSON for a client that takes no stream, who is told nothing before', async () => {
+    const { type } = await replyOf({ acceptsStream: false }, reply => {
+      expect(reply.message('{"n":1}')).toBe(false);
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    expect(type).toBe('application/json');
+  });
+
+  test('becomes a stream when the answer takes five seconds, so that silence is not taken for death', async () => {
+    const { type, text } = await replyOf({}, reply => {
+      clock.advance(20_000);
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    expect(type).toBe('text/event-stream');
+    expect(text).toMatch(/^(?:: keep-alive\n\n)+data: .*"result":\{\}/);
+    expect(keepAlive.size()).toBe(0);
+  });
+
+  test('never becomes a stream by waiting where none is accepted', async () => {
+    const { type } = await replyOf({ acceptsStream: false }, reply => {
+      clock.advance(60_000);
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    expect(type).toBe('application/json');
+  });
+
+  test('in a session keeps what it sends for the client’s return, and begins with an event to come back to', async () => {
+    const streams = new SessionStreams(new EventLog(100, 10_000), true);
+    const { text } = await replyOf({ streams: () => streams }, reply => {
+      reply.message('{"n":1}');
+      expect(streams.live.size).toBe(1);
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    const ids = [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id ?? '');
+    expect(text).toContain('retry: 1000');
+    expect(streams.log.since(ids[0] ?? '')?.events.map(({ data }) => data)).toEqual([
+      '{"n":1}',
+      '{"jsonrpc":"2.0","id":1,"result":{}}',
+    ]);
+    expect(streams.live.size).toBe(0);
+  });
+
+  test('opens no log for a plain answer', async () => {
+    let opened = false;
+    const streams = () => {
+      opened = true;
+      return new SessionStreams(new EventLog(1, 1), true);
+    };
+    await replyOf({ streams }, reply => reply.answer(resultFrame(1, {}), OK));
+    expect(opened).toBe(false);
+  });
+});
+
+describe('a reply to a batch', () => {
+  test('waits for the last answer and is a list', async () => {
+    const { text } = await replyOf({ batch: 2 }, reply => {
+      reply.answer(resultFrame(2, {}), OK);
+      reply.answer(bytesFrame(1, '', Buffer.from('{\n}')), OK);
+    });
+    expect((JSON.parse(text) as { id: number }[]).map(({ id }) => id)).toEqual([2, 1]);
+  });
+
+  test('that turns into a stream brings the answers already there first', async () => {
+    const { text } = await replyOf({ batch: 2 }, reply => {
+      reply.answer(resultFrame(2, {}), OK);
+      reply.message('{"n":1}');
+      reply.answer(resultFrame(1, {}), OK);
+    });
+    expect(text.split('\n\n').map(event => /"id":(\d)|"n"/.exec(event)?.[1])).toEqual(['2', undefined, '1', undefined]);
+  });
+});
+
+describe('a client that goes', () => {
+  const dropped = (era: 'legacy' | 'modern') =>
+    new Promise<{ closed: number; reply: HttpReply }>(resolve => {
+      let closed = 0;
+      handle = (_req, res) => {
+        const reply = new HttpReply(res, {
+          era,
+          acceptsStream: true,
+          streams: null,
+          keepAlive,
+          nowMs: clock.monotonicMs(),
+          batch: null,
+        });
+        reply.onClosed = () => closed++;
+        res.once('close', () => setImmediate(() => resolve({ closed, reply })));
+        gone.abort();
+      };
+      const gone = new AbortController();
+      void fetch(url, { signal: gone.signal }).catch(() => {});
+    });
+
+  test('has cancelled in the modern era', async () => {
+    const { closed, reply } = await dropped('modern');
+    expect([closed, keepAlive.size()]).toEqual([1, 0]);
+    reply.answer(resultFrame(1, {}), OK);
+  });
+
+  test('has not cancelled in the legacy era: it may come back', async () => {
+    const { closed, reply } = await dropped('legacy');
+    expect(closed).toBe(0);
+    clock.advance(20_000);
+    reply.answer(resultFrame(1, {}), OK);
+    expect(keepAlive.size()).toBe(0);
+  });
+});
+
+describe('a refusal', () => {
+  test.each([
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseSession(q, s, 'missing'),
+      status: 400,
+      code: -32000,
+      because: 'the SDKs’ own number',
+    },
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseSession(q, s, 'unknown'),
+      status: 404,
+      code: -32001,
+      because: 'the SDKs’ own number',
+    },
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseMediaType(q, s),
+      status: 415,
+      code: -32600,
+      because: 'no JSON',
+    },
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseMethod(q, s, 'GET'),
+      status: 405,
+      code: -32000,
+      because: 'no such method here',
+    },
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseWith(q, s, 'modern', 7, failure('HEADER_MISMATCH')),
+      status: 400,
+      code: -32020,
+      because: 'of the modern era',
+    },
+    {
+      refuse: (q: IncomingMessage, s: ServerResponse) => refuseWith(q, s, 'legacy', null, failure('TOO_LARGE')),
+      status: 413,
+      code: -32600,
+      because: 'too much',
+    },
+  ])('is $status with $code and one JSON body: $because', async ({ refuse, status, code }) => {
+    handle = refuse;
+    const res = await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) });
+    const { jsonrpc, error } = (await res.json()) as { jsonrpc: string; error: { code: number } };
+    expect([res.status, res.headers.get('content-type'), jsonrpc, error.code]).toEqual([
+      status,
+      'application/json',
+      '2.0',
+      code,
+    ]);
+  });
+
+  test('for want of a credential says which one', async () => {
+    handle = (req, res) =>
+      refuseChallenged(req, res, { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"' });
+    const res = await fetch(url);
+    expect([res.status, res.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="mcp"']);
+    expect(await res.json()).toMatchObject({ id: null, error: { data: { code: 'UNAUTHENTICATED' } } });
+  });
+
+  test('after the answer has begun is not written into it', async () => {
+    handle = (req, res) => {
+      res.writeHead(200);
+      refuseSession(req, res, 'missing');
+      res.end('fine');
+    };
+    expect(await (await fetch(url)).text()).toBe('fine');
+  });
+});
