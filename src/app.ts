@@ -69,7 +69,7 @@ export function createApp(options: AppOptions): App {
   const { serve, version, env } = options;
   let { config } = options;
   const clock = createSystemClock();
-  const log = createLog({ level: config.log.level, format: config.log.format, destination: process.stderr });
+  const log = createLog({ level: config.log.level, format: config.log.format });
   const metrics = createMetrics({ clock });
   const recorder = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
   const requestPrefix = randomBytes(4).toString('hex');

@@ -54,7 +54,8 @@ interface Ending {
 function watchForTheEnd(host: Host, app: App, output: Output): Ending {
   const { promise, resolve } = Promise.withResolvers<number>();
   let ending = false;
-  let hurried = false;
+  /** Set by a second signal: what was cut short did not end well, whichever of the two stops is through first. */
+  let hurriedCode: number | null = null;
   let mayHurry = false;
 
   const end = (code: number) => {
@@ -64,7 +65,7 @@ function watchForTheEnd(host: Host, app: App, output: Output): Ending {
       mayHurry = true;
     }, SAME_SIGNAL_MS).unref();
     app.stop().then(
-      () => resolve(code),
+      () => resolve(hurriedCode ?? code),
       cause => {
         reportCrash(host.stderr, cause);
         resolve(FAILED);
@@ -72,8 +73,8 @@ function watchForTheEnd(host: Host, app: App, output: Output): Ending {
     );
   };
   const hurry = (code: number) => {
-    if (hurried || !mayHurry) return;
-    hurried = true;
+    if (hurriedCode !== null || !mayHurry) return;
+    hurriedCode = code;
     setTimeout(() => resolve(code), LAST_GRACE_MS);
     app.stop(0).then(
       () => resolve(code),

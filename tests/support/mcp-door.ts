@@ -12,7 +12,8 @@ import { createSystemClock } from '../../src/outbound/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { createIdentify } from '../../src/services/identity/identify.ts';
 import type { FakeServer } from './fake-downstreams.ts';
-import { createStaircase, type StaircaseOptions } from './staircase.ts';
+import { createFrozenClock } from './frozen-clock.ts';
+import { createStaircase, type StaircaseOptions, settle } from './staircase.ts';
 
 export const MODERN = '2026-07-28';
 export const BOTH = 'application/json, text/event-stream';
@@ -57,7 +58,9 @@ export interface EventReader {
 
 export async function startDoor(servers: Record<ServerKey, FakeServer>, options: DoorOptions = {}) {
   const clock = options.clock ?? createSystemClock();
-  const house = await createStaircase(servers, { ...options, clock });
+  const newsClock = createFrozenClock();
+  const house = await createStaircase(servers, { ...options, clock, newsClock });
+  newsClock.advance(1_000);
   const keepAlive = createKeepAlive(clock);
   const ended: string[] = [];
   const held = new Set<ServerResponse>();
@@ -118,6 +121,11 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     sessions,
     ended,
     held,
+    /** Lets the news desk tell what it gathered. */
+    async tellNews() {
+      await settle();
+      newsClock.advance(1_000);
+    },
     doors,
     keepAlive,
     send,

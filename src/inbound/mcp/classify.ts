@@ -14,7 +14,7 @@ import {
 } from '../../domain/era.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import { isJsonObject, type Json, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
-import { decodeHeaderText } from '../../domain/param-headers.ts';
+import { decodeHeaderValue, findNameParam } from '../../domain/param-headers.ts';
 import { isRpcError, isRpcId, type RpcId } from '../../domain/rpc.ts';
 
 /** One inbound message, recognised. `params` is always an object. */
@@ -143,16 +143,6 @@ export function withoutEnvelope(params: JsonObject): { rest: JsonObject; progres
   return { rest, progressToken: isRpcId(token) || typeof token === 'number' ? token : null };
 }
 
-/** `Mcp-Name` mirrors this member of the parameters. */
-const NAMED_BY: Record<string, string> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-};
-
 /** The standard headers of a modern request must say what its body says (SEP-2243); the body decides what is done. */
 export function checkStandardHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
@@ -163,10 +153,10 @@ export function checkStandardHeaders(
   if (typeof said !== 'string' || said.trim() !== method) {
     return failure('HEADER_MISMATCH', {}, { say: 'The Mcp-Method header must equal the method.' });
   }
-  const member = NAMED_BY[method];
-  if (member === undefined) return null;
+  const member = findNameParam(method);
+  if (member === null) return null;
   const name = headers['mcp-name'];
-  if (typeof name !== 'string' || decodeHeaderText(name) !== params[member]) {
+  if (typeof name !== 'string' || decodeHeaderValue(name) !== params[member]) {
     return failure('HEADER_MISMATCH', {}, { say: `The Mcp-Name header must equal params.${member}.` });
   }
   return null;

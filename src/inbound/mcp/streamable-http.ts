@@ -8,7 +8,7 @@ import type { Era } from '../../domain/era.ts';
 import { type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
-import { decodeHeaderText, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
+import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
 import { readBody } from '../http/body.ts';
 import {
   checkStandardHeaders,
@@ -311,20 +311,15 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (entry === undefined) return null;
     let mirrored = paramHeaders.get(entry.ownItem);
     if (mirrored === undefined) {
-      const found = readParamHeaders(entry.ownItem.inputSchema);
-      mirrored = found.kind === 'valid' ? found.headers : [];
+      mirrored = readParamHeaders(entry.ownItem.inputSchema) ?? [];
       paramHeaders.set(entry.ownItem, mirrored);
     }
-    for (const one of mirrored) {
-      const said = header(req, `mcp-param-${one.name.toLowerCase()}`);
-      const meant = readMirrored(params.arguments, one);
-      const decoded = said === undefined ? null : decodeHeaderText(said);
-      if ((said !== undefined && decoded === null) || decoded !== meant) {
-        return failure(
-          'HEADER_MISMATCH',
-          {},
-          { say: `The Mcp-Param-${one.name} header must equal the argument ${one.path.join('.')}.` },
-        );
+    for (const { header: name, path } of mirrored) {
+      const said = header(req, name);
+      const decoded = said === undefined ? null : decodeHeaderValue(said);
+      const isReadable = said === undefined || decoded !== null;
+      if (!isReadable || decoded !== readMirrored(params.arguments, path)) {
+        return failure('HEADER_MISMATCH', {}, { say: `The ${name} header must equal the argument ${path.join('.')}.` });
       }
     }
     return null;

@@ -7,6 +7,7 @@ import type { LogLevel } from '../../domain/era.ts';
 import { failure } from '../../domain/error.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
+import { type ParamHeader, readParamHeaders } from '../../domain/param-headers.ts';
 import type { ServerSpec } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type DownstreamEvent, MAIN_PARTITION, type SendOptions, type ServerState } from '../../ports/downstreams.ts';
@@ -15,7 +16,6 @@ import type { ConnectionOptions } from './connection.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { negotiate, type Verdict } from './negotiate.ts';
-import { type ParamHeader, readParamHeaders } from './param-headers.ts';
 import { type StopCode, Supervisor, type SupervisorHost } from './supervisor.ts';
 import type { Watchdog } from './watchdog.ts';
 

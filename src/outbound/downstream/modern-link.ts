@@ -5,6 +5,7 @@
 import { type Line, withArguments } from '../../domain/call.ts';
 import { isModernRevision, LATEST_MODERN, META } from '../../domain/era.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty, stringOrNull } from '../../domain/json.ts';
+import { encodeHeaderValue, findNameParam, type ParamHeader, paramHeaderValues } from '../../domain/param-headers.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
 import { type Backoff, createBackoff } from './backoff.ts';
 import type { Channel, Refusal } from './channel.ts';
@@ -13,7 +14,6 @@ import { Exchange, type ExchangeOwner } from './exchange.ts';
 import { FaultError, fault } from './fault.ts';
 import { errorText, notificationText, requestFrame } from './frame.ts';
 import { Link, type LinkDeps, RpcFaultError } from './link.ts';
-import { findNameHeader, type ParamHeader, paramHeaderValues } from './param-headers.ts';
 import { refusalFault } from './refusal.ts';
 
 /** Headers per tool, learnt from its lists and shared by all connections to the server. */
@@ -101,8 +101,9 @@ export class ModernLink extends Link {
 
   #headers({ method, params, argumentBytes }: Exchange): string[] {
     const headers = ['mcp-protocol-version', LATEST_MODERN, 'mcp-method', method];
-    const name = findNameHeader(method, params);
-    if (name !== null) headers.push('mcp-name', name);
+    const param = findNameParam(method);
+    const name = param === null ? undefined : params[param];
+    if (typeof name === 'string') headers.push('mcp-name', encodeHeaderValue(name));
     if (method === 'tools/call' && typeof params.name === 'string' && this.#options.paramHeaders.size > 0) {
       const wanted = this.#options.paramHeaders.get(params.name);
       if (wanted !== undefined)

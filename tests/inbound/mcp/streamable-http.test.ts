@@ -533,6 +533,7 @@ describe('the standing stream', () => {
     door.stream('/mcp', { headers: { ...headers, accept: 'text/event-stream', ...more } });
   const changeTools = async () => {
     door.downstreams.relist('a', { tools: [tool(`new${Math.random()}`)] });
+    await door.tellNews();
   };
 
   test('brings news', async () => {
