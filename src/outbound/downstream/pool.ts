@@ -149,14 +149,18 @@ class Pool implements Downstreams {
   }
 
   close(graceMs: number): Promise<void> {
-    this.#closing ??= this.#close(graceMs);
+    if (this.#closing === null) this.#closing = this.#close(graceMs);
+    // Asked again with less patience: what is drained already is not harmed by it.
+    else for (const server of this.#all()) void server.stop('SHUTTING_DOWN', graceMs);
     return this.#closing;
   }
 
+  #all(): Downstream[] {
+    return [...this.#servers.values(), ...this.#leaving.keys()];
+  }
+
   async #close(graceMs: number): Promise<void> {
-    const leaving = [...this.#leaving.keys()];
-    const all = [...this.#servers.values(), ...leaving];
-    await Promise.all(all.map(server => server.stop('SHUTTING_DOWN', graceMs)));
+    await Promise.all(this.#all().map(server => server.stop('SHUTTING_DOWN', graceMs)));
     await Promise.all(this.#leaving.values());
     this.#listeners.clear();
     this.#deps.watchdog.close();
