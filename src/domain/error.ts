@@ -119,9 +119,27 @@ export function toRpcError(era: Era, no: Failure): RpcError {
   const { legacy, modern, say } = ERRORS[no.code];
   return {
     code: era === 'modern' ? modern : legacy,
-    message: no.say ?? say,
+    message: no.say ?? describe(no) ?? say,
     data: { code: no.code, ...no.data },
   };
+}
+
+/** Most clients show their user, or their model, the message alone: what `data` holds is worth saying there too. */
+function describe({ code, data }: Failure): string | null {
+  const { tool, server, reason, timeout_ms: timeoutMs } = data;
+  const at = typeof server === 'string' ? server : null;
+  switch (code) {
+    case 'TOOL_NOT_FOUND':
+      if (typeof tool !== 'string') return null;
+      return at === null ? `No such tool: ${tool}` : `No such tool on the server ${at}: ${tool}`;
+    case 'SERVER_UNAVAILABLE':
+      if (at === null) return null;
+      return `The server ${at} is unavailable${typeof reason === 'string' ? `: ${reason}` : '.'}`;
+    case 'TIMEOUT':
+      return typeof timeoutMs === 'number' ? `The operation timed out after ${timeoutMs} ms.` : null;
+    default:
+      return null;
+  }
 }
 
 /** A broken promise of our own code; never thrown for what a client or a downstream did. */

@@ -77,6 +77,18 @@ test('ids given all at once by everybody come back to who gave them', { timeout:
   );
 });
 
+test('one id given again and again before it was answered mixes nothing up', { timeout: 300_000 }, async () => {
+  const [first, second] = clients;
+  for (const { client } of [first, second].filter(it => it !== undefined)) {
+    const replies = await Promise.all(
+      Array.from({ length: IS_FULL ? 1000 : 300 }, (_, n) =>
+        client.call(`${ALL[n % ALL.length]}__echo`, { text: `same ${n}` }, { id: 'same' }),
+      ),
+    );
+    expect(replies.map(textOf)).toEqual(replies.map((_, n) => `same ${n}`));
+  }
+});
+
 test('progress under one token reaches only the call it is about', { timeout: 300_000 }, async () => {
   await Promise.all(
     clients.map(async ({ client }, n) => {

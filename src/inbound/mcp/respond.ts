@@ -5,9 +5,9 @@
 import type { Answer, Handled, Relayed } from '../../domain/call.ts';
 import { type Era, META } from '../../domain/era.ts';
 import { ERRORS, type Failure, failure, toRpcError } from '../../domain/error.ts';
-import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
-import { sanitiseForClient } from '../../domain/sanitise.ts';
+import { maskSecrets, sanitiseForClient } from '../../domain/sanitise.ts';
 import { bytesFrame, errorFrame, type Frame, resultFrame } from './frames.ts';
 
 /** Results a modern client may keep; they must say for how long and for whom. */
@@ -83,11 +83,22 @@ function withoutModernMembers(result: JsonObject): JsonObject {
  * meaning (protocol.md 1.6): those describe the server's hop, not the client's.
  */
 function relayedError(era: Era, { era: given, error }: Relayed): RpcError {
-  const relayed: RpcError = { ...error, message: sanitiseForClient(error.message) };
   const { code } = error;
+  const relayed: RpcError = { ...error, message: sanitiseForClient(error.message) };
+  // The URLs of -32042 are what the client is to visit, queries included.
+  if (error.data !== undefined && code !== RPC.urlElicitationRequired) relayed.data = maskIn(error.data, 0);
   const isReserved = code <= -32020 && code >= -32099 && code !== RPC.urlElicitationRequired;
   if (era === 'legacy') return given === 'modern' && isReserved ? { ...relayed, code: RPC.internalError } : relayed;
   if (code === RPC.resourceNotFound) return { ...relayed, code: RPC.invalidParams };
   if (given === 'modern') return relayed;
   return code <= -32000 && code >= -32099 ? { ...relayed, code: RPC.internalError } : relayed;
+}
+
+const MAX_DATA_DEPTH = 16;
+
+function maskIn(value: Json, depth: number): Json {
+  if (typeof value === 'string') return maskSecrets(value);
+  if (typeof value !== 'object' || value === null || depth > MAX_DATA_DEPTH) return value;
+  if (Array.isArray(value)) return value.map(item => maskIn(item, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskIn(item, depth + 1)]));
 }

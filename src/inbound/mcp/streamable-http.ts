@@ -307,8 +307,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (method !== 'tools/call' || typeof params.name !== 'string') return null;
     const catalog = deps.catalog.current();
     const entry =
-      door.server === null ? catalog.tools.get(params.name) : catalog.ownTools.get(door.server)?.get(params.name);
-    if (entry === undefined) return null;
+      door.server === null
+        ? (catalog.tools.get(params.name) ?? catalog.uniqueOwnTools.get(params.name))
+        : catalog.ownTools.get(door.server)?.get(params.name);
+    if (!entry) return null;
     let mirrored = paramHeaders.get(entry.ownItem);
     if (mirrored === undefined) {
       mirrored = readParamHeaders(entry.ownItem.inputSchema) ?? [];

@@ -29,7 +29,8 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
     rebuild(servers) {
       const next = mergeCatalog(servers, style, claims, current.version + 1);
       const changed = LISTING_KINDS.filter(kind => differs(current, next, kind));
-      current = next;
+      // A status that changed is no new catalog: what was made ready from the old lists stays good.
+      current = changed.length === 0 ? { ...current, servers: next.servers } : next;
       for (const collision of next.collisions) {
         const key = `${collision.kind} ${collision.renamed.to}`;
         if (reported.has(key)) continue;

@@ -64,6 +64,9 @@ export interface GatewayDeps {
   debug: boolean;
 }
 
+/** A name may be as long as a body; a record is a line. */
+const MAX_RECORDED_NAME = 300;
+
 const LISTS: Record<string, ListingKind> = {
   'tools/list': 'tools',
   'resources/list': 'resources',
@@ -286,7 +289,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   /** decide, and write down what was decided. */
   function note(record: CallRecord, who: Identity, action: Action, target: Target): Handled | null {
     record.server = target.server;
-    record.target = target.name;
+    record.target = target.name.slice(0, MAX_RECORDED_NAME);
     const decision = decide(policy.current(), who, action, target);
     if (decision.kind === 'allow') {
       record.rule = decision.permit.rule;
@@ -306,7 +309,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     timeoutMs: number | null,
   ): Promise<Reply> | Reply {
     record.server = target.server;
-    record.target = target.name;
+    record.target = target.name.slice(0, MAX_RECORDED_NAME);
     const decision = decide(policy.current(), who, ACTIONS[call.method] ?? 'call', target);
     if (decision.kind === 'deny') {
       record.rule = decision.rule;

@@ -10,6 +10,7 @@ import type { ClientAnswer, Line, Reply } from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type Json, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
+import { RPC } from '../../domain/rpc.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const HANDLE_PREFIX = 'gatehouse.parked.';
@@ -70,7 +71,7 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
 
   async function wait(call: ParkedCall): Promise<Reply> {
     const reply = await call.replyOrQuestions(clock);
-    return reply === null ? park(call) : call.withMissingCapability(reply);
+    return reply === null ? park(call) : call.withUrlQuestions(call.withMissingCapability(reply));
   }
 
   return {
@@ -187,6 +188,26 @@ class ParkedCall implements Line {
       this.questions.set(key, { method, params: modernQuestion(params), answer: resolve });
       this.#wake();
     });
+  }
+
+  /**
+   * MCP 2025-11-25 lets a server refuse a call until the client has visited some URLs (-32042). Modern clients are asked
+   * to visit them; the server is called anew when they come back, so nothing is parked.
+   */
+  withUrlQuestions(reply: Reply): Reply {
+    if (reply.kind !== 'relayed' || reply.error.code !== RPC.urlElicitationRequired) return reply;
+    const { elicitations } = objectOrEmpty(reply.error.data);
+    const questions = (Array.isArray(elicitations) ? elicitations : []).filter(isJsonObject);
+    if (questions.length === 0) return reply;
+    const missing = missingCapability('elicitation/create', { mode: 'url' }, this.#capabilities);
+    if (missing !== null) return failure('MISSING_CAPABILITY', { requiredCapabilities: missing });
+    const inputRequests = Object.fromEntries(
+      questions.map((params, i) => [
+        `elicitation_${i + 1}`,
+        { method: 'elicitation/create', params: modernQuestion({ ...params, mode: 'url' }) },
+      ]),
+    );
+    return { kind: 'answer', era: 'modern', result: { resultType: 'input_required', inputRequests }, bytes: null };
   }
 
   /** A server that failed for want of a capability is a missing capability to the client, which can then declare it. */

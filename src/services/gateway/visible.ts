@@ -10,6 +10,7 @@ import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
 import { decide, type TargetKind } from '../../domain/policy.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 
@@ -31,6 +32,8 @@ export interface Visible {
   /** The answer to a list request in the caller's era, ready to be written. */
   list(who: Identity, door: Door, kind: ListingKind, era: Era): Answer;
   exposure(who: Identity, door: Door): Exclude<Exposure, 'auto'>;
+  /** Whether the caller may know of a server. */
+  isServerVisible(who: Identity, server: ServerKey): boolean;
 }
 
 export interface ExposureRules {
@@ -54,13 +57,16 @@ export function createVisible(deps: {
 }): Visible {
   const { catalog, policy, rules, gatewayTools } = deps;
   let keptFor = '';
+  let keptRules: ExposureRules | null = null;
   const keptEntries = new Map<string, readonly CatalogEntry[]>();
   const keptLists = new Map<string, Answer>();
 
   function dropStale(): void {
     const now = `${catalog.current().version}.${policy.current().version}`;
-    if (now === keptFor && keptLists.size < MAX_KEPT && keptEntries.size < MAX_KEPT) return;
+    const isSame = now === keptFor && keptRules === rules();
+    if (isSame && keptLists.size < MAX_KEPT && keptEntries.size < MAX_KEPT) return;
     keptFor = now;
+    keptRules = rules();
     keptEntries.clear();
     keptLists.clear();
   }
@@ -105,6 +111,8 @@ export function createVisible(deps: {
   return {
     entries,
     exposure,
+    isServerVisible: (who, server) =>
+      decide(policy.current(), who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
     list(who, door, kind, era) {
       dropStale();
       const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${who.subject}`;

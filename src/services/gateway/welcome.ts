@@ -30,7 +30,7 @@ export function composeWelcome(catalog: Catalog, door: Door, era: Era, version: 
       logging: {},
       ...extensions(views, era),
     },
-    instructions: composeInstructions(views, door),
+    instructions: composeInstructions(views, door, catalog),
   };
 }
 
@@ -47,7 +47,7 @@ function extensions(views: readonly ServerView[], era: Era): JsonObject {
   return Object.keys(found).length > 0 ? { extensions: found } : {};
 }
 
-function composeInstructions(views: readonly ServerView[], door: Door): string {
+function composeInstructions(views: readonly ServerView[], door: Door, catalog: Catalog): string {
   if (door.server !== null) return views[0]?.facts?.instructions ?? '';
   const lines = views.map(({ key, description, facts }) => {
     const about = description ?? facts?.instructions ?? null;
@@ -55,8 +55,9 @@ function composeInstructions(views: readonly ServerView[], door: Door): string {
       ? `- ${key}`
       : `- ${key}: ${about.replace(/\s+/g, ' ').trim().slice(0, MAX_INSTRUCTIONS_PER_SERVER)}`;
   });
-  const head =
-    'Gatehouse puts the tools, resources and prompts of several MCP servers behind one address. ' +
-    'Names have the form <server>__<name>. Servers:';
+  // Without a prefix names say nothing of their server.
+  const [first] = catalog.tools.values();
+  const form = first !== undefined && first.name === first.own ? '' : 'Names have the form <server>__<name>. ';
+  const head = `Gatehouse puts the tools, resources and prompts of several MCP servers behind one address. ${form}Servers:`;
   return [head, ...lines].join('\n').slice(0, MAX_INSTRUCTIONS);
 }

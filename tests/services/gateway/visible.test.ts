@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { tool } from '../../support/fake-downstreams.ts';
-import { createStaircase, doorOf, EVERYTHING, type Staircase } from '../../support/staircase.ts';
+import { createStaircase, doorOf, EVERYTHING, type Staircase, settle } from '../../support/staircase.ts';
 
 const SERVERS = {
   a: { lists: { tools: [tool('x', { execution: { taskSupport: 'optional' } }), tool('y')], prompts: [{ name: 'p' }] } },
@@ -85,6 +85,9 @@ describe('a list', () => {
     const first = list();
     expect(list()).toBe(first);
     house.downstreams.fail('a', 'gone');
+    expect(list(), 'a status is no other list').toBe(first);
+    house.downstreams.relist('a', { tools: [tool('fresh')] });
+    await settle();
     expect(list()).not.toBe(first);
   });
 

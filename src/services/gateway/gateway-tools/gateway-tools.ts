@@ -56,10 +56,10 @@ export function createGatewayTools(deps: {
   const { catalog, visible, downstreams, search, settled, reloadIfChanged, status } = deps;
   const everything = { server: null, exposure: null } as const;
 
-  function listServers(includeMetadata: boolean): Answer {
+  function listServers(who: Identity, includeMetadata: boolean): Answer {
     const servers = downstreams
       .states()
-      .filter(({ spec }) => spec.enabled)
+      .filter(({ spec }) => spec.enabled && visible.isServerVisible(who, spec.key))
       .map(({ spec }) => ({
         name: spec.key,
         description: spec.description,
@@ -134,7 +134,7 @@ export function createGatewayTools(deps: {
       switch (tool) {
         case 'list_servers': {
           const parsed = parseArguments(ListServersArguments, given);
-          return parsed.kind === 'failure' ? parsed : listServers(parsed.value.include_metadata ?? false);
+          return parsed.kind === 'failure' ? parsed : listServers(who, parsed.value.include_metadata ?? false);
         }
         case 'get_server_tools':
           return serverTools(who, given);
