@@ -327,7 +327,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const whole = withArguments(params, argumentBytes);
       const sendWhole = (given: JsonObject, on: Line) =>
         downstreams.send(route, call.method, given, on, { timeoutMs, argumentBytes: null });
-      return finish(parked.run(who, call.method, whole, line, sendWhole), target.server, call.door);
+      return finish(parked.run(who, target.server, call.method, whole, line, sendWhole), target.server, call.door);
     }
     const reply = send(params, line);
     if (serverEra === 'legacy') return finish(reply, target.server, call.door);
@@ -366,6 +366,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     inFlight: () => inFlight,
     async watch(who, door, uris, subscriber) {
       const honoured = new Map<string, ServerKey>();
+      // Of a server that is still starting nothing is known yet.
+      if (uris.length > 0) await deps.settled();
       for (const uri of uris) {
         const found = findResource(catalog.current(), door, uri);
         if (found === null || decide(policy.current(), who, 'subscribe', found.target).kind === 'deny') continue;

@@ -2,8 +2,8 @@
  * A modern client in front of a legacy server: a server's question during a call cannot be put to the client, so the
  * call is parked and the client gets `input_required` with a handle; its retry brings the answers and wakes the call.
  *
- * A handle is 256 random bits, used once, and good only for the same caller with the same method and parameters within
- * the time limit; whatever else is shown gets the same refusal. At the limit the downstream call is cancelled.
+ * A handle is 256 random bits, used once, and good only for the same caller with the same server, method and parameters
+ * within the time limit; whatever else is shown gets the same refusal. At the limit the downstream call is cancelled.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { ClientAnswer, Line, Reply } from '../../domain/call.ts';
@@ -11,6 +11,7 @@ import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type Json, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import { RPC } from '../../domain/rpc.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const HANDLE_PREFIX = 'gatehouse.parked.';
@@ -29,6 +30,7 @@ export interface ParkedCalls {
   /** Runs a call that may be parked. `params` are the caller's, still with `inputResponses` and `requestState`. */
   run(
     who: Identity,
+    server: ServerKey,
     method: string,
     params: JsonObject,
     line: Line,
@@ -76,12 +78,12 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
 
   return {
     size: () => parked.size,
-    async run(who, method, params, line, send) {
+    async run(who, server, method, params, line, send) {
       const { requestState, inputResponses, ...rest } = params;
       if (inputResponses !== undefined && !isAnswerMap(inputResponses)) {
         return failure('INVALID_PARAMS', {}, { say: 'inputResponses must map keys to result objects.' });
       }
-      const owner = ownerOf(who, method, rest);
+      const owner = ownerOf(who, server, method, rest);
       if (requestState === undefined) {
         // Answers without a state: given ahead of the questions, which then need not be put.
         const call = new ParkedCall(owner, line, objectOrEmpty(inputResponses));
@@ -98,11 +100,11 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
   };
 }
 
-/** Caller, method and parameters in one digest: a handle opens nothing else. */
-function ownerOf(who: Identity, method: string, params: JsonObject): string {
+/** Caller, server, method and parameters in one digest: a handle opens nothing else. */
+function ownerOf(who: Identity, server: ServerKey, method: string, params: JsonObject): string {
   const { _meta, ...essential } = params;
   return createHash('sha256')
-    .update(JSON.stringify([who.subject, method, sorted(essential)]))
+    .update(JSON.stringify([who.subject, server, method, sorted(essential)]))
     .digest('base64');
 }
 
@@ -249,9 +251,10 @@ class ParkedCall implements Line {
 
   abandon(reason: string): void {
     this.#cancelled = true;
+    // First of all: a server that got its question answered would go on with a call that nobody waits for.
+    this.#stop?.(reason);
     for (const { answer } of this.questions.values()) answer(UNANSWERED);
     this.questions.clear();
-    this.#stop?.(reason);
   }
 
   #keyFor(method: string, params: JsonObject): string {
