@@ -59,6 +59,8 @@ export interface AppOptions {
   serve: { http: boolean; stdio: boolean };
   version: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** Of the configuration, to be logged. */
+  warnings: readonly string[];
   loadAgain: () => Promise<LoadResult>;
 }
 
@@ -70,6 +72,7 @@ export function createApp(options: AppOptions): App {
   let { config } = options;
   const clock = createSystemClock();
   const log = createLog({ level: config.log.level, format: config.log.format });
+  for (const warning of options.warnings) log.warn('configuration', { warning });
   const metrics = createMetrics({ clock });
   const recorder = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
   const requestPrefix = randomBytes(4).toString('hex');
@@ -126,6 +129,7 @@ export function createApp(options: AppOptions): App {
     downstreams,
     search: createLexicalSearch(),
     settled,
+    settledOne: server => refresh.settledOne(server, config.firstListWaitMs),
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
@@ -299,7 +303,8 @@ export function createApp(options: AppOptions): App {
       const closing = serve.http ? http.stop(graceMs) : Promise.resolve();
       doors.finish();
       stdio?.finish();
-      await closing;
+      const late = new Promise<void>(resolve => clock.after(graceMs, resolve));
+      await Promise.all([closing, Promise.race([stdio?.quiet(), late])]);
       stopRelay();
       sessions.stop();
       stdio?.session.end('shutting down');

@@ -26,9 +26,17 @@ export async function runGateway(host: Host, overrides: Overrides, version: stri
   const { config, warnings } = loaded;
   const serve = { http: config.transport !== 'stdio', stdio: config.transport !== 'http' };
   const output = serve.stdio ? host.stderr : host.stdout;
-  reportWarnings(host.stderr, warnings);
+  // Where nobody reads along, stderr is a log: one JSON object a line, warnings too.
+  if (host.stderr.isTerminal) reportWarnings(host.stderr, warnings);
 
-  const app = createApp({ config, serve, version, env: host.env, loadAgain: load });
+  const app = createApp({
+    config,
+    serve,
+    version,
+    env: host.env,
+    warnings: host.stderr.isTerminal ? [] : warnings,
+    loadAgain: load,
+  });
   const ending = watchForTheEnd(host, app, output);
   try {
     const welcome = createWelcome(output, config);

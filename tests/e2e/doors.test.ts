@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted, stdioScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.ts';
-import { errorOf, exchange, type HttpReply, openLegacy, openModern, resultOf, textOf } from '../support/mcp-client.ts';
+import { errorOf, openLegacy, openModern, resultOf, textOf } from '../support/mcp-client.ts';
+import { askRaw } from './raw-http.ts';
 import { connectSdk, type Sdk } from './sdk-clients.ts';
 
 const KEY = 'kq7Zt1vXw9Lr4Ns8Pd2Hf6Jb3Mc5Ty0GuEoIa';
@@ -55,21 +56,10 @@ afterAll(async () => {
   await Promise.all([web?.close(), old?.close()]);
 });
 
-async function knock(
-  gateway: GatewayProcess,
-  { path, method }: (typeof DOORS)[number],
-  headers: Record<string, string>,
-): Promise<HttpReply> {
-  const body = method === 'POST' ? { body: JSON.stringify(HELLO) } : {};
+function knock(gateway: GatewayProcess, { path, method }: (typeof DOORS)[number], headers: Record<string, string>) {
   const accept = method === 'GET' ? { accept: 'text/event-stream' } : POSTED;
-  const started = exchange(gateway.origin + path, { method, headers: { ...accept, ...headers }, ...body });
-  const head = await started.head;
-  // A stream that was opened would never end by itself.
-  if (head.headers['content-type'] === 'text/event-stream') {
-    started.drop();
-    return { status: head.statusCode ?? 0, headers: head.headers, text: null, events: [], frames: [], isWhole: false };
-  }
-  return started.reply;
+  const body = method === 'POST' ? { body: JSON.stringify(HELLO) } : {};
+  return askRaw(gateway.origin + path, { method, headers: { ...accept, ...headers }, ...body });
 }
 
 describe.each(DOORS)('$method $path', door => {
@@ -77,7 +67,7 @@ describe.each(DOORS)('$method $path', door => {
     for (const origin of ['http://evil.example', 'http://localhost.evil.example', 'null', `${PAGE}.evil.example`]) {
       const { status, text, headers } = await knock(open, door, { origin });
       expect([origin, status]).toEqual([origin, 403]);
-      expect(JSON.parse(text ?? '')).toEqual({ error: 'forbidden_origin' });
+      expect(JSON.parse(text)).toEqual({ error: 'forbidden_origin' });
       expect(headers['access-control-allow-origin']).toBe(undefined);
     }
   });
@@ -108,7 +98,7 @@ describe.each(DOORS)('$method $path', door => {
       expect(status).toBe(401);
       expect(given['www-authenticate']).toMatch(/^Bearer/);
       expect(given['content-type']).toBe('application/json');
-      expect(JSON.parse(text ?? '')).toMatchObject({ error: { data: { code: 'UNAUTHENTICATED' } } });
+      expect(JSON.parse(text)).toMatchObject({ error: { data: { code: 'UNAUTHENTICATED' } } });
       expect(text).not.toContain(KEY);
     }
     expect((await knock(locked, door, BEARER)).status).not.toBe(401);
@@ -118,7 +108,7 @@ describe.each(DOORS)('$method $path', door => {
 describe('the key', () => {
   test('opens metrics too, and is not needed to see that the process is alive', async () => {
     expect((await locked.get('/metrics')).status).toBe(401);
-    expect((await exchange(`${locked.origin}/metrics`, { method: 'GET', headers: BEARER }).reply).status).toBe(200);
+    expect((await askRaw(`${locked.origin}/metrics`, { method: 'GET', headers: BEARER })).status).toBe(200);
     expect((await locked.get('/health')).status).toBe(200);
     expect((await locked.get('/ready')).status).toBe(200);
   });
@@ -173,11 +163,10 @@ describe('what SDK clients read when something is wrong', () => {
 
 describe('CORS', () => {
   const preflight = (origin: string) =>
-    exchange(`${open.origin}/mcp`, {
-      // The type of `method` names what clients send; a browser asks first.
-      method: 'OPTIONS' as 'GET',
+    askRaw(`${open.origin}/mcp`, {
+      method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'mcp-session-id' },
-    }).reply;
+    });
 
   test('tells a listed page what it may send and read, and itself alone', async () => {
     const { status, headers } = await preflight(PAGE);
@@ -233,16 +222,9 @@ describe('the doors of one server', () => {
   });
 
   test('over HTTP+SSE: the stream names where to post, and answers what is posted', async () => {
-    const stream = exchange(`${open.origin}/echo/sse`, {
-      method: 'GET',
-      headers: { accept: 'text/event-stream' },
-      onFrame: () => {},
-    });
-    // Read raw: the first event is no JSON.
-    const head = await stream.head;
-    expect(head.statusCode).toBe(200);
-    expect(head.headers['content-type']).toBe('text/event-stream');
-    stream.drop();
+    const stream = await knock(open, { path: '/echo/sse', method: 'GET' }, {});
+    expect(stream).toMatchObject({ status: 200, headers: { 'content-type': 'text/event-stream' } });
+    expect(stream.text).toMatch(/^event: endpoint\ndata: \/echo\/messages\?sessionId=\S+\n\n/m);
     const client = await connectSdk('v1', { kind: 'sse', url: `${open.origin}/echo/sse` });
     expect((await client.call('add', { a: 2, b: 2 })).texts).toEqual(['4']);
     await client.close();

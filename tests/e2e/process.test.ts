@@ -8,9 +8,10 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { createDesk, type Desk } from '../config/desk.ts';
 import { stdioScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
-import { exchange, openLegacy, resultOf, textOf } from '../support/mcp-client.ts';
+import { openLegacy, resultOf, textOf } from '../support/mcp-client.ts';
 import { ENTRY } from './default-servers.ts';
 import { type Running, runGatehouse, startGatehouse } from './gatehouse-process.ts';
+import { askRaw } from './raw-http.ts';
 import { connectSdk } from './sdk-clients.ts';
 
 let desk: Desk;
@@ -64,6 +65,7 @@ describe('stdio', () => {
       args: ['-e', 'console.log("not json"); console.error("oh"); process.exit(3)'],
     };
     const garbage = stdioScripted({
+      // biome-ignore lint/suspicious/noThenProperty: the word of the script
       script: [{ on: 'tools/call', name: 'add', do: 'garbage', text: 'junk', then: 'answer' }],
     });
     servers({ noisy, garbage, gone: { command: '/no/such/program' } });
@@ -81,6 +83,19 @@ describe('stdio', () => {
     for (const message of messages) expect(JSON.parse(message)).toHaveProperty('jsonrpc', '2.0');
     expect(messages.length).toBeGreaterThanOrEqual(4);
     for (const logged of gateway.stderr().trimEnd().split('\n')) expect(() => JSON.parse(logged)).not.toThrow();
+  });
+
+  test('finishes the call under way on SIGTERM, then ends with 0', async () => {
+    servers({ echo: stdioScripted() });
+    const gateway = launch(['stdio']);
+    gateway.child.stdin.write(line(1, 'initialize', HELLO));
+    gateway.child.stdin.write(line(2, 'tools/call', { name: 'echo__slow', arguments: { ms: 800 } }));
+    const call = { name: 'echo__echo', arguments: { text: 'before' } };
+    gateway.child.stdin.write(line(3, 'tools/call', call));
+    await gateway.says(/"id":3,.*before/);
+    gateway.child.kill('SIGTERM');
+    expect(await gateway.ended).toBe(0);
+    expect(gateway.stdout()).toMatch(/"id":2,.*slept 800 ms/);
   });
 
   test('tells a modern client nothing that it did not ask for', async () => {
@@ -155,10 +170,10 @@ describe('HTTP', () => {
     });
 
     const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const hello = await exchange(gateway.origin, { headers, body: line(1, 'initialize', HELLO) }).reply;
+    const hello = await askRaw(gateway.origin, { headers, body: line(1, 'initialize', HELLO) });
     expect(hello.status).toBe(200);
     expect(hello.headers['content-type']).toBe('application/json');
-    expect(JSON.parse(hello.text ?? '')).toMatchObject({
+    expect(JSON.parse(hello.text)).toMatchObject({
       jsonrpc: '2.0',
       id: 1,
       result: { protocolVersion: '2025-11-25' },
@@ -166,12 +181,12 @@ describe('HTTP', () => {
     const session = hello.headers['mcp-session-id'];
     expect(session).toMatch(/^[\x21-\x7e]{32,}$/);
 
-    const called = await exchange(gateway.origin, {
+    const called = await askRaw(gateway.origin, {
       headers: { ...headers, 'mcp-session-id': String(session) },
       body: line(2, 'tools/call', { name: 'list_servers', arguments: { agent_id: 'researcher' } }),
-    }).reply;
+    });
     expect(called.status).toBe(200);
-    expect(JSON.parse(called.text ?? '')).toMatchObject({
+    expect(JSON.parse(called.text)).toMatchObject({
       result: { structuredContent: { result: [{ name: 'echo' }] } },
     });
     await gateway.stop();

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { startScripted, stdioScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
-import { exchange, openLegacy, openModern } from '../support/mcp-client.ts';
+import { openLegacy, openModern } from '../support/mcp-client.ts';
+import { askRaw } from './raw-http.ts';
 
 let gateway: GatewayProcess | null = null;
 
@@ -189,9 +190,9 @@ test('every line of the log is one JSON object, and none holds a secret of anybo
     await client.close();
   }
   const badly = { headers: { authorization: `Bearer ${CANARIES.wrongKey}`, 'content-type': 'application/json' } };
-  await exchange(`${gateway.origin}/mcp?token=${CANARIES.query}`, { ...badly, body: '{"broken' }).reply;
-  await exchange(`${gateway.origin}/sse?token=${CANARIES.query}`, { ...badly, method: 'GET' }).reply;
-  await exchange(`${gateway.origin}/nowhere?token=${CANARIES.query}`, { ...badly, method: 'GET' }).reply;
+  await askRaw(`${gateway.origin}/mcp?token=${CANARIES.query}`, { ...badly, body: '{"broken' });
+  await askRaw(`${gateway.origin}/sse?token=${CANARIES.query}`, { ...badly, method: 'GET' });
+  await askRaw(`${gateway.origin}/nowhere?token=${CANARIES.query}`, { ...badly, method: 'GET' });
   await gateway.stop();
   await web.close();
 

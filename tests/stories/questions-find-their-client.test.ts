@@ -117,7 +117,8 @@ const isInvalidState = (reply: Reply) => {
   expect(errorOf(reply)).toMatchObject({ code: -32602, data: { code: 'STATE_INVALID' } });
 };
 
-const seen = (what: string) => Number(started[0]?.stats()[what] ?? 0);
+/** Cancellations that the first server was told of. */
+const toldToStop = () => Number(objectOrEmpty(started[0]?.stats().notifications)['notifications/cancelled'] ?? 0);
 
 describe('a call that waits for its client', () => {
   test.each([
@@ -178,10 +179,10 @@ describe('a call that waits for its client', () => {
 
   test('ends when its time is over: the handle opens nothing, and the server is told to stop', async () => {
     const client = await openClient(gateway.origin, 'modern');
-    const before = seen('cancelled');
+    const before = toldToStop();
     const { params, state, inputResponses } = await park(client, 'legacy-http');
     expect((await gateway.samples()).get('gatehouse_parked_calls')).toBe(1);
-    await waitFor(() => (seen('cancelled') === before + 1 ? true : null), 'it was cancelled');
+    await waitFor(() => (toldToStop() === before + 1 ? true : null), 'it was cancelled');
     isInvalidState(await client.request('tools/call', { ...params, inputResponses, requestState: state }));
     expect((await gateway.samples()).get('gatehouse_parked_calls')).toBe(0);
     expect((await gateway.samples()).get('gatehouse_downstream_in_flight{server="legacy-http"}')).toBe(0);

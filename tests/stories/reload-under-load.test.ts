@@ -47,15 +47,20 @@ async function status(): Promise<JsonObject> {
   return objectOrEmpty(objectOrEmpty(objectOrEmpty(structuredContent).reload_status).mcp_config);
 }
 
-/** Rewrites the file and asks for it to be read; resolves when it was. */
+/** Rewrites the file and asks for it to be read until it was: an earlier reading may have been under way. */
 async function reloadWith(servers: Record<string, JsonObject> | string): Promise<JsonObject> {
+  const isValid = typeof servers !== 'string';
   const before = Number((await status()).attempt_count);
   gateway.writeServers(servers, 'by rename');
-  gateway.signal('SIGHUP');
-  return waitFor(async () => {
-    const now = await status();
-    return Number(now.attempt_count) > before ? now : null;
-  }, 'it was read again');
+  return waitFor(
+    async () => {
+      gateway.signal('SIGHUP');
+      await sleep(2);
+      const now = await status();
+      return Number(now.attempt_count) > before && (now.last_error === null) === isValid ? now : null;
+    },
+    `it was read again, and is ${isValid ? 'valid' : 'invalid'}`,
+  );
 }
 
 const listed = async (client: Client) =>

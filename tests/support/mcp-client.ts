@@ -26,8 +26,8 @@ export interface HttpReply {
 export interface Exchange {
   /** Resolves at the response's end, however it came. Rejects when no response began. */
   readonly reply: Promise<HttpReply>;
-  /** Resolves with the head; null when there never was one. */
-  readonly head: Promise<IncomingMessage | null>;
+  /** Resolves with the head. Rejects when there never was one. */
+  readonly head: Promise<IncomingMessage>;
   /** What has arrived so far. */
   readonly frames: JsonObject[];
   readonly events: Event[];
@@ -48,7 +48,7 @@ export interface Sending {
 /** One HTTP request, its response taken apart as it arrives. */
 export function exchange(url: string, sending: Sending): Exchange {
   const { method = 'POST', headers = {}, body, agent, onFrame, paused = false } = sending;
-  const { promise: head, resolve: gotHead } = Promise.withResolvers<IncomingMessage | null>();
+  const { promise: head, resolve: gotHead, reject: noHead } = Promise.withResolvers<IncomingMessage>();
   const frames: JsonObject[] = [];
   const events: Event[] = [];
   let drop = () => {};
@@ -56,7 +56,7 @@ export function exchange(url: string, sending: Sending): Exchange {
     const request = openRequest(url, { method, headers, ...(agent === undefined ? { agent: false } : { agent }) });
     drop = () => request.destroy();
     request.on('error', error => {
-      gotHead(null);
+      noHead(error);
       reject(error);
     });
     request.on('response', response => {
@@ -109,8 +109,9 @@ export function exchange(url: string, sending: Sending): Exchange {
     });
     request.end(body);
   });
-  // Whoever only wants the head may leave the rest unread.
+  // Most want one of the two.
   reply.catch(() => {});
+  head.catch(() => {});
   return { reply, head, frames, events, drop: () => drop() };
 }
 
@@ -348,7 +349,7 @@ function toStarted(started: Exchange, id: string | number): Started {
 
 async function listening({ head, reply, frames, events, drop }: Exchange): Promise<Listening> {
   const opened = await head;
-  if (opened?.statusCode === 200) return { frames, events, ended: reply, drop };
+  if (opened.statusCode === 200) return { frames, events, ended: reply, drop };
   const { status, text } = await reply;
   throw new Error(`the stream was refused with ${status}: ${text}`);
 }

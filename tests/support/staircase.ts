@@ -102,6 +102,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     downstreams,
     search: wordSearch,
     settled,
+    settledOne: server => refresh.settledOne(server, options.firstListWaitMs ?? 1_000),
     reloadIfChanged: async () => void reloadChecks.count++,
     status: () => ({ message: 'all is well' }),
   });

@@ -1,7 +1,7 @@
 /**
- * The routes an operator and an orchestrator ask: /health, /ready, /metrics (contract 1.12, rulings 2 and 3).
- * The first two need no credential and tell nothing about the configuration; metrics do need one. Everything else
- * that reaches this router is not found.
+ * The routes an operator and an orchestrator ask: /health, /ready, /metrics (contract 1.12, rulings 2 and 3), and the page
+ * a person sees who opens the address in a browser. All but metrics need no credential and tell nothing about the
+ * configuration. Everything else that reaches this router is not found.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -89,12 +89,25 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
       : c.json(metrics.json());
   });
 
+  routes.get('/', c => c.text(forPeople(deps.version)));
+
   routes.notFound(c => c.json({ error: 'not_found' }, 404));
   routes.onError((cause, c) => {
     deps.log.error('request failed', { path: c.req.path, detail: String(cause.stack ?? cause) });
     return c.json({ error: 'internal_error' }, 500);
   });
   return routes;
+}
+
+function forPeople(version: string): string {
+  return [
+    `Gatehouse ${version}: one door to every MCP server.`,
+    '',
+    'MCP clients connect to   /mcp',
+    'Is it alive, is it ready /health  /ready',
+    'What it does             /metrics',
+    '',
+  ].join('\n');
 }
 
 /** The target without its query: the one reading of it. */

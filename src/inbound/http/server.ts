@@ -52,6 +52,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const TIMEOUT_CHECK_MS = 5_000;
 /** Longer than the 60 s after which common proxies drop an idle connection: they must be the ones to close it. */
 const KEEP_ALIVE_MS = 65_000;
+/** A reader that takes nothing of what waits for it for so long is gone, or means to fill our memory. */
+const STALLED_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 16_384;
 const BACKLOG = 4_096;
@@ -193,6 +195,11 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   // Headers beyond a count would be dropped without a word; the size limit bounds them and refuses.
   server.maxHeadersCount = 0;
   server.maxConnections = MAX_CONNECTIONS;
+  // Node's timer of inactivity: it starts anew whenever bytes move either way. A call may be silent for hours.
+  server.setTimeout(STALLED_MS, socket => {
+    const isIdle = currentResponse(socket) === null;
+    if (isIdle || socket.writableLength > 0) socket.destroy();
+  });
   server.on('checkContinue', (req, res) => front(req, res, true));
   server.on('connection', (socket: Socket) => {
     connections += 1;
@@ -267,10 +274,15 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   };
 }
 
+/** The response under way on a connection; Node has no public name for it. */
+function currentResponse(socket: Socket): ServerResponse | null {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
 /** Answers bytes that are not HTTP, where an answer can still be put on the wire, and closes. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, after: Clock['after']): void {
   // The response under way on this socket, if any: bytes written into the middle of it would be read as its body.
-  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
+  const current = currentResponse(socket);
   if (error.code === 'ECONNRESET' || !socket.writable || socket.writableEnded || current?.headersSent === true) {
     socket.destroy();
     return;

@@ -22,12 +22,16 @@ import { Session } from './session.ts';
 const NEWLINE = 0x0a;
 /** A client that does not read is told no more: this many bytes may wait for it. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** After the end of input: whoever pipes requests in waits for their answers, a client that died does not. */
+const LAST_ANSWERS_MS = 30_000;
 
 export interface StdioDoor {
   /** Resolves when the client closed stdin and every answer it waits for was written. */
   readonly finished: Promise<void>;
   readonly session: Session;
   finish(): void;
+  /** Resolves when no request is under way. */
+  quiet(): Promise<void>;
 }
 
 export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Readable; output: Writable }): StdioDoor {
@@ -37,6 +41,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
   const running = new Map<RpcId, Running>();
   let era: Era | null = null;
   let ended = false;
+  const quiets: (() => void)[] = [];
   let settle = () => {};
   const finished = new Promise<void>(resolve => {
     settle = resolve;
@@ -58,8 +63,12 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
     },
   };
 
+  const isQuiet = () => session.uses === 0 && running.size === 0;
+
   function leaveWhenDone(): void {
-    if (ended && session.uses === 0 && running.size === 0) settle();
+    if (!isQuiet()) return;
+    for (const tell of quiets.splice(0)) tell();
+    if (ended) settle();
   }
 
   function take(line: Buffer): void {
@@ -135,6 +144,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
     ended = true;
     session.stopHearing();
     for (const one of running.values()) one.finish();
+    deps.clock.after(LAST_ANSWERS_MS, settle);
     leaveWhenDone();
   });
   input.once('error', () => settle());
@@ -146,6 +156,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
     finish() {
       for (const one of [...running.values()]) one.finish();
     },
+    quiet: () => (isQuiet() ? Promise.resolve() : new Promise(resolve => quiets.push(resolve))),
   };
 }
 

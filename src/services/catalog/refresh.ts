@@ -36,6 +36,8 @@ export interface CatalogRefresh {
    * asked for (lazy servers start then). Clients that never list twice get a full first list this way.
    */
   settled(maxMs: number): Promise<void>;
+  /** The same for one server: also one that a reload added long after the first list. */
+  settledOne(server: ServerKey, maxMs: number): Promise<void>;
   /** Reads one server's lists again now. */
   refresh(server: ServerKey): Promise<void>;
   stop(): void;
@@ -47,6 +49,8 @@ interface Entry {
   listing: Listing | null;
   /** True once lists were read or the first attempt failed. */
   settled: boolean;
+  /** When somebody first waited for it alone. */
+  askedAtMs: number | null;
   reading: Promise<void> | null;
   again: Set<ListingKind>;
   /** Kinds that could not be read the last time, and why: a sentence fit for clients. */
@@ -64,7 +68,7 @@ export function createCatalogRefresh(deps: {
 }): CatalogRefresh {
   const { downstreams, book, clock, log } = deps;
   let askedAtMs: number | null = null;
-  const waiters = new Set<() => void>();
+  const waiters = new Set<{ isOver(): boolean; wake(): void }>();
   let entries = new Map<ServerKey, Entry>();
 
   const views = (): ServerView[] =>
@@ -84,9 +88,29 @@ export function createCatalogRefresh(deps: {
 
   const publish = () => {
     book.rebuild(views());
-    if (allSettled()) for (const wake of [...waiters]) wake();
+    for (const waiter of [...waiters]) if (waiter.isOver()) waiter.wake();
   };
   const allSettled = () => [...entries.values()].every(entry => entry.settled || !entry.spec.enabled);
+
+  /** Nobody else starts a lazy server for its lists. */
+  function wantOne({ spec, settled }: Entry): void {
+    if (!settled && spec.enabled && spec.start === 'lazy') void downstreams.query(spec.key, 'ping', {});
+  }
+
+  async function waitUntil(isOver: () => boolean, deadlineMs: number): Promise<void> {
+    const leftMs = deadlineMs - clock.monotonicMs();
+    if (leftMs <= 0) return;
+    await new Promise<void>(resolve => {
+      const wake = () => {
+        waiters.delete(waiter);
+        stopTimer();
+        resolve();
+      };
+      const waiter = { isOver, wake };
+      const stopTimer = clock.after(leftMs, wake);
+      waiters.add(waiter);
+    });
+  }
 
   /** One reading at a time per server; what changes meanwhile is read right after. */
   function read(entry: Entry, kinds: Iterable<ListingKind>): Promise<void> {
@@ -196,20 +220,15 @@ export function createCatalogRefresh(deps: {
     async settled(maxMs) {
       if (allSettled()) return;
       askedAtMs ??= clock.monotonicMs();
-      const leftMs = askedAtMs + maxMs - clock.monotonicMs();
-      for (const { spec, settled } of entries.values()) {
-        if (!settled && spec.enabled && spec.start === 'lazy') void downstreams.query(spec.key, 'ping', {});
-      }
-      if (leftMs <= 0) return;
-      await new Promise<void>(resolve => {
-        const wake = () => {
-          waiters.delete(wake);
-          stopTimer();
-          resolve();
-        };
-        const stopTimer = clock.after(leftMs, wake);
-        waiters.add(wake);
-      });
+      for (const entry of entries.values()) wantOne(entry);
+      await waitUntil(allSettled, askedAtMs + maxMs);
+    },
+    async settledOne(server, maxMs) {
+      const entry = entries.get(server);
+      if (entry === undefined || entry.settled || !entry.spec.enabled) return;
+      entry.askedAtMs ??= clock.monotonicMs();
+      wantOne(entry);
+      await waitUntil(() => entry.settled || entries.get(server) !== entry, entry.askedAtMs + maxMs);
     },
     async refresh(server) {
       const entry = entries.get(server);
@@ -230,6 +249,7 @@ function createEntry(spec: ServerSpec): Entry {
     facts: null,
     listing: null,
     settled: false,
+    askedAtMs: null,
     reading: null,
     again: new Set(),
     troubles: new Map(),

@@ -162,6 +162,23 @@ test('the door is finished when stdin ended and the last answer was written', as
   expect([finished, heard.at(-1)?.id]).toEqual([true, 1]);
 });
 
+test('a call that is never answered holds the door open for half a minute at most', async () => {
+  const { say, door, input, house } = await start({ a: { ...SERVERS.a, answer: () => new Promise(() => {}) } });
+  await say(request(0, 'initialize', { protocolVersion: '2025-11-25' }), request(1, 'tools/call', { name: 'a__echo' }));
+  let finished = false;
+  void door.finished.then(() => {
+    finished = true;
+  });
+  input.end();
+  await settle();
+  house.clock.advance(29_000);
+  await settle();
+  expect(finished).toBe(false);
+  house.clock.advance(1_000);
+  await settle();
+  expect(finished).toBe(true);
+});
+
 test('a question that nobody can answer any more does not hold the door open', async () => {
   const asking = async ({ line }: Sent) =>
     answerOf('legacy', {

@@ -221,6 +221,71 @@ describe('the first list', () => {
   });
 });
 
+describe('a server that was added later', () => {
+  test('is waited for by itself, however long ago the first list was', async () => {
+    const house = await createStaircase(
+      { a: { lists: { tools: [] } }, late: { lists: { tools: [tool('one')] } } },
+      { cold: true },
+    );
+    house.downstreams.connect('a');
+    const first = house.refresh.settled(1_000);
+    house.clock.advance(1_000);
+    await first;
+    let isOver = false;
+    const waited = house.refresh.settledOne('late', 1_000).then(() => {
+      isOver = true;
+    });
+    await settle();
+    expect(isOver).toBe(false);
+    house.downstreams.connect('late');
+    await waited;
+    expect(shown(house)).toEqual(['late__one']);
+    house.clock.advance(1_000); // the news of it
+    expect(house.clock.pending()).toBe(0);
+  });
+
+  test('is waited for no longer than was said, and an unknown one not at all', async () => {
+    const house = await createStaircase({ late: {} }, { cold: true });
+    await house.refresh.settledOne('ghost', 1_000);
+    const waited = house.refresh.settledOne('late', 1_000);
+    house.clock.advance(1_000);
+    await waited;
+    await house.refresh.settledOne('late', 1_000);
+  });
+});
+
+describe('a list that cannot be read', () => {
+  test('is a reason everybody can see, and is asked for again', async () => {
+    let isSilent = true;
+    const house = await createStaircase({
+      a: {
+        capabilities: { tools: {} },
+        answerList: () => (isSilent ? failure('TIMEOUT') : answerOf('legacy', page(['one']))),
+      },
+    });
+    const view = () => house.catalog.current().servers.get('a');
+    expect(view()?.reason).toBe('its tools cannot be listed: it does not answer in time');
+    house.clock.advance(5_000);
+    await settle();
+    expect(shown(house)).toEqual([]);
+    isSilent = false;
+    house.clock.advance(10_000);
+    await settle();
+    expect(shown(house)).toEqual(['a__one']);
+    expect(view()?.reason).toBeNull();
+    house.clock.advance(1_000); // the news of it
+    expect(house.clock.pending()).toBe(0);
+  });
+
+  test('leaves no timer behind when its server is removed or everything stops', async () => {
+    const silent = { capabilities: { tools: {} }, answerList: () => failure('TIMEOUT') };
+    const house = await createStaircase({ a: silent, b: silent });
+    house.refresh.follow([specOf('b')]);
+    house.refresh.stop();
+    expect(house.clock.pending()).toBe(0);
+  });
+});
+
 test('refresh reads all lists of one server again', async () => {
   const house = await createStaircase({ a: { lists: { tools: [] } }, b: { lists: { tools: [] } } });
   house.downstreams.queried.length = 0;

@@ -250,6 +250,7 @@ describe('a handle', () => {
     { with: { params: { ...PARAMS, arguments: { a: 2, b: [2] } } }, because: 'other parameters' },
     { with: { who: BOB }, because: 'another caller' },
     { with: { method: 'prompts/get' }, because: 'another method' },
+    { with: { server: 'other' }, because: 'a tool of that name of another server' },
     { with: { flip: true }, because: 'tampered with' },
   ])(
     'opens nothing for $because, and its owner is not disturbed',

@@ -8,7 +8,7 @@ import { failure } from '../../../domain/error.ts';
 import { matchesGlob } from '../../../domain/glob.ts';
 import type { Identity } from '../../../domain/identity.ts';
 import type { Json, JsonObject } from '../../../domain/json.ts';
-import type { ServerSpec } from '../../../domain/server.ts';
+import type { ServerKey, ServerSpec } from '../../../domain/server.ts';
 import type { Downstreams } from '../../../ports/downstreams.ts';
 import type { ToolSearch } from '../../../ports/tool-search.ts';
 import type { CatalogBook } from '../../catalog/catalog-book.ts';
@@ -49,11 +49,13 @@ export function createGatewayTools(deps: {
   search: ToolSearch;
   /** Waits for servers that are still starting. */
   settled: () => Promise<void>;
+  /** Waits for one of them. */
+  settledOne: (server: ServerKey) => Promise<void>;
   /** A cheap look at the configuration files, for file systems without events. */
   reloadIfChanged: () => Promise<void>;
   status: () => JsonObject;
 }): GatewayTools {
-  const { catalog, visible, downstreams, search, settled, reloadIfChanged, status } = deps;
+  const { catalog, visible, downstreams, search, settled, settledOne, reloadIfChanged, status } = deps;
   const everything = { server: null, exposure: null } as const;
 
   function listServers(who: Identity, includeMetadata: boolean): Answer {
@@ -73,7 +75,7 @@ export function createGatewayTools(deps: {
     if (parsed.kind === 'failure') return parsed;
     const { server, names, pattern, max_schema_tokens: budget } = parsed.value;
     await reloadIfChanged();
-    await settled();
+    await settledOne(server);
     const view = catalog.current().servers.get(server);
     if (view === undefined) return failure('SERVER_UNAVAILABLE', { server, reason: 'No server of this name.' });
     if (view.listing === null || (view.listing.tools.length === 0 && view.reason !== null)) {
