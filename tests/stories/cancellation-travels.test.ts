@@ -122,7 +122,7 @@ describe.each(LEAVING)('a $era client that $how', ({ era, leave }) => {
 test.each(SERVERS)('a lost legacy connection cancels nothing at %s', async server => {
   const client = await openClient(gateway.origin, 'legacy');
   const before = await seenBy(server);
-  const call = client.begin('tools/call', { name: `${server}__slow`, arguments: { ms: 700 } }, { progressToken: 1 });
+  const call = client.begin('tools/call', { name: `${server}__slow`, arguments: { ms: 1500 } }, { progressToken: 1 });
   await untilSeen(server, seen => seen.inFlight === before.inFlight + 1, 'the call has arrived');
   await waitFor(() => call.events.find(({ id }) => id !== null) ?? null, 'its stream has begun');
   call.drop();
@@ -133,7 +133,7 @@ test.each(SERVERS)('a lost legacy connection cancels nothing at %s', async serve
   // And what it brought is there for who comes back.
   const back = await client.listen({}, call.events.at(-1)?.id ?? '');
   await back.ended;
-  expect(back.frames.at(-1)).toMatchObject({ id: call.id, result: { content: [{ text: 'slept 700 ms' }] } });
+  expect(back.frames.at(-1)).toMatchObject({ id: call.id, result: { content: [{ text: 'slept 1500 ms' }] } });
   await client.close();
 });
 

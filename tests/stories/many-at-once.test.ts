@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { objectOrEmpty } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted, stdioScripted } from '../support/downstreams/start.ts';
-import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
-import { type Client, errorOf, openClient, type Reply, resultOf, textOf } from '../support/mcp-client.ts';
+import { type GatewayProcess, IS_FULL, startGateway, waitFor } from '../support/gateway-process.ts';
+import { type Client, errorOf, exchange, openClient, type Reply, resultOf, textOf } from '../support/mcp-client.ts';
 
 const SESSIONS = 150;
 const ERAS = ['legacy', 'modern'] as const;
@@ -106,7 +106,7 @@ describe('overload', () => {
     const web = await startScripted({ era: 'legacy' });
     const gateway = await serve({ settings: { servers: { web: { url: web.url } }, listen: { maxInFlight: 10 } } }, web);
     const clients = await Promise.all(ERAS.map(era => openClient(gateway.origin, era)));
-    const accepted = clients.flatMap(client => Array.from({ length: 5 }, () => client.call('web__slow', { ms: 1500 })));
+    const accepted = clients.flatMap(client => Array.from({ length: 5 }, () => client.call('web__slow', { ms: 3000 })));
     await waitFor(() => (Number(web.stats().inFlight) === 10 ? true : null), 'all places are taken');
     for (const client of clients) {
       const refused = await Promise.all(Array.from({ length: 40 }, () => client.call('web__echo', { text: 'x' })));
@@ -115,7 +115,7 @@ describe('overload', () => {
     expect((await gateway.get('/health')).status).toBe(200);
     expect((await gateway.get('/ready')).status).toBe(200);
     expect(Number(web.stats().inFlight), 'nothing was given up for the refused').toBe(10);
-    for (const reply of await Promise.all(accepted)) expect(textOf(reply)).toBe('slept 1500 ms');
+    for (const reply of await Promise.all(accepted)) expect(textOf(reply)).toBe('slept 3000 ms');
     expect(Number(objectOrEmpty(web.stats().calls).echo ?? 0)).toBe(0);
     for (const client of clients) {
       expect(textOf(await client.call('web__echo', { text: 'again' }))).toBe('again');
@@ -129,7 +129,7 @@ describe('overload', () => {
     const gateway = await serve({ settings: { servers } }, narrow, wide);
     const client = await openClient(gateway.origin, era);
     await client.call('narrow__echo', { text: 'warm' });
-    const accepted = Array.from({ length: 5 }, () => client.call('narrow__slow', { ms: 700 }));
+    const accepted = Array.from({ length: 5 }, () => client.call('narrow__slow', { ms: 1500 }));
     await waitFor(
       async () => ((await gateway.samples()).get('gatehouse_downstream_queued{server="narrow"}') === 3 ? true : null),
       'the queue is full',
@@ -138,7 +138,7 @@ describe('overload', () => {
     isRefusal(refused);
     expect(objectOrEmpty(errorOf(refused).data).code).toBe('OVERLOADED');
     expect(textOf(await client.call('wide__echo', { text: 'well' }))).toBe('well');
-    for (const reply of await Promise.all(accepted)) expect(textOf(reply)).toBe('slept 700 ms');
+    for (const reply of await Promise.all(accepted)) expect(textOf(reply)).toBe('slept 1500 ms');
     await client.close();
   });
 });
@@ -156,3 +156,29 @@ test('standing streams take no places away from calls', async () => {
   await sleep(10);
   await Promise.all(clients.map(client => client.close()));
 });
+
+test.runIf(IS_FULL)(
+  'a call that is silent for longer than any of our own timers is answered all the same',
+  { timeout: 200_000 },
+  async () => {
+    const web = await startScripted({ era: 'legacy' });
+    const gateway = await serve({ servers: { web: { url: web.url }, child: stdioScripted({ era: 'modern' }) } }, web);
+    const calls = ['web', 'child'].flatMap(key => {
+      const params = { name: `${key}__slow`, arguments: { ms: 90_000 } };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+      const headers = { 'content-type': 'application/json', accept: 'application/json' };
+      return [exchange(`${gateway.origin}/`, { headers, body }).reply];
+    });
+    const watched = (async () => {
+      const client = await openClient(gateway.origin, 'legacy');
+      const reply = await client.call('web__slow', { ms: 90_000 }, { progressToken: 'p' });
+      expect(textOf(reply)).toBe('slept 90000 ms');
+      expect(reply.others.length).toBeGreaterThan(500);
+      await client.close();
+    })();
+    for (const { frames } of await Promise.all(calls)) {
+      expect(frames[0]).toMatchObject({ result: { content: [{ text: 'slept 90000 ms' }] } });
+    }
+    await watched;
+  },
+);

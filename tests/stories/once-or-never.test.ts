@@ -197,23 +197,27 @@ describe('a server', () => {
   }, 90_000);
 
   test('that fails five times is left alone but for one probe at a time, and comes back', async () => {
-    const web = await startScripted({
-      era: 'legacy',
-      script: [{ on: 'tools/call', name: 'echo', do: 'http-status', status: 503 }],
-    });
+    const web = await startScripted({ era: 'legacy' });
     onTestFinished(() => web.close());
     const gateway = await startGateway({ servers: { web: { url: web.url } } });
     onTestFinished(() => gateway.stop());
     const client = await openClient(gateway.origin, 'legacy');
     const breaker = async () => (await gateway.samples()).get('gatehouse_downstream_breaker_open{server="web"}');
     const calls = () => Number(objectOrEmpty(web.stats().calls).echo ?? 0);
+    await client.call('web__echo', { text: 'well' });
 
+    web.setScript([{ on: '*', do: 'http-status', status: 503 }]);
     for (let i = 0; i < 5; i += 1) await client.call('web__echo', { text: 'x' });
     await waitFor(async () => ((await breaker()) === 1 ? true : null), 'it is open');
     const before = calls();
+    const probes = () => Number(objectOrEmpty(web.stats().requests).ping ?? 0);
+    const [probed, since] = [probes(), performance.now()];
     const refused = await Promise.all(Array.from({ length: 50 }, () => client.call('web__echo', { text: 'x' })));
     for (const reply of refused) expect(codeOf(reply)).toBe('SERVER_UNAVAILABLE');
+    await waitFor(() => (probes() > probed ? true : null), 'it is probed', 60_000);
     expect(calls(), 'calls that reached it while it is open').toBe(before);
+    // The shortest wait between two probes is half a second.
+    expect(probes() - probed).toBeLessThanOrEqual(1 + (performance.now() - since) / 500);
     web.setScript([]);
     await waitFor(
       async () => (textOf(await client.call('web__echo', { text: 'back' })) === 'back' ? true : null),
@@ -222,7 +226,7 @@ describe('a server', () => {
     );
     expect(await breaker()).toBe(0);
     await client.close();
-  }, 90_000);
+  }, 120_000);
 
   test('that asks for a very long wait is not believed in full', async () => {
     const status: Rule = {

@@ -46,7 +46,10 @@ describe('SIGTERM', () => {
     const clients = await Promise.all((['legacy', 'modern'] as const).map(era => openClient(gateway.origin, era)));
     await Promise.all(clients.flatMap(client => SERVERS.map(key => client.call(`${key}__echo`, { text: 'warm' }))));
     const underWay = clients.flatMap(client => SERVERS.map(key => client.call(`${key}__slow`, { ms: 800 })));
-    await sleep(300);
+    await waitFor(
+      async () => ((await gateway.samples()).get('gatehouse_calls_in_flight') === underWay.length ? true : null),
+      'all are under way',
+    );
     const below = gateway.offspring();
     expect(below.length).toBeGreaterThanOrEqual(2);
     gateway.signal('SIGTERM');

@@ -12,7 +12,7 @@ import { type Answer, type Client, errorOf, openClient, type Reply, resultOf, te
 const SERVERS = ['legacy-http', 'legacy-sse', 'legacy-stdio', 'modern-http', 'modern-stdio'] as const;
 const ERAS = ['legacy', 'modern'] as const;
 const PAIRS = SERVERS.flatMap(server => ERAS.map(era => ({ server, era })));
-const PARKED_MS = 1500;
+const PARKED_MS = 4000;
 
 const started: StartedScripted[] = [];
 let gateway: GatewayProcess;

@@ -163,7 +163,11 @@ test('a call under way on a server that is removed completes, and the next is re
   await waitFor(async () => ((await listed(client)).includes('leaving__slow') ? true : null), 'it is listed');
   await waitFor(async () => ((await listed(client)).includes('web2__slow') ? true : null), 'it is listed');
   const underWay = ['leaving', 'web2'].map(key => client.call(`${key}__slow`, { ms: 800 }));
-  await sleep(150);
+  await waitFor(async () => {
+    const samples = await gateway.samples();
+    const under = ['leaving', 'web2'].map(key => samples.get(`gatehouse_downstream_in_flight{server="${key}"}`));
+    return under.every(count => count === 1) ? true : null;
+  }, 'both are under way');
   await reloadWith(base);
   for (const key of ['leaving', 'web2']) {
     const refused = await client.call(`${key}__slow`, { ms: 1 });

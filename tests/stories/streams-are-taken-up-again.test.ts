@@ -76,12 +76,9 @@ describe.each(['web', 'child'])('the stream of a call to %s', server => {
         expect(new Set(ids).size, 'no event twice').toBe(ids.length);
         const frames = seen.flatMap(({ frame }) => (frame === null ? [] : [frame]));
         const steps = frames.filter(isProgress).map(({ params }) => Number(objectOrEmpty(params).progress));
-        expect(steps).toEqual(steps.toSorted((a, b) => a - b));
-        expect(steps.at(-1)).toBe(ms);
         // One every 100 ms: a lost one would be a gap.
-        for (let i = 1; i < steps.length; i += 1)
-          expect((steps[i] ?? 0) - (steps[i - 1] ?? 0)).toBeLessThanOrEqual(100);
-        expect(steps[0]).toBe(100);
+        expect(steps.length).toBeGreaterThan(0);
+        expect(steps).toEqual(steps.map((_, i) => Math.min(100 * (i + 1), ms)));
         expect(frames.filter(({ id }) => id === point)).toHaveLength(1);
         expect(frames.at(-1)).toMatchObject({ id: point, result: { content: [{ text: `slept ${ms} ms` }] } });
         await mine.close();
@@ -161,7 +158,7 @@ describe('an event that cannot be gone on from', () => {
   });
 });
 
-test('a client that never reads is cut off at a bound, and others do not notice', { timeout: 120_000 }, async () => {
+test('a client that never reads is cut off at a bound, and others do not notice', { timeout: 200_000 }, async () => {
   const mine = await openLegacy(gateway.origin);
   await mine.request('logging/setLevel', { level: 'debug' });
   const { port } = new URL(gateway.origin);
@@ -192,7 +189,7 @@ test('a client that never reads is cut off at a bound, and others do not notice'
   expect(gateway.residentBytes() - before).toBeLessThan(10 * 3 * 12 * MiB + 100 * MiB);
   if (IS_FULL) {
     const connections = async () => (await gateway.samples()).get('gatehouse_http_connections') ?? 0;
-    await waitFor(async () => ((await connections()) <= 3 ? true : null), 'they are cut off', 60_000);
+    await waitFor(async () => ((await connections()) <= 3 ? true : null), 'they are cut off', 120_000);
   }
   for (const socket of readers) socket.destroy();
   await mine.close();

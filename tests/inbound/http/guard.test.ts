@@ -119,7 +119,7 @@ describe('on a loopback bind', () => {
     { target: 'http://localhost:8001/health', status: 400 },
     { target: 'http://u@localhost:8000/health', status: 400 },
     { target: 'gopher://localhost:8000/health', status: 400 },
-    { target: 'http://localhost:8000', status: 404 },
+    { target: 'http://localhost:8000', status: 200 },
   ])('absolute target $target with Host localhost:8000 is answered $status', async ({ target, status }) => {
     expect((await ask(server.port, { host: 'localhost:8000' }, `GET ${target} HTTP/1.1`)).status).toBe(status);
   });

@@ -35,7 +35,10 @@ function desk(ttlMs = 60_000) {
       });
       calls.push(call);
     });
-  const call = (params: JsonObject = PARAMS, more: { who?: typeof BOB; line?: FakeLine; method?: string; server?: string } = {}) => {
+  const call = (
+    params: JsonObject = PARAMS,
+    more: { who?: typeof BOB; line?: FakeLine; method?: string; server?: string } = {},
+  ) => {
     const line = more.line ?? createFakeLine({ era: 'modern', clientCapabilities: ALL });
     return parked.run(more.who ?? LOCAL_CALLER, more.server ?? 's', more.method ?? 'tools/call', params, line, send);
   };
