@@ -21,6 +21,7 @@ import { createFileWatch } from './outbound/files/watch.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { createLog } from './outbound/telemetry/log.ts';
 import { createMetrics } from './outbound/telemetry/metrics.ts';
+import { offerProcessGauges } from './outbound/telemetry/process-gauges.ts';
 import { createRecorder } from './outbound/telemetry/recorder.ts';
 import { createCatalogBook } from './services/catalog/catalog-book.ts';
 import { createCatalogRefresh, describeCollision } from './services/catalog/refresh.ts';
@@ -91,6 +92,7 @@ export function createApp(options: AppOptions): App {
   );
   const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
+  const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);
   const subscriptions = createSubscriptions(downstreams);
   const news = createNewsDesk(clock);
   const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
@@ -129,7 +131,7 @@ export function createApp(options: AppOptions): App {
     downstreams,
     search: createLexicalSearch(),
     settled,
-    settledOne: server => refresh.settledOne(server, config.firstListWaitMs),
+    settledOne,
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
@@ -147,6 +149,7 @@ export function createApp(options: AppOptions): App {
     clock,
     maxInFlight: config.listen.maxInFlight,
     settled,
+    settledOne,
     debug: config.debug,
   });
 
@@ -196,6 +199,7 @@ export function createApp(options: AppOptions): App {
     metrics: config.metrics ? metrics : null,
   });
   registerGauges();
+  const stopProcessGauges = offerProcessGauges(metrics, clock);
 
   function registerGauges(): void {
     const one = (value: number) => [{ labels: {}, value }];
@@ -309,6 +313,7 @@ export function createApp(options: AppOptions): App {
       sessions.stop();
       stdio?.session.end('shutting down');
       keepAlive.stop();
+      stopProcessGauges();
       news.stop();
       refresh.stop();
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);

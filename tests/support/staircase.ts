@@ -118,6 +118,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     clock,
     maxInFlight: options.maxInFlight ?? 100,
     settled,
+    settledOne: server => refresh.settledOne(server, options.firstListWaitMs ?? 1_000),
     debug,
   });
   refresh.follow(downstreams.states().map(({ spec }) => spec));

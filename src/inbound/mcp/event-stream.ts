@@ -54,12 +54,13 @@ export class EventStreamResponse {
 
   #write(text: string): boolean {
     if (!this.#open) return false;
-    this.#res.write(text);
+    // What waited before counts, not this event: a large one must not cost a reader that keeps up its stream.
     if (this.#res.writableLength > MAX_WAITING_BYTES) {
       this.#open = false;
       this.#res.destroy();
       return false;
     }
+    this.#res.write(text);
     return true;
   }
 }

@@ -19,6 +19,8 @@ import type { Resumable, SessionStreams } from './session-streams.ts';
 const STREAM_AFTER_MS = 5000;
 /** Where a client may be disconnected and come back, it is told to wait this long. */
 const RETRY_MS = 1000;
+/** A legacy client that lost its connection may come back (a lost connection is no cancellation), but not for ever. */
+const ABANDONED_AFTER_MS = 120_000;
 
 export class HttpReply implements Outlet, Kept, Resumable {
   readonly #res: ServerResponse;
@@ -29,14 +31,16 @@ export class HttpReply implements Outlet, Kept, Resumable {
   readonly #keepAlive: KeepAlive;
   readonly #openedAtMs: number;
   readonly #isBatch: boolean;
+  readonly #canReturn: boolean;
   /** Answers still to come. */
   #pending: number;
   #answers: string[] = [];
   #stream: EventStreamResponse | null = null;
   #streamId: string | null = null;
   #streaming = false;
-  /** What to do when the client closes the response before it was answered. */
-  onClosed: (() => void) | null = null;
+  /** What to do when the client has gone before it was answered: modern at once, legacy when it stays away. */
+  onGone: (() => void) | null = null;
+  #goneSinceMs: number | null = null;
 
   constructor(
     res: ServerResponse,
@@ -47,6 +51,8 @@ export class HttpReply implements Outlet, Kept, Resumable {
       streams: (() => SessionStreams) | null;
       keepAlive: KeepAlive;
       nowMs: number;
+      /** False: a client without a session, which has no way back to its answer. */
+      canReturn: boolean;
       /** Null: one request, answered as an object. A number: a batch, answered as an array. */
       batch: number | null;
     },
@@ -58,13 +64,14 @@ export class HttpReply implements Outlet, Kept, Resumable {
     this.#keepAlive = options.keepAlive;
     this.#openedAtMs = options.nowMs;
     this.#isBatch = options.batch !== null;
+    this.#canReturn = options.canReturn;
     this.#pending = options.batch ?? 1;
     this.#keepAlive.add(this);
     if (options.era === 'modern') {
       res.once('close', () => {
         if (this.#pending === 0) return;
         this.#keepAlive.delete(this);
-        this.onClosed?.();
+        this.onGone?.();
       });
     }
   }
@@ -111,9 +118,21 @@ export class HttpReply implements Outlet, Kept, Resumable {
   }
 
   tick(nowMs: number): void {
+    if (this.#isGone()) {
+      this.#goneSinceMs ??= nowMs;
+      if (nowMs - this.#goneSinceMs < (this.#canReturn ? ABANDONED_AFTER_MS : 0)) return;
+      this.#keepAlive.delete(this);
+      this.onGone?.();
+      return;
+    }
+    this.#goneSinceMs = null;
     if (this.#stream !== null) this.#stream.keepAlive();
     else if (this.#acceptsStream && !this.#streaming && nowMs - this.#openedAtMs >= STREAM_AFTER_MS)
       this.#startStream();
+  }
+
+  #isGone(): boolean {
+    return this.#streaming ? this.#stream === null || !this.#stream.isOpen : this.#res.destroyed;
   }
 
   #startStream(): void {

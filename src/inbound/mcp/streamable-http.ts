@@ -108,6 +108,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       streams: null,
       keepAlive: deps.keepAlive,
       nowMs: deps.clock.monotonicMs(),
+      canReturn: false,
       batch: null,
     });
     if (isListen) {
@@ -132,7 +133,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (finished) return;
     if (isListen) listens.add(running);
     const { cancel } = running;
-    reply.onClosed = () => cancel('the client closed the stream');
+    reply.onGone = () => cancel('the client closed the stream');
   }
 
   function legacy(
@@ -155,7 +156,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       return;
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
-    dispatchLegacy(deps, session, kept, replyFor(res, session, acceptsStream, null), argumentBytes);
+    const reply = replyFor(res, session, acceptsStream, null);
+    reply.onGone = () => session.cancel(message.id, ABANDONED);
+    dispatchLegacy(deps, session, kept, reply, argumentBytes);
   }
 
   function initialize(
@@ -203,7 +206,13 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     }
     const messages = values.map(readMessage);
     const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
-    const outlet = answered > 0 ? replyFor(res, session, acceptsStream, answered) : NOWHERE;
+    const reply = answered > 0 ? replyFor(res, session, acceptsStream, answered) : null;
+    const outlet = reply ?? NOWHERE;
+    if (reply !== null) {
+      reply.onGone = () => {
+        for (const message of messages) if (message.kind === 'request') session.cancel(message.id, ABANDONED);
+      };
+    }
     for (const message of messages) {
       if (message.kind === 'refused')
         outlet.answer(errorFrame(message.id, toRpcError('legacy', message.failure)), message.failure);
@@ -290,6 +299,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       streams: acceptsStream ? () => streamsOf(session) : null,
       keepAlive: deps.keepAlive,
       nowMs: deps.clock.monotonicMs(),
+      canReturn: session.id !== '',
       batch: size,
     });
   }
@@ -348,6 +358,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     },
   };
 }
+
+const ABANDONED = 'the client went away';
 
 const NOWHERE = { message: () => false, answer: () => {} };
 

@@ -53,7 +53,8 @@ export class Downstream implements SupervisorHost {
     this.spec = spec;
     this.#deps = deps;
     this.#log = deps.log.with({ server: spec.key });
-    this.#http = spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits) : null;
+    this.#http =
+      spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits, deps.clock) : null;
     this.#checkIdleLater();
   }
 

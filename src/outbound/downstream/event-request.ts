@@ -2,11 +2,10 @@
  * One GET that opens an event stream: the standing stream of Streamable HTTP, the resumption of a broken one, or the one
  * stream of HTTP+SSE. It ends once, by itself or by `abort`; whoever opened it decides about opening it again.
  */
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
 import { createEventStreamReader, type EventStreamReader, type StreamEvent } from './event-stream.ts';
 import { type Fault, fault, fromHttpError } from './fault.ts';
 import { type HttpClient, headerOf, mediaType } from './http-client.ts';
+import type { HttpController, ResponseHeaders } from './http-handler.ts';
 
 export interface EventRequestEvents {
   opened(): void;
@@ -24,7 +23,7 @@ export function openEventRequest(
   events: EventRequestEvents,
 ): () => void {
   const { lastEventId } = request;
-  let controller: Dispatcher.DispatchController | null = null;
+  let controller: HttpController | null = null;
   let reader: EventStreamReader | null = null;
   let isOver = false;
 
@@ -42,7 +41,7 @@ export function openEventRequest(
       controller = given;
       if (isOver) given.abort(ABORTED);
     },
-    onResponseStart(_controller, status, received: IncomingHttpHeaders) {
+    onResponseStart(_controller, status, received: ResponseHeaders) {
       if (status < 200 || isOver) return;
       const type = mediaType(headerOf(received, 'content-type'));
       if (status !== 200 || type !== 'text/event-stream') {

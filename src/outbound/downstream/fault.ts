@@ -96,6 +96,14 @@ const CONNECT_REASONS: Readonly<Record<string, string>> = {
 
 const TLS_CODE = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
 
+/** Undici's and the lean client's. */
+const LATE_CODES: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'HTTP1_HEADERS_TIMEOUT',
+]);
+const INVALID_CODES: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_OVERFLOW', 'HTTP1_INVALID']);
+
 /** `hasStarted`: bytes of the request may have left. */
 export function fromHttpError(error: Error, hasStarted: boolean): Fault {
   const code = codeOf(error);
@@ -105,10 +113,10 @@ export function fromHttpError(error: Error, hasStarted: boolean): Fault {
       CONNECT_REASONS[code] ?? (TLS_CODE.test(code) ? 'its TLS certificate was not accepted' : 'it cannot be reached');
     return fault('unsent', reason, { detail });
   }
-  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+  if (LATE_CODES.has(code)) {
     return fault('lost', 'it did not answer in time', { detail });
   }
-  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW') {
+  if (error instanceof errors.HTTPParserError || INVALID_CODES.has(code)) {
     return fault('bad-answer', 'its answer is not valid HTTP', { detail });
   }
   return fault('lost', 'the connection was lost', { detail });

@@ -1,25 +1,37 @@
 /**
  * The HTTP side of one server: keep-alive sockets, a limit on them, and the operator's headers on every request.
  * A server that asks something in the middle of its calls can always be answered: calls, streams and what is said aside
- * use separate sockets. Refused here: redirects, proxies, HTTP/2, repeating.
+ * use separate sockets. Calls, which are what there is much of, go through the lean client (http1/), the rest through
+ * undici. Refused here: redirects, proxies, HTTP/2, repeating.
  */
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
 import type { HttpAddress } from '../../domain/server.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { RequestText } from './frame.ts';
+import type { HttpHandler, ResponseHeaders } from './http-handler.ts';
+import { SocketPool } from './http1/socket-pool.ts';
 import type { DownstreamLimits } from './limits.ts';
 
 export interface HttpRequest {
   method: 'POST' | 'GET' | 'DELETE';
   path: string;
-  /** Names and values in turn; names lower-case. */
-  headers: string[];
+  /** Names and values in turn; names lower-case. Never changed after it was given here. */
+  headers: readonly string[];
+  /** Those of this request alone. */
+  extra?: readonly string[] | null;
   body: RequestText | null;
   /** Until the response head; 0: the caller keeps the time itself. Absent: the default. */
   headersTimeout?: number;
 }
 
-/** Calls share a bounded number of sockets; streams and everything said aside have others, so that neither blocks the other. */
-export type Lane = 'call' | 'aside' | 'stream';
+/** A POST whose one answer is waited for. */
+export interface HttpCall extends HttpRequest {
+  method: 'POST';
+  body: RequestText;
+}
+
+/** Streams and everything said aside have sockets other than the calls, so that neither blocks the other. */
+export type Lane = 'aside' | 'stream';
 
 export interface HttpClient {
   readonly origin: string;
@@ -27,7 +39,9 @@ export interface HttpClient {
   readonly path: string;
   /** The operator's own headers, names and values in turn. */
   readonly headers: readonly string[];
-  send(request: HttpRequest, lane: Lane, handler: Dispatcher.DispatchHandler): void;
+  /** Calls share a bounded number of sockets and stand in line for them. */
+  call(request: HttpCall, handler: HttpHandler): void;
+  send(request: HttpRequest, lane: Lane, handler: HttpHandler): void;
   /** Open sockets. */
   readonly connections: number;
   close(): Promise<void>;
@@ -49,7 +63,12 @@ const PROTOCOL_HEADERS: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-export function createHttpClient(address: HttpAddress, connectTimeoutMs: number, limits: DownstreamLimits): HttpClient {
+export function createHttpClient(
+  address: HttpAddress,
+  connectTimeoutMs: number,
+  limits: DownstreamLimits,
+  clock: Clock,
+): HttpClient {
   const url = new URL(address.url);
   const headers: string[] = [];
   for (const [name, value] of address.headers) {
@@ -65,25 +84,31 @@ export function createHttpClient(address: HttpAddress, connectTimeoutMs: number,
       connections,
     });
   // Streams are as many as there are connection sets, which are bounded where they are made.
-  const lanes = { call: open(limits.maxConnections), aside: open(ASIDE_CONNECTIONS), stream: open(null) };
+  const lanes = { aside: open(ASIDE_CONNECTIONS), stream: open(null) };
   const pools = Object.values(lanes);
+  const calls = new SocketPool({ url, clock, connectTimeoutMs, maxConnections: limits.maxConnections });
   return {
     origin: url.origin,
     path: url.pathname + url.search,
     headers,
-    send(request, lane, handler) {
+    call({ path, headers, extra = null, body, headersTimeout = limits.headersTimeoutMs }, handler) {
+      calls.send({ path, headers, extra, body, headersTimeoutMs: headersTimeout }, handler);
+    },
+    send({ extra, ...request }, lane, handler) {
       // undici writes a request once and never again by itself; `idempotent: false` also forbids it to pipeline.
       const { body } = request;
       const isPieces = body !== null && typeof body !== 'string';
       // Pieces are written one by one, with the length told up front: no chunked encoding, no copy.
-      const headers = isPieces ? [...request.headers, 'content-length', String(totalLength(body))] : request.headers;
+      const length = isPieces ? ['content-length', String(totalLength(body))] : [];
+      const headers = [...request.headers, ...(extra ?? []), ...length];
       const pieces = isPieces ? (body as unknown as Buffer) : body;
       lanes[lane].dispatch({ ...request, headers, body: pieces, idempotent: false }, handler);
     },
     get connections() {
-      return pools.reduce((sum, pool) => sum + pool.stats.connected, 0);
+      return pools.reduce((sum, pool) => sum + pool.stats.connected, calls.connections);
     },
     async close() {
+      calls.close();
       await Promise.all(pools.map(pool => pool.destroy()));
     },
   };
@@ -93,10 +118,7 @@ function totalLength(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
-export function headerOf(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  name: string,
-): string | null {
+export function headerOf(headers: ResponseHeaders, name: string): string | null {
   const value = headers[name];
   if (value === undefined) return null;
   return typeof value === 'string' ? value : (value[0] ?? null);

@@ -2,8 +2,6 @@
  * One HTTP request that carries one JSON-RPC request, from its first byte to the end of its response: a JSON body or an
  * event stream. The handler object that the HTTP library calls; nothing is allocated per chunk. Bounded in bytes.
  */
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
 import { isJsonObject } from '../../domain/json.ts';
 import { isRpcError, type RpcError } from '../../domain/rpc.ts';
 import type { ChannelHandler } from './channel.ts';
@@ -12,6 +10,7 @@ import type { Exchange, Work } from './exchange.ts';
 import { type Fault, fault, fromHttpError } from './fault.ts';
 import { parseJson } from './frame.ts';
 import { headerOf, mediaType, retryAfterMs } from './http-client.ts';
+import type { HttpController, HttpHandler, ResponseHeaders } from './http-handler.ts';
 
 /** What a POST needs of the channel it belongs to. */
 export interface PostHost {
@@ -36,12 +35,12 @@ const ABORTED = new Error('no longer wanted');
 
 type Mode = 'json' | 'events' | 'error' | 'none';
 
-export class PostExchange implements Dispatcher.DispatchHandler, Work {
+export class PostExchange implements HttpHandler, Work {
   readonly #host: PostHost;
   readonly exchange: Exchange;
   /** The exchange's id at this attempt: a later attempt has another. */
   readonly #id: number;
-  #controller: Dispatcher.DispatchController | null = null;
+  #controller: HttpController | null = null;
   #isStarted = false;
   #isOver = false;
   #status = 0;
@@ -81,7 +80,11 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
     if (isOpen) this.#host.handler.faulted(this.exchange, no);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestWaiting(controller: HttpController): void {
+    this.#controller = controller;
+  }
+
+  onRequestStart(controller: HttpController): void {
     this.#controller = controller;
     if (this.#isOver) {
       controller.abort(ABORTED);
@@ -91,7 +94,7 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
     this.exchange.isSent = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(_controller: HttpController, status: number, headers: ResponseHeaders): void {
     if (status < 200 || this.#isOver) return;
     this.#status = status;
     this.#contentType = mediaType(headerOf(headers, 'content-type'));
@@ -123,7 +126,7 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
     }
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: HttpController, chunk: Buffer): void {
     if (this.#isOver) return;
     if (this.#events !== null) {
       const wasOpen = this.#isOpen;
@@ -140,7 +143,8 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
       if (this.#first === null) {
         this.#first = chunk;
         if (this.#expected !== this.#bytes) this.#host.drips(this);
-      } else {
+      } else if (this.#more === null && isNext(this.#first, chunk)) this.#first = joined(this.#first, chunk);
+      else {
         this.#more ??= [this.#first];
         this.#more.push(chunk);
       }
@@ -167,7 +171,7 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
     else handler.faulted(this.exchange, fault('bad-answer', 'its answer is empty', { detail: `HTTP ${this.#status}` }));
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onResponseError(_controller: HttpController | null, error: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#host.ended(this);
@@ -198,6 +202,15 @@ export class PostExchange implements Dispatcher.DispatchHandler, Work {
     }
     this.#host.handler.refused(this.exchange, { status: this.#status, error, retryAfterMs: this.#retryAfterMs });
   }
+}
+
+/** The lean client reads a body into one piece of memory: what lies side by side needs no joining. */
+function isNext(before: Buffer, chunk: Buffer): boolean {
+  return chunk.buffer === before.buffer && chunk.byteOffset === before.byteOffset + before.length;
+}
+
+function joined(before: Buffer, chunk: Buffer): Buffer {
+  return Buffer.from(before.buffer, before.byteOffset, before.length + chunk.length);
 }
 
 function tooLarge(): Fault {

@@ -2,12 +2,12 @@
  * HTTP+SSE (MCP 2024-11-05) as a channel: one GET stream brings every frame; requests are POSTed to the address that its
  * first event names. That address must be of the same origin: a server may not point our headers elsewhere.
  */
-import type { Dispatcher } from 'undici';
 import type { Channel, ChannelHandler } from './channel.ts';
 import { openEventRequest } from './event-request.ts';
 import type { Exchange, Work } from './exchange.ts';
 import { type Fault, FaultError, fault, fromHttpError } from './fault.ts';
 import { headerOf, retryAfterMs } from './http-client.ts';
+import type { HttpController, HttpHandler, ResponseHeaders } from './http-handler.ts';
 import { refusalFault } from './refusal.ts';
 import type { HttpChannelOptions } from './streamable-http-channel.ts';
 
@@ -19,13 +19,7 @@ export function openSseChannel(
 ): { channel: Promise<Channel>; abort(): void } {
   const { http, limits, clock } = options;
   const base = new URL(http.path, http.origin);
-  const headers = [
-    'content-type',
-    'application/json',
-    'accept',
-    'application/json, text/event-stream',
-    ...http.headers,
-  ];
+  let headers = ['content-type', 'application/json', 'accept', 'application/json, text/event-stream', ...http.headers];
   let path: string | null = null;
   let isClosed = false;
 
@@ -72,10 +66,10 @@ export function openSseChannel(
   );
 
   /** One POST; its own response says only whether the server took the message. */
-  class Post implements Dispatcher.DispatchHandler, Work {
+  class Post implements HttpHandler, Work {
     readonly #exchange: Exchange | null;
     readonly #done: ((isTaken: boolean) => void) | undefined;
-    #controller: Dispatcher.DispatchController | null = null;
+    #controller: HttpController | null = null;
     #isOver = false;
     #status = 0;
     #retryAfterMs: number | null = null;
@@ -91,17 +85,17 @@ export function openSseChannel(
       this.#controller?.abort(new Error('no longer wanted'));
     }
 
-    onRequestStart(controller: Dispatcher.DispatchController): void {
+    onRequestWaiting(controller: HttpController): void {
+      this.#controller = controller;
+    }
+
+    onRequestStart(controller: HttpController): void {
       this.#controller = controller;
       if (this.#isOver) controller.abort(new Error('no longer wanted'));
       else if (this.#exchange !== null) this.#exchange.isSent = true;
     }
 
-    onResponseStart(
-      _controller: Dispatcher.DispatchController,
-      status: number,
-      received: Record<string, string | string[] | undefined>,
-    ): void {
+    onResponseStart(_controller: HttpController, status: number, received: ResponseHeaders): void {
       if (status < 200) return;
       this.#status = status;
       this.#retryAfterMs = retryAfterMs(headerOf(received, 'retry-after'), clock.wallMs(), limits.maxRetryAfterMs);
@@ -120,7 +114,7 @@ export function openSseChannel(
       channel.handler.refused(exchange, { status: this.#status, error: null, retryAfterMs: this.#retryAfterMs });
     }
 
-    onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    onResponseError(_controller: HttpController | null, error: Error): void {
       if (this.#isOver) return;
       this.#isOver = true;
       this.#done?.(false);
@@ -142,14 +136,14 @@ export function openSseChannel(
       }
       const post = new Post(exchange);
       exchange.work = post;
-      http.send({ method: 'POST', path, headers, body: frame }, 'call', post);
+      http.call({ method: 'POST', path, headers, body: frame }, post);
     },
     post(text, done) {
       if (isClosed || path === null) done?.(false);
       else http.send({ method: 'POST', path, headers, body: text }, 'aside', new Post(null, done));
     },
     established(revision) {
-      headers.push('mcp-protocol-version', revision);
+      headers = [...headers, 'mcp-protocol-version', revision];
     },
     listen() {},
     close() {

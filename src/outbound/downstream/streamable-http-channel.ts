@@ -193,9 +193,10 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
     request(exchange, frame, extra) {
       const post = new PostExchange(host, exchange);
       exchange.work = post;
-      const headers = extra === null ? postHeaders : [...postHeaders, ...extra];
-      const lane = exchange.isStream ? 'stream' : 'call';
-      http.send({ method: 'POST', path: http.path, headers, body: frame, ...timesOf(exchange) }, lane, post);
+      const path = http.path;
+      const sent = { method: 'POST', path, headers: postHeaders, extra, body: frame, ...timesOf(exchange) } as const;
+      if (exchange.isStream) http.send(sent, 'stream', post);
+      else http.call(sent, post);
     },
     post(text, done) {
       if (asides >= MAX_ASIDES) {

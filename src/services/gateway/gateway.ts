@@ -60,7 +60,9 @@ export interface GatewayDeps {
   clock: Clock;
   /** Calls under way at once, over all surfaces. */
   maxInFlight: number;
+  /** Waits for servers that are still starting. */
   settled: () => Promise<void>;
+  settledOne: (server: ServerKey) => Promise<void>;
   debug: boolean;
 }
 
@@ -188,6 +190,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return sendTool(who, call, line, record, find, name, params, null);
   }
 
+  function look<F extends Found>(find: () => F | null): F | Promise<F | null> {
+    const found = find();
+    return found?.listed === true ? found : lookAgain(found, find);
+  }
+
+  /** What is not listed may be a starting server's: that one is waited for where the name tells it, else all are. */
+  async function lookAgain<F extends Found>(found: F | null, find: () => F | null): Promise<F | null> {
+    await (found === null ? deps.settled() : deps.settledOne(found.target.server));
+    return find();
+  }
+
   /** Denied before unknown: what may not be called is refused alike whether it exists or not. */
   async function sendTool(
     who: Identity,
@@ -204,8 +217,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (refusal !== null) return refusal;
     if (found === null || !found.listed) {
       // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
-      await deps.settled();
-      found = find();
+      found = await lookAgain(found, find);
       if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
     }
     const { target } = found;
@@ -223,11 +235,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
 
   async function getPrompt(who: Identity, call: Call, line: Line, record: CallRecord, name: string): Promise<Handled> {
-    let found = findPrompt(catalog.current(), call.door, name);
-    if (found === null || !found.listed) {
-      await deps.settled();
-      found = findPrompt(catalog.current(), call.door, name);
-    }
+    const found = await look(() => findPrompt(catalog.current(), call.door, name));
     if (found === null) return failure('PROMPT_NOT_FOUND');
     return sendTo(who, call, line, record, found.target, { ...call.params, name: found.target.name }, null);
   }
@@ -239,8 +247,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     record: CallRecord,
     uri: string,
   ): Promise<Handled> {
-    await deps.settled();
-    const found = findResource(catalog.current(), call.door, uri);
+    const found = await look(() => findResource(catalog.current(), call.door, uri));
     if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
     const reply = await sendTo(who, call, line, record, found.target, { ...call.params, uri: found.target.name }, null);
     // The two eras spell "no such resource" differently; the code is theirs, the URI is the client's.
@@ -256,8 +263,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   async function complete(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> {
     const { ref } = call.params;
     if (!isJsonObject(ref)) return missing('ref');
-    await deps.settled();
-    const found = findReference(catalog.current(), call.door, ref);
+    const found = await look(() => findReference(catalog.current(), call.door, ref));
     if (found === null) return failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
     return sendTo(who, call, line, record, found.target, { ...call.params, ref: found.ownRef }, null);
   }
@@ -269,8 +275,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (call.method === 'resources/unsubscribe') {
       await subscriptions.remove(line.subscriber, uri);
     } else {
-      await deps.settled();
-      const found = findResource(catalog.current(), call.door, uri);
+      const found = await look(() => findResource(catalog.current(), call.door, uri));
       if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
       const refusal = note(record, who, 'subscribe', found.target);
       if (refusal !== null) return refusal;

@@ -49,6 +49,7 @@ async function replyOf(options: Options, use: (reply: HttpReply) => void, init: 
         streams: null,
         keepAlive,
         nowMs: clock.monotonicMs(),
+        canReturn: true,
         batch: null,
         ...options,
       }),
@@ -171,9 +172,9 @@ describe('a reply to a batch', () => {
 });
 
 describe('a client that goes', () => {
-  const dropped = (era: 'legacy' | 'modern') =>
+  const dropped = (era: 'legacy' | 'modern', canReturn = era === 'legacy') =>
     new Promise<{ closed: number; reply: HttpReply }>(resolve => {
-      let closed = 0;
+      const state = { closed: 0, reply: null as unknown as HttpReply };
       handle = (_req, res) => {
         const reply = new HttpReply(res, {
           era,
@@ -181,10 +182,12 @@ describe('a client that goes', () => {
           streams: null,
           keepAlive,
           nowMs: clock.monotonicMs(),
+          canReturn,
           batch: null,
         });
-        reply.onClosed = () => closed++;
-        res.once('close', () => setImmediate(() => resolve({ closed, reply })));
+        reply.onGone = () => state.closed++;
+        state.reply = reply;
+        res.once('close', () => setImmediate(() => resolve(state)));
         gone.abort();
       };
       const gone = new AbortController();
@@ -203,6 +206,31 @@ describe('a client that goes', () => {
     clock.advance(20_000);
     reply.answer(resultFrame(1, {}), OK);
     expect(keepAlive.size()).toBe(0);
+  });
+
+  test('is not waited for without end in the legacy era', async () => {
+    const state = await dropped('legacy');
+    clock.advance(100_000);
+    expect(state.closed).toBe(0);
+    clock.advance(60_000);
+    expect([state.closed, keepAlive.size()]).toEqual([1, 0]);
+  });
+
+  test('and has no session to come back with is not waited for at all', async () => {
+    const state = await dropped('legacy', false);
+    clock.advance(11_000);
+    expect([state.closed, keepAlive.size()]).toEqual([1, 0]);
+  });
+});
+
+describe('a large event', () => {
+  test('reaches a reader that keeps up, whatever its size', async () => {
+    const large = 'x'.repeat(6 * 1024 * 1024);
+    const { text } = await replyOf({}, reply => {
+      reply.startStream();
+      reply.answer(resultFrame(1, { large }), OK);
+    });
+    expect(text).toContain(large);
   });
 });
 
