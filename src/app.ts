@@ -3,9 +3,10 @@
  * what calls us and what we call; it picks implementations and hands each its slice, and decides nothing else.
  */
 import { randomBytes } from 'node:crypto';
+import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
-import { LOCAL_CALLER } from './domain/identity.ts';
+import { changedStaticKeys } from './config/static-keys.ts';
 import type { JsonObject } from './domain/json.ts';
 import type { ServerStatus } from './domain/server.ts';
 import { createHttpServer } from './inbound/http/server.ts';
@@ -33,7 +34,7 @@ import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { createReload } from './services/gateway/reload.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
-import { createIdentify } from './services/identity/identify.ts';
+import { createIdentify, localCaller } from './services/identity/identify.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 
 export interface ServerProgress {
@@ -69,8 +70,8 @@ export interface AppOptions {
 const RELOAD_DEBOUNCE_MS = 300;
 
 export function createApp(options: AppOptions): App {
-  const { serve, version, env } = options;
-  let { config } = options;
+  const { serve, version, env, config: started } = options;
+  let config = started;
   const clock = createSystemClock();
   const log = createLog({ level: config.log.level, format: config.log.format });
   for (const warning of options.warnings) log.warn('configuration', { warning });
@@ -105,7 +106,7 @@ export function createApp(options: AppOptions): App {
   const parked = createParkedCalls(clock, config.parkedTtlMs);
 
   const watch = createFileWatch({
-    paths: [config.files.config, config.files.servers].filter(path => path !== null),
+    paths: started.files.watched,
     debounceMs: RELOAD_DEBOUNCE_MS,
     log,
     onChange: () => void reload.now(),
@@ -113,7 +114,12 @@ export function createApp(options: AppOptions): App {
   const reload = createReload<Config>({
     load: async () => {
       const loaded = await options.loadAgain();
-      return loaded.ok ? loaded : { ok: false, problems: loaded.problems.map(formatProblem) };
+      if (!loaded.ok) return { ok: false, problems: loaded.problems.map(formatProblem) };
+      // The address stays bound whatever the new files say of it: without a key it would stand open.
+      if (loaded.config.apiKey === null && serve.http && !isLoopbackHost(started.listen.host))
+        return { ok: false, problems: [`apiKey: ${started.listen.host} is listened on until a restart and needs one`] };
+      const restart = changedStaticKeys(started, loaded.config).map(key => `${key} changes with a restart`);
+      return { ...loaded, warnings: [...loaded.warnings, ...restart] };
     },
     apply(next) {
       // One step, no await: no request sees half of it.
@@ -164,7 +170,7 @@ export function createApp(options: AppOptions): App {
     },
   });
   const keepAlive = createKeepAlive(clock);
-  const identify = createIdentify(config.apiKey);
+  const identify = createIdentify(() => config.apiKey, started.defaultAgent);
   const mcpDeps: McpDeps = {
     gateway,
     catalog,
@@ -294,7 +300,10 @@ export function createApp(options: AppOptions): App {
       refresh.follow(config.servers);
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
-        stdio = serveStdio(mcpDeps, LOCAL_CALLER, { input: process.stdin, output: process.stdout });
+        stdio = serveStdio(mcpDeps, localCaller(started.defaultAgent), {
+          input: process.stdin,
+          output: process.stdout,
+        });
         doors.adopt(stdio.session);
         void stdio.finished.then(finish);
       }

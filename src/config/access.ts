@@ -25,26 +25,33 @@ export function findKeyWeakness(key: string): string | null {
   return null;
 }
 
-/** True for a rules document under which everybody may do everything: then nothing is lost by not enforcing it. */
+/**
+ * True only for a rules document that allows everything to every agent it names and lets in whoever names none: then
+ * nothing is lost by not enforcing it. What is missing restricts (no agents: nobody may do anything; unnamed agents are
+ * denied unless the file says otherwise), and so does whatever we do not know.
+ */
 export function restrictsNothing(rules: unknown): boolean {
-  if (typeof rules !== 'object' || rules === null) return false;
-  const { agents = {} } = toFields(rules);
-  return Object.values(toFields(agents)).every(agent => {
-    const { allow, deny, ...rest } = toFields(agent);
-    const { servers, tools = { '*': ['*'] } } = toFields(allow);
-    const everyTool = Object.values(toFields(tools)).every(
-      patterns => Array.isArray(patterns) && patterns.includes('*'),
-    );
-    return (
-      deny === undefined &&
-      Array.isArray(servers) &&
-      servers.includes('*') &&
-      everyTool &&
-      Object.keys(rest).length === 0
-    );
-  });
+  const { agents, defaults, ...rest } = toFields(rules);
+  const named = Object.values(toFields(agents));
+  const { deny_on_missing_agent: deniesUnnamed, ...otherDefaults } = toFields(defaults);
+  return named.length > 0 && named.every(allowsEverything) && deniesUnnamed === false && isEmpty(otherDefaults, rest);
+}
+
+function allowsEverything(agent: unknown): boolean {
+  const { allow, ...others } = toFields(agent);
+  const { servers, tools = {}, ...more } = toFields(allow);
+  const holdsAll = (patterns: unknown) => Array.isArray(patterns) && patterns.includes('*');
+  return holdsAll(servers) && isMap(tools) && Object.values(tools).every(holdsAll) && isEmpty(others, more);
+}
+
+function isEmpty(...maps: { [name: string]: unknown }[]): boolean {
+  return maps.every(map => Object.keys(map).length === 0);
+}
+
+function isMap(value: unknown): value is { [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function toFields(value: unknown): { [name: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isMap(value) ? value : {};
 }

@@ -59,6 +59,9 @@ export interface Config {
   metrics: boolean;
   debug: boolean;
   defaultAgent: string | null;
-  /** Files this was read from, absolute; null where none was found. Watched for reload. */
-  files: { config: string | null; servers: string | null };
+  /**
+   * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
+   * there is a file yet or not.
+   */
+  files: { config: string | null; servers: string | null; watched: readonly string[] };
 }

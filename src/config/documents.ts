@@ -75,13 +75,13 @@ function parseYaml(text: string): Parsed {
   // Pretty errors quote the file, which may hold secrets.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, uniqueKeys: true });
   if (document.errors.length > 0) {
-    return {
-      ok: false,
-      messages: document.errors.map(error => {
-        const { line, col } = lines.linePos(error.pos[0]);
-        return `line ${line}, column ${col}: ${error.message}`;
-      }),
-    };
+    // One slip makes the parser stumble several times over the same line; the first time says what it is.
+    const byLine = new Map<number, string>();
+    for (const error of document.errors) {
+      const { line, col } = lines.linePos(error.pos[0]);
+      if (!byLine.has(line)) byLine.set(line, `line ${line}, column ${col}: ${error.message}`);
+    }
+    return { ok: false, messages: [...byLine.values()] };
   }
   try {
     return { ok: true, value: document.toJS({ maxAliasCount: 100 }) };

@@ -34,18 +34,23 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     const value = env[name]?.trim();
     return value === undefined || value === '' ? undefined : value;
   };
-  const oneOf = <T extends string>(name: (typeof VARIABLES)[number], words: readonly T[], aliases: Aliases<T> = {}) => {
+  const oneOf = <T extends string>(
+    name: (typeof VARIABLES)[number],
+    words: readonly T[],
+    aliases: Aliases<T> = {},
+    told: readonly string[] = words,
+  ) => {
     const value = text(name)?.toLowerCase();
     if (value === undefined) return undefined;
     const found = words.find(word => word === value) ?? aliases[value];
     if (found === undefined) {
-      const message = `must be one of ${words.join(', ')}`;
-      problems.push({ file: 'environment', path: name, message, hint: didYouMean(value, words) });
+      const message = `must be one of ${told.join(', ')}`;
+      problems.push({ file: 'environment', path: name, message, hint: didYouMean(value, told) });
     }
     return found;
   };
 
-  const debug = oneOf('GATEWAY_DEBUG', ['true', 'false'], DEBUG_WORDS);
+  const debug = oneOf('GATEWAY_DEBUG', ['true', 'false'], DEBUG_WORDS, DEBUG_TOLD);
   const values: Environment = {
     transport: oneOf('GATEWAY_TRANSPORT', ['stdio', 'http', 'both']),
     host: text('GATEWAY_HTTP_HOST'),
@@ -80,6 +85,7 @@ const DEBUG_WORDS: Aliases<'true' | 'false'> = {
   ...{ '1': 'true', yes: 'true', on: 'true' },
   ...{ '0': 'false', no: 'false', off: 'false' },
 };
+const DEBUG_TOLD = ['true', '1', 'yes', 'false', '0', 'no'] as const;
 
 /** Names that look like ours and are not; `used` are those that a configuration file refers to. */
 export function findUnknownVariables(

@@ -55,6 +55,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
 
   const configPlace = locateConfig({ ...input, ...overrides });
   const serversPlace = locateServers({ ...input, ...overrides });
+  const rulesPlace = locateRules(input);
   if (configPlace.chosen === null && serversPlace.chosen === null)
     problems.push(nothingFound(configPlace, serversPlace));
 
@@ -102,7 +103,11 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     metrics: written.metrics ?? true,
     debug: overrides.debug ?? env.debug ?? written.debug ?? false,
     defaultAgent: env.defaultAgent ?? written.defaultAgent ?? null,
-    files: { config: configPlace.chosen, servers: serversPlace.chosen },
+    files: {
+      config: configPlace.chosen,
+      servers: serversPlace.chosen,
+      watched: [configPlace, serversPlace, rulesPlace].flatMap(({ places }) => places.map(({ path }) => path)),
+    },
   };
   if (config.debug && env.logLevel === undefined && written.log?.level === undefined) config.log.level = 'debug';
 
@@ -113,7 +118,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     const message = 'may hold letters, digits, dots, underscores and hyphens only';
     problems.push({ ...where('GATEWAY_DEFAULT_AGENT', 'defaultAgent'), message, hint: null });
   }
-  checkLater(input, problems, warnings);
+  checkLater(input, rulesPlace, problems, warnings);
   warnings.push(...findUnknownVariables(input.env, reading.names));
   if (problems.length > 0) return { ok: false, problems };
   if (config.servers.length === 0) warnings.push('no servers are configured: there is nothing to offer yet');
@@ -197,8 +202,7 @@ function checkKey(config: Config, file: ReadConfigFile, where: Where, problems: 
 }
 
 /** What arrives with a later version. To ignore rules would be to open what they close, so that is a mistake. */
-function checkLater(input: LoadInput, problems: Problem[], warnings: string[]): void {
-  const rules = locateRules(input);
+function checkLater(input: LoadInput, rules: Located, problems: Problem[], warnings: string[]): void {
   if (rules.named) {
     problems.push({
       file: 'environment',
@@ -206,7 +210,9 @@ function checkLater(input: LoadInput, problems: Problem[], warnings: string[]): 
       message: 'rules are not supported by this version, and to ignore them would open what they close',
       hint: 'unset it',
     });
-  } else if (rules.chosen !== null && !restrictsNothing(readJson(rules.chosen))) {
+  } else if (rules.chosen !== null && restrictsNothing(readJson(rules.chosen))) {
+    warnings.push(`${rules.chosen} is ignored: this version supports no rules, and these restrict nothing`);
+  } else if (rules.chosen !== null) {
     problems.push({
       file: rules.chosen,
       path: '',

@@ -1,7 +1,7 @@
 /**
  * The one table of the gateway's own errors: what a client reads, and how each surface spells it.
- * `say` never holds paths, hosts or causes; those go to the log as `detail`. Numbers: contract 1.10 in the legacy
- * era, mirrored outside the range MCP 2026-07-28 closed to new codes in the modern era (ruling 6).
+ * `say` never holds paths, hosts or causes; those go to the log as `detail`. Numbers: -32000 and
+ * down in the legacy era, mirrored outside the range that MCP 2026-07-28 closed to new codes in the modern era.
  */
 
 import type { Era } from './era.ts';
@@ -30,10 +30,10 @@ export const ERRORS = {
   TOOL_NOT_FOUND: fact(404, -32002, -31002, false, 'No such tool.'),
   INVALID_AGENT_ID: fact(400, -32003, -31003, false, 'The agent id is not valid here.'),
   TIMEOUT: fact(504, -32004, -31004, true, 'The operation timed out.'),
+  /** These two are said once policies choose a default agent. */
   FALLBACK_AGENT_NOT_IN_RULES: fact(500, -32003, -31003, false, 'The configured default agent is not in the rules.'),
   NO_FALLBACK_CONFIGURED: fact(400, -32003, -31003, false, 'No agent id was given and no default agent is configured.'),
   OVERLOADED: fact(503, -32005, -31005, true, 'Too many requests are waiting; try again shortly.'),
-  RATE_LIMITED: fact(429, -32006, -31006, true, 'Too many requests; try again later.'),
   /** The call was sent and its answer lost: it may have had its effect, so it is never repeated here. */
   OUTCOME_UNKNOWN: fact(
     502,
@@ -46,6 +46,18 @@ export const ERRORS = {
   CANCELLED: fact(499, -32009, -31009, false, 'The request was cancelled.'),
   SHUTTING_DOWN: fact(503, -32010, -31010, true, 'The gateway is shutting down.'),
   TOO_LARGE: fact(413, RPC.invalidRequest, RPC.invalidRequest, false, 'The message is too large.'),
+  UNAUTHENTICATED: fact(401, RPC.invalidRequest, RPC.invalidRequest, false, 'Authentication required.'),
+  /** The numbers of these four in the legacy era are the official SDKs' own, which clients read. */
+  SESSION_REQUIRED: fact(
+    400,
+    -32000,
+    RPC.invalidRequest,
+    false,
+    'Bad Request: a valid Mcp-Session-Id header is required.',
+  ),
+  SESSION_UNKNOWN: fact(404, -32001, RPC.invalidRequest, false, 'Session not found; initialize again.'),
+  METHOD_NOT_ALLOWED: fact(405, -32000, RPC.invalidRequest, false, 'Method not allowed.'),
+  NOT_ACCEPTABLE: fact(406, -32000, RPC.invalidRequest, false, 'Not acceptable.'),
   UNSUPPORTED_MEDIA: fact(
     415,
     RPC.invalidRequest,

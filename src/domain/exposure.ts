@@ -1,4 +1,4 @@
-/** What `tools/list` shows (ruling 7). Whatever is shown, every permitted public name stays callable. */
+/** What `tools/list` shows. Whatever is shown, every permitted public name stays callable. */
 export const EXPOSURES = ['direct', 'agent', 'discovery', 'auto'] as const;
 export type Exposure = (typeof EXPOSURES)[number];
 

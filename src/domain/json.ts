@@ -14,6 +14,25 @@ export function objectOrEmpty(value: unknown): JsonObject {
   return isJsonObject(value) ? value : {};
 }
 
+/**
+ * A copy with every text in it changed, names of members too; below `maxDepth` there is null, so that nothing gets by
+ * unchanged. `change` is told the member that holds a text directly, or null.
+ */
+export function changeTexts(
+  value: Json,
+  maxDepth: number,
+  change: (text: string, member: string | null) => string,
+  member: string | null = null,
+): Json {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return value;
+  if (maxDepth < 0) return null;
+  if (typeof value === 'string') return change(value, member);
+  if (Array.isArray(value)) return value.map(item => changeTexts(item, maxDepth - 1, change));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [change(key, null), changeTexts(item, maxDepth - 1, change, key)]),
+  );
+}
+
 export function stringOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }

@@ -1,5 +1,5 @@
 /**
- * Public names (ruling 8): `<server>__<tool>` over `[A-Za-z0-9_-]`, at most 60 characters.
+ * Public names: `<server>__<tool>` over `[A-Za-z0-9_-]`, at most 60 characters.
  * A name is a function of its server key and own name alone, so it never moves when neighbours come and go;
  * whatever cannot be written plainly carries a tail of its hash. 60: the tightest client drops longer names.
  */

@@ -37,7 +37,7 @@ export type Decision = { kind: 'allow'; permit: Permit } | Denial;
 
 /**
  * The compiled policy in force. `open`: no rules exist and the door is on loopback or behind one key,
- * so an identified caller may do everything (ruling 9).
+ * so an identified caller may do everything.
  */
 export interface PolicySet {
   version: number;

@@ -108,7 +108,7 @@ const INNER_HOST =
 const UNPRINTABLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * Returns what a client may read of a text that somebody else wrote (contract G60): no secret, absolute path, stack
+ * Returns what a client may read of a text that somebody else wrote: no secret, absolute path, stack
  * line, address, internal host or URL with one; public URLs keep host and path. At most 2,000 characters.
  */
 export function sanitiseForClient(text: string): string {

@@ -26,7 +26,7 @@ export interface HttpAddress {
   transport: 'auto' | 'streamable-http' | 'sse';
 }
 
-/** Who shares one connection (and one child process): ruling 21. */
+/** Who shares one connection (and one child process). */
 export type Sharing = 'per-principal' | 'per-session' | 'shared';
 
 export interface ServerSpec {

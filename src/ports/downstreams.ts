@@ -13,7 +13,7 @@ import type { ServerKey, ServerSpec, ServerStatus } from '../domain/server.ts';
 export interface Route {
   readonly permit: Permit;
   readonly server: ServerKey;
-  /** Which connection set: see ruling 21. 'main' is the gateway's own, on which lists are read too. */
+  /** Which connection set (`sharing`). 'main' is the gateway's own, on which lists are read too. */
   readonly partition: string;
 }
 

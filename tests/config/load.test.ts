@@ -12,6 +12,9 @@ beforeEach(() => {
 afterEach(() => desk.remove());
 
 const KEY = 'kq7Zt1vXw9Lr4Ns8Pd2Hf6Jb3Mc5Ty0GuEoIa';
+const ALL = { a: { allow: { servers: ['*'] } } };
+const OPEN = { deny_on_missing_agent: false };
+const INIT_RULES = { agents: { default: { allow: { servers: ['*'], tools: { '*': ['*'] } } } }, defaults: OPEN };
 const ONE = 'servers: {a: {command: x}}\n';
 const yaml = (text: string) => desk.write('cwd/gateway.config.yaml', text);
 const lines = async (env?: Record<string, string>) => (await desk.problems(env)).map(formatProblem);
@@ -36,7 +39,17 @@ describe('loading', () => {
       metrics: true,
       debug: false,
       defaultAgent: null,
-      files: { config: `${desk.cwd}/gateway.config.yaml`, servers: null },
+      files: {
+        config: `${desk.cwd}/gateway.config.yaml`,
+        servers: null,
+        watched: [
+          `${desk.cwd}/gateway.config.yaml`,
+          ...[desk.cwd, `${desk.home}/.config/agent-mcp-gateway`, `${desk.cwd}/config`].map(at => `${at}/.mcp.json`),
+          ...[desk.cwd, `${desk.home}/.config/agent-mcp-gateway`, `${desk.cwd}/config`].map(
+            at => `${at}/.mcp-gateway-rules.json`,
+          ),
+        ],
+      },
     });
   });
 
@@ -99,7 +112,7 @@ describe('loading', () => {
     { env: { GATEWAY_CORS_ORIGINS: '*' }, says: ['GATEWAY_CORS_ORIGINS', 'not an origin'] },
     { env: { GATEWAY_CORS_ORIGINS: 'https://a.example/path' }, says: ['GATEWAY_CORS_ORIGINS', 'not an origin'] },
     { env: { GATEWAY_INIT_STRATEGY: 'soon' }, says: ['GATEWAY_INIT_STRATEGY', 'eager, lazy'] },
-    { env: { GATEWAY_DEBUG: 'maybe' }, says: ['GATEWAY_DEBUG', 'true, false'] },
+    { env: { GATEWAY_DEBUG: 'maybe' }, says: ['GATEWAY_DEBUG', 'true, 1, yes, false, 0, no'] },
     { env: { GATEWAY_DEFAULT_AGENT: 'a b' }, says: ['GATEWAY_DEFAULT_AGENT'] },
     { env: { GATEWAY_EXPOSURE: 'agents' }, says: ['GATEWAY_EXPOSURE', 'did you mean agent?'] },
     { env: { GATEWAY_TOOL_PREFIX: 'yes' }, says: ['GATEWAY_TOOL_PREFIX', 'server, none'] },
@@ -172,6 +185,7 @@ describe('gateway.config.yaml', () => {
     },
     { text: 'servers: {mcp: {command: x}}', says: ['servers.mcp', 'path of the gateway'], because: 'reserved' },
     { text: 'a: [1', says: ['line 1'], because: 'YAML is YAML' },
+    { text: '- a\nb: c', says: ['line 2, column 1'], because: 'one slip is one mistake, however often it is met' },
     { text: 'listen: {}\nlisten: {}', says: ['line 2', 'unique'], because: 'a key stands once' },
     { text: '- a', says: ['must be'], because: 'the file is a section' },
   ])('refuses $text ($because)', async ({ text, says }) => {
@@ -303,20 +317,47 @@ describe('which files are read', () => {
   });
 
   test.each([
-    { rules: { agents: { a: { deny: { servers: ['x'] } } } }, ok: false, because: 'it denies something' },
-    { rules: { agents: { a: { allow: { servers: ['x'] } } } }, ok: false, because: 'it allows only something' },
     {
-      rules: { agents: { a: { allow: { servers: ['*'], tools: { x: ['get_*'] } } } } },
+      rules: { agents: { a: { deny: { servers: ['x'] } } }, defaults: OPEN },
+      ok: false,
+      because: 'it denies something',
+    },
+    {
+      rules: { agents: { a: { allow: { servers: ['x'] } } }, defaults: OPEN },
+      ok: false,
+      because: 'it allows only something',
+    },
+    {
+      rules: { agents: { a: { allow: { servers: ['*'], tools: { x: ['get_*'] } } } }, defaults: OPEN },
       ok: false,
       because: 'of tools',
     },
-    { rules: { agents: { a: { allow: { servers: ['*'] } } } }, ok: true, because: 'it allows everything' },
-    { rules: {}, ok: true, because: 'it says nothing' },
+    { rules: { agents: ALL, defaults: OPEN }, ok: true, because: 'it allows everything' },
+    { rules: INIT_RULES, ok: true, because: 'it is what --init writes' },
+    { rules: { agents: { ...ALL, b: {} }, defaults: OPEN }, ok: false, because: 'one agent may do nothing' },
+    { rules: { agents: ALL }, ok: false, because: 'unnamed agents are denied unless it says otherwise' },
+    { rules: { agents: ALL, defaults: {} }, ok: false, because: 'the same, with a section for it' },
+    {
+      rules: { agents: ALL, defaults: { deny_on_missing_agent: true } },
+      ok: false,
+      because: 'it denies unnamed agents',
+    },
+    { rules: { agents: {}, defaults: OPEN }, ok: false, because: 'no agent may do anything' },
+    { rules: { defaults: OPEN }, ok: false, because: 'no agent is named' },
+    { rules: {}, ok: false, because: 'nobody may do anything' },
+    { rules: [], ok: false, because: 'it is no rules file' },
+    { rules: { agents: ALL, defaults: OPEN, more: 1 }, ok: false, because: 'an unknown key may restrict' },
+    {
+      rules: { agents: { a: { allow: { servers: ['*'], tools: ['get_*'] } } }, defaults: OPEN },
+      ok: false,
+      because: 'its tools have the wrong form',
+    },
     { rules: '{', ok: false, because: 'nobody can tell what it was to say' },
   ])('starts beside a rules file only when ignoring it opens nothing: $because', async ({ rules, ok }) => {
     yaml(ONE);
     desk.write('cwd/.mcp-gateway-rules.json', rules);
     expect((await desk.load()).ok).toBe(ok);
+    if (ok) expect(await warnings()).toEqual([expect.stringMatching(/mcp-gateway-rules\.json is ignored/)]);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * The official MCP conformance suites through the gateway: every suite, over both downstream transports, with a
- * legacy-only and a modern-only server behind it. Prints a table and ends with 1 when anything fails.
+ * legacy-only and a modern-only server behind it. Prints a table and ends with 1 when anything fails, with 3 when nothing
+ * did but a suite could not be installed (no network).
  *
  *   node tests/conformance/run.ts [--column http|stdio|all] [--suite 0.1.16|2025-11-25|2026-07-28|all]
  *                                 [--era legacy|modern|dual|all] [--scenario name] [--built]
@@ -11,7 +12,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Column, type Era, type Stage, startFixture, startGateway } from './stage.ts';
-import { type Check, OUT, runSuite, SUITES, type Suite } from './suites.ts';
+import { type Check, OUT, runSuite, SUITES, type Suite, ToolMissing } from './suites.ts';
 
 interface Cell {
   suite: Suite;
@@ -24,6 +25,9 @@ interface Cell {
   /** Why nothing could be run, or null. */
   trouble: string | null;
 }
+
+/** Exit code where the suite could not be installed. */
+const NOT_RUN = 3;
 
 const { values } = parseArgs({
   options: {
@@ -50,11 +54,15 @@ else await runThroughGateway();
 process.stdout.write(`\n${table(cells)}\n${findings(cells)}`);
 await mkdir(OUT, { recursive: true });
 await writeFile(join(OUT, 'summary.json'), JSON.stringify(cells, null, 2));
-const failed = cells.filter(cell => cell.exitCode !== 0);
+const missing = cells.filter(cell => cell.exitCode === NOT_RUN);
+const failed = cells.filter(cell => cell.exitCode !== 0 && cell.exitCode !== NOT_RUN);
+const notRun = missing.length === 0 ? '' : `, ${missing.length} not run`;
 process.stdout.write(
-  failed.length === 0 ? 'conformance: all passed\n' : `conformance: ${failed.length} of ${cells.length} failed\n`,
+  failed.length + missing.length === 0
+    ? 'conformance: all passed\n'
+    : `conformance: ${failed.length} of ${cells.length} failed${notRun}\n`,
 );
-process.exitCode = failed.length === 0 && cells.length > 0 ? 0 : 1;
+process.exitCode = failed.length > 0 || cells.length === 0 ? 1 : missing.length > 0 ? NOT_RUN : 0;
 
 async function runThroughGateway(): Promise<void> {
   for (const column of columns) {
@@ -100,7 +108,8 @@ async function runCells(column: string, era: string, { url }: Stage): Promise<vo
       cells.push({ suite, column, era, ...done, seconds: seconds(), trouble: null });
     } catch (error) {
       const trouble = error instanceof Error ? error.message : String(error);
-      cells.push({ suite, column, era, exitCode: 1, scenarios: 0, checks: [], seconds: seconds(), trouble });
+      const exitCode = error instanceof ToolMissing ? NOT_RUN : 1;
+      cells.push({ suite, column, era, exitCode, scenarios: 0, checks: [], seconds: seconds(), trouble });
     }
   }
 }

@@ -37,6 +37,9 @@ export interface SuiteRun {
 
 const LONGEST_RUN_MS = 10 * 60_000;
 
+/** The tool could not be had: nothing is known of the gateway then. */
+export class ToolMissing extends Error {}
+
 export async function installTool(suite: Suite): Promise<string> {
   const { version } = SUITES[suite];
   const folder = join(ROOT, '.runtime', `conformance-${version}`);
@@ -51,24 +54,30 @@ export async function installTool(suite: Suite): Promise<string> {
   const [command, ...first] = own === undefined ? ['npm'] : [process.execPath, own];
   const exitCode = await run(command, [...first, ...npm], join(folder, 'install.log'));
   if (exitCode !== 0 || !existsSync(entry))
-    throw new Error(`npm could not install ${wanted}: see ${folder}/install.log`);
+    throw new ToolMissing(`npm could not install ${wanted}: see ${folder}/install.log`);
   return entry;
 }
 
 /** Two runs may overlap: each works in a folder of its own, and the last to end leaves its results in `kept`. */
 export async function runSuite(suite: Suite, url: string, kept: string, scenario: string | null): Promise<SuiteRun> {
+  const entry = await installTool(suite);
   const folder = `${kept}.${process.pid}`;
+  await mkdir(folder, { recursive: true });
   try {
-    return await runIn(suite, url, folder, scenario);
+    return await runIn(suite, entry, url, folder, scenario);
   } finally {
     await rm(kept, { recursive: true, force: true });
     await rename(folder, kept);
   }
 }
 
-async function runIn(suite: Suite, url: string, folder: string, scenario: string | null): Promise<SuiteRun> {
-  const entry = await installTool(suite);
-  await mkdir(folder, { recursive: true });
+async function runIn(
+  suite: Suite,
+  entry: string,
+  url: string,
+  folder: string,
+  scenario: string | null,
+): Promise<SuiteRun> {
   const baseline = join(folder, 'expected-failures.yml');
   await writeFile(baseline, 'server: []\n');
   const chosen = scenario === null ? SUITES[suite].arguments : oneScenario(suite, scenario);

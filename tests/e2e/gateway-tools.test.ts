@@ -1,4 +1,5 @@
-/** The gateway's own tools and the exposures that list them, through the public door of a process (contract 1.5). */
+/** The gateway's own tools and the exposures that list them, through the public door of a process. */
+import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted, stdioScripted } from '../support/downstreams/start.ts';
@@ -23,7 +24,7 @@ beforeAll(async () => {
         description: 'Says it again',
       },
       web: { url: `${web.url}?key=${SECRET}`, headers: { 'X-Api-Key': SECRET } },
-      gone: { command: '/no/such/program', description: 'Is never there' },
+      gone: { command: 'program', description: 'Is never there' },
     },
     env: { GATEWAY_EXPOSURE: 'agent' },
   });
@@ -80,13 +81,19 @@ describe('list_servers', () => {
     const reply = await use('list_servers', { include_metadata: true });
     const { result } = resultOf(reply).structuredContent as { result: JsonObject[] };
     expect(result).toEqual([
-      { name: 'echo', description: 'Says it again', transport: 'stdio', command: process.execPath, url: null },
+      {
+        name: 'echo',
+        description: 'Says it again',
+        transport: 'stdio',
+        command: basename(process.execPath),
+        url: null,
+      },
       { name: 'web', description: null, transport: 'http', command: null, url: web.url },
       {
         name: 'gone',
         description: 'Is never there',
         transport: 'stdio',
-        command: '/no/such/program',
+        command: 'program',
         url: null,
       },
     ]);

@@ -1,4 +1,5 @@
 /** Literals frozen: clients read these numbers. A change here is a change of the contract, never a refactoring. */
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ERRORS } from '../../src/domain/error.ts';
 
@@ -19,12 +20,16 @@ test('every error code keeps its HTTP status and its number in each era', () => 
     ['FALLBACK_AGENT_NOT_IN_RULES', 500, -32003, -31003, false],
     ['NO_FALLBACK_CONFIGURED', 400, -32003, -31003, false],
     ['OVERLOADED', 503, -32005, -31005, true],
-    ['RATE_LIMITED', 429, -32006, -31006, true],
     ['OUTCOME_UNKNOWN', 502, -32007, -31007, false],
     ['BAD_ANSWER', 502, -32008, -31008, false],
     ['CANCELLED', 499, -32009, -31009, false],
     ['SHUTTING_DOWN', 503, -32010, -31010, true],
     ['TOO_LARGE', 413, -32600, -32600, false],
+    ['UNAUTHENTICATED', 401, -32600, -32600, false],
+    ['SESSION_REQUIRED', 400, -32000, -32600, false],
+    ['SESSION_UNKNOWN', 404, -32001, -32600, false],
+    ['METHOD_NOT_ALLOWED', 405, -32000, -32600, false],
+    ['NOT_ACCEPTABLE', 406, -32000, -32600, false],
     ['UNSUPPORTED_MEDIA', 415, -32600, -32600, false],
     ['PARSE_ERROR', 400, -32700, -32700, false],
     ['INVALID_REQUEST', 400, -32600, -32600, false],
@@ -40,3 +45,17 @@ test('every error code keeps its HTTP status and its number in each era', () => 
     ['INTERNAL', 500, -32603, -32603, false],
   ]);
 });
+
+/** Said once policies choose a default agent; nobody meets them before. */
+const NOT_YET = new Set(['FALLBACK_AGENT_NOT_IN_RULES', 'NO_FALLBACK_CONFIGURED']);
+
+test.each(Object.entries(ERRORS).filter(([code]) => !NOT_YET.has(code)))(
+  'the README says what to do about %s, with its numbers',
+  (code, { legacy, modern }) => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const row = readme.split('\n').find(line => line.startsWith('|') && line.includes(`\`${code}\``)) ?? '';
+    expect(row).toContain(String(legacy));
+    // The modern number is not told where only legacy clients can meet the code.
+    if (modern !== legacy && modern !== -32600) expect(row).toContain(String(modern));
+  },
+);

@@ -1,4 +1,4 @@
-/** Literals frozen: agents are prompted with these names and parameters (contract 1.5, ruling 7). */
+/** Literals frozen: agents are prompted with these names and parameters. */
 import { expect, test } from 'vitest';
 import { EMPTY_CATALOG } from '../../src/domain/catalog.ts';
 import { objectOrEmpty } from '../../src/domain/json.ts';

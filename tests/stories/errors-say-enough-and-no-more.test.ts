@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
+import { type Json, type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted, stdioScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, isStillThere, startGateway, waitFor } from '../support/gateway-process.ts';
 import { type Client, errorOf, exchange, openClient, resultOf, textOf } from '../support/mcp-client.ts';
@@ -16,6 +16,11 @@ const CANARIES = {
   host: 'db-7.prod.internal',
 };
 const SPILLED = `ENOENT: cannot open ${CANARIES.path} with token=${CANARIES.token} at ${CANARIES.address} (${CANARIES.host})`;
+const SPILLED_DATA: JsonObject = { hint: 1, cause: SPILLED, trace: [{ at: `x ${SPILLED}` }], deep: nest(SPILLED, 60) };
+
+function nest(text: string, depth: number): Json {
+  return depth === 0 ? text : [nest(text, depth - 1)];
+}
 
 /** A server whose tool `deep` answers with so many arrays in one another. */
 const DEEP = `
@@ -39,7 +44,7 @@ const agents = new Map<string, Client>();
 beforeAll(async () => {
   web = await startScripted({
     era: 'legacy',
-    script: [{ on: 'tools/call', name: 'delete_one', do: 'error', code: -32050, message: SPILLED, data: { hint: 1 } }],
+    script: [{ on: 'tools/call', name: 'delete_one', do: 'error', code: -32050, message: SPILLED, data: SPILLED_DATA }],
   });
   gateway = await startGateway({
     servers: {
@@ -78,7 +83,7 @@ describe.each(ERAS)('to a %s client', era => {
     const reply = await execute(era, { server: 'web', tool: 'slow', args: { ms: 5000 }, timeout_ms: 200 });
     expect(errorOf(reply)).toMatchObject({
       code: number(-32004),
-      data: { code: 'TIMEOUT', operation: expect.any(String), timeout_ms: 200 },
+      data: { code: 'TIMEOUT', operation: 'execute_tool', timeout_ms: 200 },
     });
     await waitFor(() => (Number(web.stats().cancelled ?? 0) === before + 1 ? true : null), 'it was cancelled');
   });
@@ -145,7 +150,8 @@ describe.each(ERAS)('to a %s client', era => {
     const reply = await one(clients, era).call('web__delete_one');
     const error = errorOf(reply);
     expect(String(error.message)).toContain('ENOENT');
-    expect(error.data).toEqual({ hint: 1 });
+    expect(error.data).toMatchObject({ hint: 1, cause: expect.stringContaining('ENOENT') });
+    expect(Object.keys(error).sort()).toEqual(['code', 'data', 'message']);
     for (const canary of Object.values(CANARIES)) {
       expect(JSON.stringify(reply.answer)).not.toContain(canary);
     }

@@ -62,6 +62,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
   const house = await createStaircase(servers, { ...options, clock, newsClock });
   newsClock.advance(1_000);
   const keepAlive = createKeepAlive(clock);
+  const apiKey = options.apiKey === undefined ? null : new Secret(options.apiKey);
   const ended: string[] = [];
   const held = new Set<ServerResponse>();
   const sessions = createSessionTable({
@@ -80,7 +81,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       catalog: house.catalog,
       news: house.news,
       downstreams: house.downstreams,
-      identify: createIdentify(options.apiKey === undefined ? null : new Secret(options.apiKey)),
+      identify: createIdentify(() => apiKey, null),
       sessions,
       limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
       keepAlive,

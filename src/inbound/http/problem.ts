@@ -1,4 +1,4 @@
-/** How an HTTP refusal that is not JSON-RPC is spelled: `{error}` (contract, section 1.12), and the headers it carries. */
+/** How an HTTP refusal that is not JSON-RPC is spelled: `{error}`, and the headers it carries. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { endLingering } from './body.ts';

@@ -1,5 +1,5 @@
 /**
- * The routes an operator and an orchestrator ask: /health, /ready, /metrics (contract 1.12, rulings 2 and 3), and the page
+ * The routes an operator and an orchestrator ask: /health, /ready, /metrics, and the page
  * a person sees who opens the address in a browser. All but metrics need no credential and tell nothing about the
  * configuration. Everything else that reaches this router is not found.
  */
@@ -122,7 +122,7 @@ function seconds(ms: number): number {
 }
 
 /**
- * Ruling 3: text for whoever names `text/plain` or OpenMetrics (every scraper does; a scraper takes the older text
+ * Text for whoever names `text/plain` or OpenMetrics (every scraper does; a scraper takes the older text
  * format from a server that speaks no other). Somebody who names JSON no later and no less (axios does) gets JSON.
  */
 export function wantsText(format: string | undefined, accept: string | undefined): boolean {

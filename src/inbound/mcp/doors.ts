@@ -1,6 +1,6 @@
 /**
  * URLs -> doors: `/mcp` for everything (its exposure fixed by `/mcp/direct|agent|discovery`), `/<server>/mcp` for one
- * server under its own names, the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients (ruling 1).
+ * server under its own names, the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients.
  */
 import type { Door } from '../../domain/call.ts';
 

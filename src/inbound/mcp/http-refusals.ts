@@ -8,44 +8,39 @@ import { endLingering } from '../http/body.ts';
 import { errorFrame } from './frames.ts';
 import { retryAfterSeconds } from './respond.ts';
 
-export function refuseWith(req: IncomingMessage, res: ServerResponse, era: Era, id: RpcId | null, no: Failure): void {
+export function refuseWith(
+  req: IncomingMessage,
+  res: ServerResponse,
+  era: Era,
+  id: RpcId | null,
+  no: Failure,
+  headers: Record<string, string> = {},
+): void {
   const retryAfter = retryAfterSeconds(no);
-  write(
-    req,
-    res,
-    ERRORS[no.code].http,
-    id,
-    toRpcError(era, no),
-    retryAfter === null ? {} : { 'retry-after': String(retryAfter) },
-  );
+  write(req, res, ERRORS[no.code].http, id, toRpcError(era, no), {
+    ...headers,
+    ...(retryAfter === null ? {} : { 'retry-after': String(retryAfter) }),
+  });
 }
 
 /** One JSON content type and nothing else: clients were seen to choke on a 401 with two. */
 export function refuseChallenged(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
-  const error = { code: -32600, message: 'Authentication required.', data: { code: 'UNAUTHENTICATED' } };
-  write(req, res, challenge.status, null, error, { 'www-authenticate': challenge.wwwAuthenticate });
+  const no = failure(challenge.status === 401 ? 'UNAUTHENTICATED' : 'DENIED_BY_POLICY');
+  refuseWith(req, res, 'legacy', null, no, { 'www-authenticate': challenge.wwwAuthenticate });
 }
 
-/** The two session refusals carry the SDKs' own numbers, which legacy clients read (protocol.md 1.6). */
+/** Sessions are of the legacy era alone. */
 export function refuseSession(req: IncomingMessage, res: ServerResponse, what: 'missing' | 'unknown'): void {
-  if (what === 'missing')
-    write(
-      req,
-      res,
-      400,
-      null,
-      { code: -32000, message: 'Bad Request: a valid Mcp-Session-Id header is required.' },
-      {},
-    );
-  else write(req, res, 404, null, { code: -32001, message: 'Session not found; initialize again.' }, {});
+  refuseWith(req, res, 'legacy', null, failure(what === 'missing' ? 'SESSION_REQUIRED' : 'SESSION_UNKNOWN'));
 }
 
 export function refuseMethod(req: IncomingMessage, res: ServerResponse, allow: string): void {
-  write(req, res, 405, null, { code: -32000, message: 'Method not allowed.' }, { allow });
+  refuseWith(req, res, 'legacy', null, failure('METHOD_NOT_ALLOWED'), { allow });
 }
 
-export function refuseUnacceptable(req: IncomingMessage, res: ServerResponse, needed: string): void {
-  write(req, res, 406, null, { code: -32000, message: `Not acceptable: the client must accept ${needed}.` }, {});
+export function refuseUnacceptable(req: IncomingMessage, res: ServerResponse, era: Era, needed: string): void {
+  const say = `Not acceptable: the client must accept ${needed}.`;
+  refuseWith(req, res, era, null, failure('NOT_ACCEPTABLE', {}, { say }));
 }
 
 export function refuseMediaType(req: IncomingMessage, res: ServerResponse): void {

@@ -36,7 +36,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
   function open(req: IncomingMessage, res: ServerResponse, { door }: Entrance, who: Identity): void {
     const { accept } = req.headers;
     if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
-      return refuseUnacceptable(req, res, 'text/event-stream');
+      return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
     }
     const session = deps.sessions.open(who, door, '2024-11-05');
     if (session === null)

@@ -24,7 +24,6 @@ export function createMcpDoors(
 ): McpDoors {
   const streamable = createStreamableHttp(deps, holdOpen);
   const sse = createLegacySse(deps, holdOpen);
-  const adopted: Session[] = [];
 
   deps.news.subscribe(news => {
     const tell = (session: Session) => {
@@ -33,7 +32,6 @@ export function createMcpDoors(
       if (text !== null) session.standalone(text);
     };
     for (const session of deps.sessions.all()) tell(session);
-    for (const session of adopted) tell(session);
   });
 
   return {
@@ -48,9 +46,7 @@ export function createMcpDoors(
       else sse.handle(req, res, entrance);
       return true;
     },
-    adopt(session) {
-      adopted.push(session);
-    },
+    adopt: session => deps.sessions.adopt(session),
     finish() {
       streamable.finish();
       sse.finish();

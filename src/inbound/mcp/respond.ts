@@ -5,9 +5,9 @@
 import type { Answer, Handled, Relayed } from '../../domain/call.ts';
 import { type Era, META } from '../../domain/era.ts';
 import { ERRORS, type Failure, failure, toRpcError } from '../../domain/error.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { changeTexts, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
-import { maskSecrets, sanitiseForClient } from '../../domain/sanitise.ts';
+import { sanitiseForClient } from '../../domain/sanitise.ts';
 import { bytesFrame, errorFrame, type Frame, resultFrame } from './frames.ts';
 
 /** Results a modern client may keep; they must say for how long and for whom. */
@@ -29,7 +29,7 @@ export function toFrame(era: Era, id: RpcId, method: string, handled: Handled): 
     case 'failure':
       return errorFrame(id, toRpcError(era, handled));
     case 'challenge':
-      return errorFrame(id, toRpcError(era, failure('DENIED_BY_POLICY')));
+      return errorFrame(id, toRpcError(era, failure(handled.status === 401 ? 'UNAUTHENTICATED' : 'DENIED_BY_POLICY')));
   }
 }
 
@@ -42,8 +42,7 @@ export function httpStatus(era: Era, handled: Handled): number {
   if (handled.kind === 'relayed' && era === 'modern' && handled.error.code === RPC.missingClientCapability) return 400;
   if (handled.kind !== 'failure') return 200;
   const { code } = handled;
-  if (code === 'OVERLOADED' || code === 'RATE_LIMITED' || code === 'SHUTTING_DOWN' || code === 'TOO_LARGE')
-    return ERRORS[code].http;
+  if (code === 'OVERLOADED' || code === 'SHUTTING_DOWN' || code === 'TOO_LARGE') return ERRORS[code].http;
   if (era === 'modern' && (code === 'METHOD_NOT_FOUND' || code === 'MISSING_CAPABILITY')) return ERRORS[code].http;
   return 200;
 }
@@ -80,13 +79,14 @@ function withoutModernMembers(result: JsonObject): JsonObject {
 
 /**
  * A server's own error, with its text made safe. Codes keep their number except where the other era gives it another
- * meaning (protocol.md 1.6): those describe the server's hop, not the client's.
+ * meaning: those describe the server's hop, not the client's.
  */
 function relayedError(era: Era, { era: given, error }: Relayed): RpcError {
-  const { code } = error;
-  const relayed: RpcError = { ...error, message: sanitiseForClient(error.message) };
+  const { code, message, data } = error;
+  // No other member travels: JSON-RPC knows none, and nobody would read what it says.
+  const relayed: RpcError = { code, message: sanitiseForClient(message) };
   // The URLs of -32042 are what the client is to visit, queries included.
-  if (error.data !== undefined && code !== RPC.urlElicitationRequired) relayed.data = maskIn(error.data, 0);
+  if (data !== undefined) relayed.data = code === RPC.urlElicitationRequired ? data : sayData(data);
   const isReserved = code <= -32020 && code >= -32099 && code !== RPC.urlElicitationRequired;
   if (era === 'legacy') return given === 'modern' && isReserved ? { ...relayed, code: RPC.internalError } : relayed;
   if (code === RPC.resourceNotFound) return { ...relayed, code: RPC.invalidParams };
@@ -95,10 +95,15 @@ function relayedError(era: Era, { era: given, error }: Relayed): RpcError {
 }
 
 const MAX_DATA_DEPTH = 16;
+/** What a client is to visit, read or match is of no use to it when changed. */
+const LITERAL = new Set(['uri', 'url', 'elicitationId']);
+const CAPABILITIES = 'requiredCapabilities';
 
-function maskIn(value: Json, depth: number): Json {
-  if (typeof value === 'string') return maskSecrets(value);
-  if (typeof value !== 'object' || value === null || depth > MAX_DATA_DEPTH) return value;
-  if (Array.isArray(value)) return value.map(item => maskIn(item, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskIn(item, depth + 1)]));
+/** The data of a server's error in what a client may read. */
+function sayData(data: Json): Json {
+  const said = changeTexts(data, MAX_DATA_DEPTH, (text, member) =>
+    member !== null && LITERAL.has(member) ? text : sanitiseForClient(text),
+  );
+  if (!isJsonObject(said) || !isJsonObject(data) || data[CAPABILITIES] === undefined) return said;
+  return { ...said, [CAPABILITIES]: changeTexts(data[CAPABILITIES], MAX_DATA_DEPTH, text => text) };
 }

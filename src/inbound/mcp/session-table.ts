@@ -18,6 +18,9 @@ export interface SessionTable {
   /** Slides the expiry. Null for unknown, expired and foreign ids alike. */
   find(id: string, who: Identity): Session | null;
   end(session: Session, reason: string): void;
+  /** A session that was opened elsewhere (stdio): it hears and counts like the others; nobody can find or end it here. */
+  adopt(session: Session): void;
+  /** Adopted ones too. */
   all(): Iterable<Session>;
   size(): number;
   stop(): void;
@@ -31,6 +34,7 @@ export function createSessionTable(deps: {
 }): SessionTable {
   const { clock, ttlMs, maxSessions, onEnd } = deps;
   const sessions = new Map<string, Session>();
+  const adopted = new Set<Session>();
   let stopTimer = () => {};
 
   function end(session: Session, reason: string): void {
@@ -77,7 +81,8 @@ export function createSessionTable(deps: {
       return session;
     },
     end,
-    all: () => sessions.values(),
+    adopt: session => void adopted.add(session),
+    all: () => [...adopted, ...sessions.values()],
     size: () => sessions.size,
     stop() {
       stopTimer();

@@ -95,7 +95,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       if (message.kind !== 'refused') return message;
       write(toLine(errorFrame(message.id, toRpcError('legacy', message.failure))));
     } catch {
-      write(errorFrame(null, { code: -32700, message: 'Parse error' }).head);
+      write(toLine(errorFrame(null, toRpcError('legacy', failure('PARSE_ERROR')))));
     }
     return null;
   }

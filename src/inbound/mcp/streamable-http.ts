@@ -42,7 +42,7 @@ import { SessionStreams } from './session-streams.ts';
 
 /** Elements of a 2025-03-26 batch. */
 const MAX_BATCH = 100;
-/** Ours are UUIDs; what looks like no id at all is told from an id that is unknown (contract G12). */
+/** Ours are UUIDs; what looks like no id at all is told from an id that is unknown. */
 const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export interface StreamableHttp {
@@ -59,10 +59,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   function post(req: IncomingMessage, res: ServerResponse, { door, lenient }: Entrance, who: Identity): void {
     const { accept, 'content-type': contentType } = req.headers;
     if (contentType === undefined || !isJsonType(contentType)) return refuseMediaType(req, res);
-    const acceptsJson = accept === undefined || accept.includes('application/json') || accept.includes('*/*');
+    const acceptsJson = accept === undefined || ACCEPTS_JSON.test(accept);
     const acceptsStream = accept?.includes('text/event-stream') ?? false;
     // Whether an answer becomes a stream is settled while it is made: JSON must be welcome.
-    if (!acceptsJson) return refuseUnacceptable(req, res, 'application/json and text/event-stream');
+    if (!acceptsJson) return refuseUnacceptable(req, res, eraOfHeader(req), 'application/json and text/event-stream');
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
       const parsed = parse(body);
@@ -101,7 +101,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (mismatch !== null) return refuseWith(req, res, 'modern', message.id, mismatch);
 
     const isListen = message.method === 'subscriptions/listen';
-    if (isListen && !acceptsStream) return refuseUnacceptable(req, res, 'text/event-stream');
+    if (isListen && !acceptsStream) return refuseUnacceptable(req, res, 'modern', 'text/event-stream');
     const reply = new HttpReply(res, {
       era: 'modern',
       acceptsStream,
@@ -224,7 +224,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   /** The standalone stream, or the continuation of one that broke. */
   function get(req: IncomingMessage, res: ServerResponse, door: Door, who: Identity): void {
     if (!(req.headers.accept?.includes('text/event-stream') ?? false))
-      return refuseUnacceptable(req, res, 'text/event-stream');
+      return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
     const session = requireSession(req, res, who, door);
     if (session === null) return;
     const streams = streamsOf(session);
@@ -362,6 +362,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
 const ABANDONED = 'the client went away';
 
 const NOWHERE = { message: () => false, answer: () => {} };
+
+/** By name or by range (RFC 9110, 12.5.1). */
+const ACCEPTS_JSON = /application\/(?:json|\*)|\*\/\*/i;
 
 const isJsonType = (contentType: string) =>
   contentType === 'application/json' || /^application\/json\s*(?:;|$)/i.test(contentType);

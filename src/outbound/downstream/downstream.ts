@@ -1,5 +1,5 @@
 /**
- * One configured server: a supervisor per set of callers (ruling: sharing), and what they have in common - sockets, the
+ * One configured server: a supervisor per set of callers (`sharing`), and what they have in common - sockets, the
  * verdict about its era, the headers its tools ask for - and what it says to the house as events.
  */
 import type { Line, Reply } from '../../domain/call.ts';
@@ -15,6 +15,7 @@ import type { Log } from '../../ports/log.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import type { DownstreamLimits } from './limits.ts';
+import { createErrorMask, type MaskError } from './masked-error.ts';
 import { negotiate, type Verdict } from './negotiate.ts';
 import { type StopCode, Supervisor, type SupervisorHost } from './supervisor.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -37,6 +38,7 @@ export class Downstream implements SupervisorHost {
   readonly spec: ServerSpec;
   readonly #deps: DownstreamDeps;
   readonly #log: Log;
+  readonly #maskError: MaskError;
   readonly #http: HttpClient | null;
   readonly #supervisors = new Map<string, Supervisor>();
   /** Released ones that still finish something. */
@@ -53,6 +55,7 @@ export class Downstream implements SupervisorHost {
     this.spec = spec;
     this.#deps = deps;
     this.#log = deps.log.with({ server: spec.key });
+    this.#maskError = createErrorMask(spec);
     this.#http =
       spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits, deps.clock) : null;
     this.#checkIdleLater();
@@ -134,6 +137,7 @@ export class Downstream implements SupervisorHost {
             clock,
             log: this.#log,
             clientInfo: this.#deps.clientInfo,
+            mask: this.#maskError,
             isShared: this.spec.sharing === 'shared',
             host,
           },

@@ -13,6 +13,7 @@ import type { Channel, ChannelHandler, Refusal } from './channel.ts';
 import { Exchange, type ExchangeOwner } from './exchange.ts';
 import { type Fault, FaultError, fault } from './fault.ts';
 import { LARGE_FRAME_BYTES, parseJson, readLargeAnswer } from './frame.ts';
+import type { MaskError } from './masked-error.ts';
 
 /** Whoever keeps the link. */
 export interface LinkHost {
@@ -28,6 +29,8 @@ export interface LinkDeps {
   clock: Clock;
   log: Log;
   clientInfo: JsonObject;
+  /** Takes configured secrets out of what the server says in an error. */
+  mask: MaskError;
   /** Callers of different identity may be under way on this connection. */
   isShared: boolean;
   host: LinkHost;
@@ -274,7 +277,7 @@ export abstract class Link implements ChannelHandler {
   protected relay(exchange: Exchange, error: RpcError): void {
     this.inFlight.delete(exchange.id);
     exchange.work = null;
-    exchange.owner.answered(exchange, { kind: 'relayed', era: this.era, error });
+    exchange.owner.answered(exchange, { kind: 'relayed', era: this.era, error: this.deps.mask(error) });
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * Keeps the catalog true: reads a server's lists when it connects or says they changed, and keeps the last known ones
  * while it is away. Each server has its own deadline, so none can empty or delay everybody's list.
- * Caps: an endless or looping list marks its server degraded instead of filling memory (security.md H10).
+ * Caps: an endless or looping list marks its server degraded instead of filling memory.
  */
 
 import type { Relayed } from '../../domain/call.ts';
@@ -174,7 +174,12 @@ export function createCatalogRefresh(deps: {
         return null;
       }
       const more = reply.result[member];
-      if (Array.isArray(more)) for (const item of more) if (isJsonObject(item)) items.push(item);
+      if (!Array.isArray(more)) {
+        log.warn('a list is not a list', { server: entry.spec.key, method, member });
+        entry.troubles.set(kind, `its list of ${kind} is not a list`);
+        return null;
+      }
+      for (const item of more) if (isJsonObject(item)) items.push(item);
       if (items.length > MAX_ITEMS) {
         log.warn('a list was cut', { server: entry.spec.key, method, items: MAX_ITEMS });
         return items.slice(0, MAX_ITEMS);

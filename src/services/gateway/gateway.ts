@@ -1,5 +1,5 @@
 /**
- * The staircase: limit -> decide -> findRoute -> send, recorded once (design.md, section 3).
+ * The staircase: limit -> decide -> findRoute -> send, recorded once.
  * Every surface ends here. Identity comes in verified; what leaves is a value, in the era of whoever answered.
  */
 import {
@@ -182,9 +182,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
             : findTool(catalog.current(), door, target.name);
         return sendTool(who, whole, line, record, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
-      return gatewayTools.run(own, who, whole, runTool, agent => {
+      const noteAgent = (agent: string) => {
         record.agent = agent;
-      });
+      };
+      return gatewayTools.run(own, who, whole, runTool, noteAgent).then(handled => underItsName(own, handled));
     }
     const find = () => findTool(catalog.current(), door, name);
     return sendTool(who, call, line, record, find, name, params, null);
@@ -358,7 +359,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     });
   }
 
-  /** Ruling 21. The local caller and the holder of the one key are the gateway's own principal. */
+  /** The local caller and the holder of the one key are the gateway's own principal. */
   function partitionOf(server: ServerKey, who: Identity, line: Line): string {
     const sharing = catalog.current().servers.get(server)?.sharing ?? 'shared';
     if (sharing === 'per-session' && line.sessionId !== null) return `session ${line.sessionId}`;
@@ -385,6 +386,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       void subscriptions.removeAll(subscriber);
     },
   };
+}
+
+/** What timed out is, to the caller, the operation it asked for. */
+function underItsName(operation: string, handled: Handled): Handled {
+  if (handled.kind !== 'failure' || handled.code !== 'TIMEOUT') return handled;
+  return { ...handled, data: { ...handled.data, operation } };
 }
 
 function missing(field: string): Handled {

@@ -12,7 +12,7 @@ import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { withPublicTaskId } from './task-ids.ts';
 
-/** Long enough for a burst, short enough to feel immediate (protocol.md 4.1 asks for at least this). */
+/** Long enough for a burst, short enough to feel immediate for a person watching. */
 const GATHER_MS = 250;
 
 export type News =

@@ -50,8 +50,6 @@ function outcomeOf(handled: Handled): Outcome {
     case 'failure':
       if (handled.code === 'DENIED_BY_POLICY') return 'denied';
       if (handled.code === 'CANCELLED') return 'cancelled';
-      return handled.code === 'RATE_LIMITED' || handled.code === 'OVERLOADED' || handled.code === 'SHUTTING_DOWN'
-        ? 'refused'
-        : 'error';
+      return handled.code === 'OVERLOADED' || handled.code === 'SHUTTING_DOWN' ? 'refused' : 'error';
   }
 }

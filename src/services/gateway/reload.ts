@@ -67,7 +67,13 @@ export function createReload<C>(deps: {
     lastSuccess = isoNow();
     lastError = null;
     warnings = loaded.warnings;
-    log.info('[HOT RELOAD] done', { added, removed, updated, unchanged: unchanged.length, warnings });
+    log[warnings.length > 0 ? 'warn' : 'info']('[HOT RELOAD] done', {
+      added,
+      removed,
+      updated,
+      unchanged: unchanged.length,
+      warnings,
+    });
     return { ok: true, problems: [] };
   }
 

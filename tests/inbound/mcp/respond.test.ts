@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Handled, Relayed } from '../../../src/domain/call.ts';
 import { type Era, META } from '../../../src/domain/era.ts';
 import { ERRORS, type ErrorCode, failure } from '../../../src/domain/error.ts';
-import type { JsonObject } from '../../../src/domain/json.ts';
+import type { Json, JsonObject } from '../../../src/domain/json.ts';
 import { toLine } from '../../../src/inbound/mcp/frames.ts';
 import { httpStatus, retryAfterSeconds, toFrame } from '../../../src/inbound/mcp/respond.ts';
 import { answerOf } from '../../support/fake-downstreams.ts';
@@ -152,6 +152,56 @@ describe('an error of a server', () => {
     expect(message).not.toMatch(/home|10\.1|abcdef/);
     expect(data).toEqual({ uri: 'x://1', n: [1] });
   });
+
+  const LEAKS = [
+    '/srv/app/internal/keys.pem',
+    'token=ghp_q8Zr4Tn1Xc7Vb2Ls9Wd5Kf3Hg6Jm0Pa',
+    '10.20.30.40:5432',
+    'db-7.prod.internal',
+    'Error: no\n    at open (/srv/app/open.ts:3:7)',
+  ];
+  const dataOf = (era: Era, data: Json, code = -32603) =>
+    (read(era, 'tools/call', relayed('legacy', code, { data })).error as JsonObject).data;
+
+  test.each(['legacy', 'modern'] as const)('loses the same in its data, wherever it stands (%s)', era => {
+    for (const leak of LEAKS) {
+      const told = dataOf(era, { text: leak, list: [[leak]], deep: { er: { text: `x ${leak}` } }, [leak]: 1, n: 7 });
+      expect(JSON.stringify(told)).not.toMatch(/srv|ghp_|10\.20|prod\.internal|open\.ts/);
+      expect(told).toMatchObject({ n: 7 });
+      expect(JSON.stringify(dataOf(era, leak))).not.toMatch(/srv|ghp_|10\.20|prod\.internal|open\.ts/);
+    }
+  });
+
+  test('keeps what a client is to visit or match as it is', () => {
+    const kept = {
+      uri: 'file:///srv/a.txt',
+      url: 'https://auth.test/go?state=abcdef123456',
+      elicitationId: 'aZ3kQ9xV7bN2mT5rW8yC4dF6gH1jL0pSaZ3kQ9xV7bN2mT5r',
+      requiredCapabilities: { 'x.internal/ui': { note: '/srv/a.txt' } },
+    };
+    expect(dataOf('legacy', kept)).toEqual(kept);
+    const elicitations = { elicitations: [{ mode: 'url', message: 'see 10.1.2.3', url: kept.url }] };
+    expect(dataOf('legacy', elicitations, -32042)).toEqual(elicitations);
+  });
+
+  test('is cut with null where its data goes too deep to be looked at', () => {
+    for (const depth of [17, 40, 2_000]) {
+      for (const leaf of ['/srv/app/keys.pem', { a: '/srv/app/keys.pem' }] as Json[]) {
+        const nested = (wrap: (inner: Json) => Json) => Array.from({ length: depth }).reduce<Json>(wrap, leaf);
+        for (const data of [nested(inner => [inner]), nested(inner => ({ a: inner }))]) {
+          const told = JSON.stringify(dataOf('legacy', data));
+          expect(told).not.toContain('srv');
+          expect(told).toContain('null');
+        }
+      }
+    }
+  });
+
+  test('carries code, message and data, and no other member', () => {
+    const given = relayed('legacy', -32603, { data: 1, stack: LEAKS[4], cause: { path: LEAKS[0] } });
+    for (const era of ['legacy', 'modern'] as const)
+      expect(read(era, 'tools/call', given).error).toEqual({ code: -32603, message: 'No.', data: 1 });
+  });
 });
 
 describe('the HTTP status', () => {
@@ -175,12 +225,6 @@ describe('the HTTP status', () => {
     },
     { era: 'modern', handled: failure('MISSING_CAPABILITY'), status: 400, because: 'always 400 in the modern era' },
     { era: 'legacy', handled: failure('OVERLOADED'), status: 503, because: 'proxies and retrying clients must see it' },
-    {
-      era: 'modern',
-      handled: failure('RATE_LIMITED'),
-      status: 429,
-      because: 'proxies and retrying clients must see it',
-    },
     {
       era: 'modern',
       handled: failure('SHUTTING_DOWN'),
@@ -207,7 +251,7 @@ describe('the HTTP status', () => {
 test.each([
   { no: failure('OVERLOADED', {}, { retryAfterMs: 2_500 }), seconds: 3, because: 'rounded up' },
   { no: failure('OVERLOADED', {}, { retryAfterMs: 1 }), seconds: 1, because: 'at least one' },
-  { no: failure('RATE_LIMITED'), seconds: 1, because: 'a second where nothing is known' },
+  { no: failure('SHUTTING_DOWN'), seconds: 1, because: 'a second where nothing is known' },
   { no: failure('INVALID_PARAMS'), seconds: null, because: 'the same again will not help' },
 ])('Retry-After is $seconds: $because', ({ no, seconds }) => expect(retryAfterSeconds(no)).toBe(seconds));
 

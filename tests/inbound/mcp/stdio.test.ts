@@ -4,6 +4,7 @@ import { META } from '../../../src/domain/era.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../../src/domain/json.ts';
 import { createKeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
+import { dispatchLegacy, mostVerbose } from '../../../src/inbound/mcp/legacy-dispatch.ts';
 import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
@@ -39,6 +40,7 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
   });
   return {
     house,
+    deps,
     door,
     input,
     heard,
@@ -82,6 +84,21 @@ describe('a legacy client over stdio', () => {
       [null, -32600],
       [0, undefined],
     ]);
+    expect(heard[0]?.error).toMatchObject({ data: { code: 'PARSE_ERROR' } });
+  });
+
+  test('counts when servers are told the most verbose level that anybody wants', async () => {
+    const { say, door, deps } = await start();
+    deps.sessions.adopt(door.session);
+    await say(request(1, 'logging/setLevel', { level: 'debug' }));
+    const other = deps.sessions.open(LOCAL_CALLER, { server: null, exposure: null }, '2025-11-25');
+    if (other === null) throw new Error('the table has room for one');
+    const outlet = { message: () => true, answer: () => {} };
+    const quiet = { kind: 'request' as const, id: 2, method: 'logging/setLevel', params: { level: 'error' } };
+    dispatchLegacy(deps, other, quiet, outlet);
+    expect(deps.downstreams.logLevel).toBe('debug');
+    deps.sessions.end(other, 'done');
+    expect(mostVerbose(deps, null)).toBe('debug');
   });
 
   test('may cut its messages anywhere', async () => {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type JsonObject, objectOrEmpty } from '../../../src/domain/json.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
-import { type DoorKit, type DoorOptions, startDoor } from '../../support/mcp-door.ts';
+import { BOTH, type DoorKit, type DoorOptions, startDoor } from '../../support/mcp-door.ts';
 import { settle } from '../../support/staircase.ts';
 
 const echo = ({ params, line }: Sent) =>
@@ -66,7 +66,7 @@ describe('the handshake', () => {
   });
 });
 
-describe('the lenient door (ruling 1, contract G4)', () => {
+describe('the lenient door', () => {
   test('takes document 2’s exchange literally: JSON alone accepted, no initialized sent', async () => {
     await open({ exposure: 'agent' });
     const accept = { accept: 'application/json' };
@@ -201,12 +201,35 @@ describe('what is refused before it is a call', () => {
   test.each([
     { accept: 'application/json', status: 200, because: 'JSON is enough for a JSON answer' },
     { accept: '*/*', status: 200, because: 'anything is JSON too' },
+    { accept: 'application/*', status: 200, because: 'JSON is one of them' },
+    { accept: 'text/html, Application/JSON;q=0.5', status: 200, because: 'names of types have no case' },
     { accept: 'text/html', status: 406, because: 'neither JSON nor a stream' },
     { accept: 'text/event-stream', status: 406, because: 'the answer may be JSON' },
   ])('Accept: $accept with $status: $because', async ({ accept, status }) => {
     await open();
     const headers = await door.initialize();
     expect((await door.rpc('tools/list', {}, { ...headers, accept })).status).toBe(status);
+  });
+
+  test.each([
+    { path: '/mcp', init: {}, status: 406, code: -32000, says: 'NOT_ACCEPTABLE' },
+    { path: '/mcp', init: { headers: { accept: BOTH } }, status: 400, code: -32000, says: 'SESSION_REQUIRED' },
+    {
+      path: '/mcp',
+      init: { headers: { accept: BOTH, 'mcp-session-id': 'nobodys' } },
+      status: 404,
+      code: -32001,
+      says: 'SESSION_UNKNOWN',
+    },
+    { path: '/mcp', init: { method: 'PUT' }, status: 405, code: -32000, says: 'METHOD_NOT_ALLOWED' },
+    { path: '/mcp', init: { method: 'POST', body: '{}' }, status: 415, code: -32600, says: 'UNSUPPORTED_MEDIA' },
+    { path: '/messages', init: { method: 'POST', body: '{}' }, status: 400, code: -32000, says: 'SESSION_REQUIRED' },
+    { path: '/sse', init: { method: 'POST', body: '{}' }, status: 405, code: -32000, says: 'METHOD_NOT_ALLOWED' },
+    { path: '/sse', init: { headers: { accept: 'text/html' } }, status: 406, code: -32000, says: 'NOT_ACCEPTABLE' },
+  ])('$path with $status says $says', async ({ path, init, status, code, says }) => {
+    await open();
+    const res = await door.send(path, init);
+    expect(res).toMatchObject({ status, json: { id: null, error: { code, data: { code: says } } } });
   });
 
   test.each(['PUT', 'PATCH', 'HEAD'])('%s with 405 and the methods there are', async method => {
@@ -267,6 +290,7 @@ describe('what is refused before it is a call', () => {
           res.headers.get('content-type'),
           res.headers.get('www-authenticate')?.startsWith('Bearer'),
         ]).toEqual([401, 'application/json', true]);
+        expect(res.json.error).toMatchObject({ code: -32600, data: { code: 'UNAUTHENTICATED' } });
       }
     }
     const headers = await door.initialize({ headers: { authorization: `Bearer ${apiKey}` } });

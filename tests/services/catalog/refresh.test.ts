@@ -64,15 +64,34 @@ describe('reading lists', () => {
     expect(house.log.lines).toEqual([]);
   });
 
-  test('skips what is no object, and lists without the member they should have', async () => {
+  test('skips what is no object', async () => {
     const house = await createStaircase({
       a: {
         capabilities: { tools: {} },
         answerList: () => answerOf('legacy', { tools: [null, 7, 'x', [], tool('ok')] }),
       },
-      b: { capabilities: { tools: {} }, answerList: () => answerOf('legacy', { tools: 'none' }) },
     });
     expect(shown(house)).toEqual(['a__ok']);
+  });
+
+  test.each(['none', null, {}, 7, undefined])('takes %j in place of a list for trouble', async tools => {
+    let broken = false;
+    const house = await createStaircase({
+      a: {
+        capabilities: { tools: {} },
+        answerList: () => answerOf('legacy', broken ? (tools === undefined ? {} : { tools }) : page(['one'])),
+      },
+    });
+    broken = true;
+    house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'tools' });
+    await settle();
+    expect(shown(house)).toEqual(['a__one']);
+    expect(house.catalog.current().servers.get('a')?.reason).toBe('its list of tools is not a list');
+    expect(house.log.lines.map(({ message }) => message)).toContain('a list is not a list');
+    broken = false;
+    house.clock.advance(5_000);
+    await settle();
+    expect(house.catalog.current().servers.get('a')?.reason).toBeNull();
   });
 });
 

@@ -60,6 +60,19 @@ describe('list_servers', () => {
     expect(JSON.stringify(handled)).not.toContain(CANARY);
   });
 
+  test.each(['/opt/inner/bin/run-it', 'C:\\Tools\\run-it', './run-it', 'run-it'])(
+    'tells of the command %s its name alone',
+    async command => {
+      const house = await createStaircase(
+        { a: { spec: { link: { kind: 'stdio', command, args: [], env: new Map(), cwd: null } } } },
+        { exposure: 'agent' },
+      );
+      expect(contentOf(await use(house, 'list_servers', { include_metadata: true }))).toMatchObject([
+        { command: 'run-it' },
+      ]);
+    },
+  );
+
   test.each([undefined, {}, { include_metadata: null }, { agent_id: null }, { extra: 1 }])('takes %j', async args => {
     expect((await use(await make(), 'list_servers', args as Json)).kind).toBe('answer');
   });
@@ -277,9 +290,17 @@ describe('execute_tool', () => {
   });
 
   test('passes a failure of the server on with its code', async () => {
-    const no = failure('TIMEOUT', { operation: 'execute_tool', timeout_ms: 200 });
+    const no = failure('OUTCOME_UNKNOWN', { server: 'echo', reason: 'it is gone' });
     const house = await createStaircase({ echo: { ...SERVERS.echo, answer: () => no } }, { exposure: 'agent' });
     expect(await use(house, 'execute_tool', run({}))).toBe(no);
+  });
+
+  test('that takes too long says the operation the caller asked for: itself, or tools/call', async () => {
+    const no = failure('TIMEOUT', { operation: 'tools/call', timeout_ms: 200 });
+    const house = await createStaircase({ echo: { ...SERVERS.echo, answer: () => no } }, { exposure: 'agent' });
+    const data = { operation: 'execute_tool', timeout_ms: 200 };
+    expect(await use(house, 'execute_tool', run({}))).toMatchObject({ kind: 'failure', code: 'TIMEOUT', data });
+    expect(await use(house, 'echo__echo', {})).toBe(no);
   });
 });
 

@@ -335,7 +335,7 @@ describe('tasks', () => {
   });
 });
 
-describe('connections (ruling 21)', () => {
+describe('connections', () => {
   const who = (subject: string) =>
     ({ kind: 'identity', subject, agent: null, agentVerified: true, method: 'token' }) as never;
   const partitionOf = async (sharing: 'shared' | 'per-session' | 'per-principal', more: object) => {

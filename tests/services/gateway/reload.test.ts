@@ -110,10 +110,11 @@ test('before the first reload everything is null and nothing was counted', () =>
   });
 });
 
-test('warnings of a good configuration are kept with the rules', async () => {
-  const { loads, reload } = desk();
+test('warnings of a good configuration are logged as such and kept with the rules', async () => {
+  const { log, loads, reload } = desk();
   const done = reload.now();
   loads[0]?.({ ok: true, config: { name: 'a' }, warnings: ['mind this'] });
   await done;
+  expect(log.lines).toMatchObject([{ level: 'warn', message: '[HOT RELOAD] done' }]);
   expect(reload.status()).toMatchObject({ gateway_rules: { last_warnings: ['mind this'] } });
 });

@@ -16,7 +16,7 @@ const names = (house: Staircase, door = EVERYTHING) => {
   return (tools as JsonObject[]).map(({ name }) => name);
 };
 
-describe('tools/list shows (ruling 7)', () => {
+describe('tools/list shows', () => {
   test.each([
     { options: { exposure: 'direct' }, shown: DIRECT, because: 'every permitted tool' },
     { options: { exposure: 'agent' }, shown: AGENT, because: 'exactly the three tools of document 2' },

@@ -1,17 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../../src/domain/secret.ts';
-import { createIdentify } from '../../../src/services/identity/identify.ts';
+import { createIdentify, localCaller } from '../../../src/services/identity/identify.ts';
+import { createStaircase } from '../../support/staircase.ts';
 
 const KEY = 'k9vQ2mX7wLr4Tz8uYb3nHs6dFg1cJp5a';
 
 test('without a key every caller is the local one: the configuration lets nobody else in', () => {
-  const identify = createIdentify(null);
+  const identify = createIdentify(() => null, null);
   expect(identify({})).toMatchObject({ kind: 'identity', subject: 'local', method: 'local' });
   expect(identify({ authorization: 'Bearer anything' })).toMatchObject({ subject: 'local' });
 });
 
 describe('with a key', () => {
-  const identify = createIdentify(new Secret(KEY));
+  const identify = createIdentify(() => new Secret(KEY), null);
   const OK = { kind: 'identity', subject: 'key', method: 'api-key' };
   const MISSING = { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"' };
   const WRONG = { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp", error="invalid_token"' };
@@ -47,4 +48,33 @@ describe('with a key', () => {
   test('the key is in no answer', () => {
     expect(JSON.stringify([identify({ authorization: `Bearer ${KEY}` }), identify({})])).not.toContain(KEY);
   });
+});
+
+test('a key that changes, appears or goes is in force with the next request', () => {
+  let key: Secret | null = null;
+  const identify = createIdentify(() => key, null);
+  const old = { authorization: `Bearer ${KEY}` };
+  expect(identify({})).toMatchObject({ subject: 'local' });
+  key = new Secret(KEY);
+  expect([identify({}), identify(old)]).toMatchObject([{ status: 401 }, { subject: 'key' }]);
+  key = new Secret([...KEY].reverse().join(''));
+  expect(identify(old)).toMatchObject({ status: 401 });
+  key = null;
+  expect(identify({})).toMatchObject({ subject: 'local' });
+});
+
+test.each([
+  { by: 'over HTTP without a key', who: createIdentify(() => null, 'team.dev')({}) },
+  {
+    by: 'over HTTP with the key',
+    who: createIdentify(() => new Secret(KEY), 'team.dev')({ authorization: `Bearer ${KEY}` }),
+  },
+  { by: 'over stdio', who: localCaller('team.dev') },
+])('a call $by that names no agent is recorded with the default one, unverified', async ({ who }) => {
+  if (who.kind !== 'identity') throw new Error('refused');
+  expect(who.agentVerified).toBe(false);
+  const house = await createStaircase({});
+  await house.handle('tools/list', {}, { who });
+  house.stop();
+  expect(house.records).toMatchObject([{ agent: 'team.dev', operation: 'tools/list' }]);
 });

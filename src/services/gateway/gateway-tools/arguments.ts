@@ -76,7 +76,7 @@ export function parseArguments<T>(schema: z.ZodType<T>, given: unknown): { kind:
 
 const AGENT_ID = /^[A-Za-z0-9_.-]{1,128}$/;
 
-/** Self-asserted until identities are verified (ruling 10); the form is checked at least. */
+/** Self-asserted until identities are verified; the form is checked at least. */
 export function checkAgentId(agent: string | null | undefined): Failure | null {
   if (agent === null || agent === undefined || AGENT_ID.test(agent)) return null;
   return failure('INVALID_AGENT_ID', {

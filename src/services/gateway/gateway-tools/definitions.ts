@@ -1,5 +1,5 @@
 /**
- * The gateway's own tools as clients see them: names, parameters and shapes of contract 1.5 (agent exposure) and of
+ * The gateway's own tools as clients see them: names, parameters and shapes of the agent exposure and of
  * the discovery exposure. Descriptions are written for a model: they say when to use the tool and what comes back.
  */
 import type { Catalog, CatalogEntry } from '../../../domain/catalog.ts';
@@ -128,7 +128,7 @@ export function gatewayToolItems(debug: boolean) {
   };
 }
 
-/** Names under which the gateway's tools are called; the aliases are the documents' older spellings. */
+/** Names under which the gateway's tools are called; the aliases are older spellings. */
 export const GATEWAY_TOOLS = {
   list_servers: 'list_servers',
   get_server_tools: 'get_server_tools',

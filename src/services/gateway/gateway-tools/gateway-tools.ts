@@ -1,5 +1,5 @@
 /**
- * The gateway's own tools at work (contract 1.5). They are a way in like any other: what they run or list passes the
+ * The gateway's own tools at work. They are a way in like any other: what they run or list passes the
  * same `decide` as a direct call, through the `run` they are given; nothing here reaches a server by itself.
  */
 import type { Answer, Call, Handled } from '../../../domain/call.ts';
@@ -196,9 +196,10 @@ function answer(text: Json, structured: JsonObject): Answer {
   };
 }
 
-/** Arguments, environment and headers may hold secrets; only the command's name and a bare URL are told. */
+/** Arguments, environment, headers and paths are nobody's business; only the program's name and a bare URL are told. */
 function metadata({ link }: ServerSpec): JsonObject {
-  if (link.kind === 'stdio') return { transport: 'stdio', command: link.command, url: null };
+  if (link.kind === 'stdio')
+    return { transport: 'stdio', command: link.command.replace(/^.*[\\/](?=.)/s, ''), url: null };
   const url = new URL(link.url);
   return { transport: 'http', command: null, url: url.origin + url.pathname };
 }
