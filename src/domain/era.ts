@@ -14,7 +14,6 @@ export type Revision = LegacyRevision | ModernRevision;
 
 export const LATEST_LEGACY: LegacyRevision = LEGACY_REVISIONS[0];
 export const LATEST_MODERN: ModernRevision = MODERN_REVISIONS[0];
-export const ALL_REVISIONS: readonly Revision[] = [...MODERN_REVISIONS, ...LEGACY_REVISIONS];
 
 export function isLegacyRevision(value: unknown): value is LegacyRevision {
   return (LEGACY_REVISIONS as readonly unknown[]).includes(value);

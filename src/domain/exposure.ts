@@ -2,10 +2,6 @@
 export const EXPOSURES = ['direct', 'agent', 'discovery', 'auto'] as const;
 export type Exposure = (typeof EXPOSURES)[number];
 
-export function isExposure(value: unknown): value is Exposure {
-  return (EXPOSURES as readonly unknown[]).includes(value);
-}
-
 /** `auto` shows everything until the visible list is longer than the threshold, then the discovery tools. */
 export function settleExposure(
   exposure: Exposure,

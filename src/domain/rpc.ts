@@ -2,33 +2,15 @@
  * JSON-RPC 2.0 frames as MCP uses them. Ids are strings or integers; `null` ids appear only in errors that
  * answer something unreadable. Frames are forwarded as parsed JSON: unknown members survive.
  */
-import { isJsonObject, type Json, type JsonObject } from './json.ts';
+import { isJsonObject, type Json } from './json.ts';
 
 export type RpcId = string | number;
-
-export interface RpcRequest {
-  jsonrpc: '2.0';
-  id: RpcId;
-  method: string;
-  params?: JsonObject;
-}
-
-export interface RpcNotification {
-  jsonrpc: '2.0';
-  method: string;
-  params?: JsonObject;
-}
 
 export interface RpcError {
   code: number;
   message: string;
   data?: Json;
 }
-
-export type RpcResponse =
-  | { jsonrpc: '2.0'; id: RpcId; result: JsonObject }
-  | { jsonrpc: '2.0'; id: RpcId | null; error: RpcError };
-export type RpcMessage = RpcRequest | RpcNotification | RpcResponse;
 
 /** Standard codes (JSON-RPC 2.0, section 5.1) and the ones MCP assigns; see domain/error.ts for ours. */
 export const RPC = {
