@@ -15,8 +15,6 @@ import { signalGroup, waitForGroupEnd } from './process-group.ts';
 import { createSecretMask } from './secret-mask.ts';
 import type { Watchdog } from './watchdog.ts';
 
-const DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024;
-const DEFAULT_STOP_GRACE_MS = 2000;
 /** Unread input beyond which a child counts as stuck. Callers are expected to hold back long before. */
 const DEFAULT_MAX_PENDING_BYTES = 64 * 1024 * 1024;
 /** How long a killed group may take to be gone: only a process stuck in the kernel needs longer. */
