@@ -11,27 +11,26 @@ import {
   type Reply,
   withArguments,
 } from '../../domain/call.ts';
-import { failure } from '../../domain/error.ts';
+import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { type Action, decide, type Target } from '../../domain/policy.ts';
+import { type Action, decide, type Permit, type Target } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type Downstreams, MAIN_PARTITION } from '../../ports/downstreams.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Recorder } from '../../ports/recorder.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
+import { createBridge } from './bridge.ts';
 import { type Found, findPrompt, findReference, findResource, findTool } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
-import { answerRounds, needsInput } from './input-rounds.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
-import { renameUris } from './rename-uris.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { readTaskId, withPublicTaskId } from './task-ids.ts';
+import { readTaskId } from './task-ids.ts';
 import type { Visible } from './visible.ts';
 
 export interface Gateway {
@@ -83,8 +82,17 @@ const ACTIONS: Record<string, Action> = {
   'completion/complete': 'complete',
 };
 
+/** One call on its way down: what every step reads, and the record it fills in. */
+interface Turn {
+  who: Identity;
+  call: Call;
+  line: Line;
+  record: CallRecord;
+}
+
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { catalog, policy, downstreams, visible, gatewayTools, parked, subscriptions, recorder, clock } = deps;
+  const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock } = deps;
+  const bridge = createBridge(deps);
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -95,7 +103,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       handled =
         inFlight > deps.maxInFlight
           ? failure('OVERLOADED', {}, { retryAfterMs: 1000 })
-          : await dispatch(who, call, line, record);
+          : await dispatch({ who, call, line, record });
     } catch (cause) {
       handled = failure(
         'INTERNAL',
@@ -108,37 +116,37 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return handled;
   }
 
-  function dispatch(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
-    const { method, params } = call;
+  function dispatch(turn: Turn): Promise<Handled> | Handled {
+    const { method, params } = turn.call;
     switch (method) {
       case 'tools/call':
-        return callTool(who, call, line, record);
+        return callTool(turn);
       case 'tools/list':
       case 'resources/list':
       case 'resources/templates/list':
       case 'prompts/list':
-        return list(who, call);
+        return list(turn);
       case 'prompts/get':
         if (typeof params.name !== 'string') return missing('name');
-        return getPrompt(who, call, line, record, params.name);
+        return getPrompt(turn, params.name);
       case 'resources/read':
         if (typeof params.uri !== 'string') return missing('uri');
-        return readResource(who, call, line, record, params.uri);
+        return readResource(turn, params.uri);
       case 'completion/complete':
-        return complete(who, call, line, record);
+        return complete(turn);
       case 'resources/subscribe':
       case 'resources/unsubscribe':
-        return subscribe(who, call, line, record);
+        return subscribe(turn);
       case 'tasks/get':
       case 'tasks/update':
       case 'tasks/cancel':
-        return sendTask(who, call, line, record);
+        return sendTask(turn);
       default:
         return failure('METHOD_NOT_FOUND', {}, { say: `Method not found: ${method.slice(0, 100)}` });
     }
   }
 
-  async function list(who: Identity, call: Call): Promise<Handled> {
+  async function list({ who, call }: Turn): Promise<Handled> {
     // One page holds everything, so no cursor was ever given out.
     if (call.params.cursor !== undefined) return failure('INVALID_PARAMS', {}, { say: 'Unknown cursor.' });
     await deps.settled();
@@ -146,7 +154,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return kind === undefined ? failure('METHOD_NOT_FOUND') : visible.list(who, call.door, kind, call.era);
   }
 
-  function callTool(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
+  function callTool(turn: Turn): Promise<Handled> | Handled {
+    const { who, call, record } = turn;
     const { params, door } = call;
     const { name } = params;
     if (typeof name !== 'string') return missing('name');
@@ -158,15 +167,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const isOurs = own !== null && visible.exposure(who, door) !== 'direct';
     const listed = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
     if (listed !== undefined) {
-      return sendTo(
-        who,
-        call,
-        line,
-        record,
-        { kind: 'tool', server: listed.server, name: listed.own },
-        { ...params, name: listed.own },
-        null,
-      );
+      const target: Target = { kind: 'tool', server: listed.server, name: listed.own };
+      return send(turn, target, { ...params, name: listed.own }, null);
     }
     if (own !== null) {
       record.operation = own;
@@ -180,7 +182,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
           'server' in target
             ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool)
             : findTool(catalog.current(), door, target.name);
-        return sendTool(who, whole, line, record, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
+        return sendTool({ ...turn, call: whole }, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
       const noteAgent = (agent: string) => {
         record.agent = agent;
@@ -188,7 +190,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       return gatewayTools.run(own, who, whole, runTool, noteAgent).then(handled => underItsName(own, handled));
     }
     const find = () => findTool(catalog.current(), door, name);
-    return sendTool(who, call, line, record, find, name, params, null);
+    return sendTool(turn, find, name, params, null);
   }
 
   function look<F extends Found>(find: () => F | null): F | Promise<F | null> {
@@ -204,19 +206,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   /** Denied before unknown: what may not be called is refused alike whether it exists or not. */
   async function sendTool(
-    who: Identity,
-    call: Call,
-    line: Line,
-    record: CallRecord,
+    turn: Turn,
     find: () => Found | null,
     name: string,
     params: JsonObject,
     timeoutMs: number | null,
   ): Promise<Handled> {
     let found = find();
-    const refusal = found === null ? null : note(record, who, 'call', found.target);
-    if (refusal !== null) return refusal;
     if (found === null || !found.listed) {
+      const permit = found === null ? null : permitFor(turn, 'call', found.target);
+      if (permit !== null && 'kind' in permit) return permit;
       // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
       found = await lookAgain(found, find);
       if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
@@ -232,25 +231,21 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (view.listing !== null)
         return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
     }
-    return sendTo(who, call, line, record, target, { ...params, name: target.name }, timeoutMs);
+    return send(turn, target, { ...params, name: target.name }, timeoutMs);
   }
 
-  async function getPrompt(who: Identity, call: Call, line: Line, record: CallRecord, name: string): Promise<Handled> {
+  async function getPrompt(turn: Turn, name: string): Promise<Handled> {
+    const { call } = turn;
     const found = await look(() => findPrompt(catalog.current(), call.door, name));
     if (found === null) return failure('PROMPT_NOT_FOUND');
-    return sendTo(who, call, line, record, found.target, { ...call.params, name: found.target.name }, null);
+    return send(turn, found.target, { ...call.params, name: found.target.name }, null);
   }
 
-  async function readResource(
-    who: Identity,
-    call: Call,
-    line: Line,
-    record: CallRecord,
-    uri: string,
-  ): Promise<Handled> {
+  async function readResource(turn: Turn, uri: string): Promise<Handled> {
+    const { call } = turn;
     const found = await look(() => findResource(catalog.current(), call.door, uri));
     if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
-    const reply = await sendTo(who, call, line, record, found.target, { ...call.params, uri: found.target.name }, null);
+    const reply = await send(turn, found.target, { ...call.params, uri: found.target.name }, null);
     // The two eras spell "no such resource" differently; the code is theirs, the URI is the client's.
     const absent =
       reply.kind === 'relayed' &&
@@ -261,15 +256,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
       : reply;
   }
 
-  async function complete(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> {
+  async function complete(turn: Turn): Promise<Handled> {
+    const { call } = turn;
     const { ref } = call.params;
     if (!isJsonObject(ref)) return missing('ref');
     const found = await look(() => findReference(catalog.current(), call.door, ref));
     if (found === null) return failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
-    return sendTo(who, call, line, record, found.target, { ...call.params, ref: found.ownRef }, null);
+    return send(turn, found.target, { ...call.params, ref: found.ownRef }, null);
   }
 
-  async function subscribe(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> {
+  async function subscribe(turn: Turn): Promise<Handled> {
+    const { call, line } = turn;
     const { uri } = call.params;
     if (typeof uri !== 'string') return missing('uri');
     if (line.subscriber === null) return failure('METHOD_NOT_FOUND');
@@ -278,93 +275,38 @@ export function createGateway(deps: GatewayDeps): Gateway {
     } else {
       const found = await look(() => findResource(catalog.current(), call.door, uri));
       if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
-      const refusal = note(record, who, 'subscribe', found.target);
-      if (refusal !== null) return refusal;
+      const permit = permitFor(turn, 'subscribe', found.target);
+      if ('kind' in permit) return permit;
       await subscriptions.add(line.subscriber, { server: found.target.server, own: found.target.name, uri });
     }
     return { kind: 'answer', era: call.era, result: {}, bytes: null };
   }
 
-  function sendTask(who: Identity, call: Call, line: Line, record: CallRecord): Promise<Handled> | Handled {
+  function sendTask(turn: Turn): Promise<Handled> | Handled {
+    const { call } = turn;
     const task = readTaskId(call.params.taskId);
     if (task === null || !catalog.current().servers.has(task.server)) return failure('TASK_NOT_FOUND');
     const target: Target = { kind: 'task', server: task.server, name: task.own };
-    return sendTo(who, call, line, record, target, { ...call.params, taskId: task.own }, null);
+    return send(turn, target, { ...call.params, taskId: task.own }, null);
   }
 
   /** decide, and write down what was decided. */
-  function note(record: CallRecord, who: Identity, action: Action, target: Target): Handled | null {
+  function permitFor({ who, record }: Turn, action: Action, target: Target): Permit | Failure {
     record.server = target.server;
     record.target = target.name.slice(0, MAX_RECORDED_NAME);
     const decision = decide(policy.current(), who, action, target);
     if (decision.kind === 'allow') {
       record.rule = decision.permit.rule;
-      return null;
+      return decision.permit;
     }
     record.rule = decision.rule;
     return failure('DENIED_BY_POLICY', { agent_id: who.agent, operation: record.operation, rule: decision.rule });
   }
 
-  function sendTo(
-    who: Identity,
-    call: Call,
-    line: Line,
-    record: CallRecord,
-    target: Target,
-    params: JsonObject,
-    timeoutMs: number | null,
-  ): Promise<Reply> | Reply {
-    record.server = target.server;
-    record.target = target.name.slice(0, MAX_RECORDED_NAME);
-    const decision = decide(policy.current(), who, ACTIONS[call.method] ?? 'call', target);
-    if (decision.kind === 'deny') {
-      record.rule = decision.rule;
-      return failure('DENIED_BY_POLICY', { agent_id: who.agent, operation: record.operation, rule: decision.rule });
-    }
-    record.rule = decision.permit.rule;
-    const route = { permit: decision.permit, server: target.server, partition: partitionOf(target.server, who, line) };
-    const { argumentBytes } = call;
-    const send = (given: JsonObject, on: Line) =>
-      downstreams.send(route, call.method, given, on, { timeoutMs, argumentBytes });
-    const serverEra = catalog.current().servers.get(target.server)?.facts?.era;
-    if (line.era === 'modern') {
-      if (serverEra === 'modern') return finish(send(params, line), target.server, call.door);
-      // A parked call is known by its parameters, so they must all be there.
-      const whole = withArguments(params, argumentBytes);
-      const sendWhole = (given: JsonObject, on: Line) =>
-        downstreams.send(route, call.method, given, on, { timeoutMs, argumentBytes: null });
-      return finish(parked.run(who, target.server, call.method, whole, line, sendWhole), target.server, call.door);
-    }
-    const reply = send(params, line);
-    if (serverEra === 'legacy') return finish(reply, target.server, call.door);
-    return finish(
-      reply.then(first => (needsInput(first) ? answerRounds(first, params, line, again => send(again, line)) : first)),
-      target.server,
-      call.door,
-    );
-  }
-
-  /** URIs that had to be renamed, and ids of tasks, in the words the client knows. Nothing to do for most servers. */
-  function finish(reply: Promise<Reply>, server: ServerKey, door: Door): Promise<Reply> {
-    // Behind its own door a server's URIs are its own.
-    const renamed = door.server === null ? catalog.current().renamedUris.get(server) : undefined;
-    const modern = catalog.current().servers.get(server)?.facts?.era === 'modern';
-    if (renamed === undefined && !modern) return reply;
-    return reply.then(settled => {
-      if (settled.kind !== 'answer') return settled;
-      let { result } = settled;
-      if (renamed !== undefined) result = renameUris(result, renamed);
-      if (modern) result = withPublicTaskId(server, result);
-      return result === settled.result ? settled : { ...settled, result, bytes: null };
-    });
-  }
-
-  /** The local caller and the holder of the one key are the gateway's own principal. */
-  function partitionOf(server: ServerKey, who: Identity, line: Line): string {
-    const sharing = catalog.current().servers.get(server)?.sharing ?? 'shared';
-    if (sharing === 'per-session' && line.sessionId !== null) return `session ${line.sessionId}`;
-    if (sharing === 'shared' || who.method === 'local' || who.method === 'api-key') return MAIN_PARTITION;
-    return `subject ${who.subject}`;
+  function send(turn: Turn, target: Target, params: JsonObject, timeoutMs: number | null): Promise<Reply> | Failure {
+    const { who, call, line } = turn;
+    const permit = permitFor(turn, ACTIONS[call.method] ?? 'call', target);
+    return 'kind' in permit ? permit : bridge.send(permit, who, call, line, params, timeoutMs);
   }
 
   return {
