@@ -95,7 +95,6 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['outbound/telemetry/'],
   chokidar: ['outbound/files/'],
   minisearch: ['outbound/search/'],
-  picomatch: ['domain/', 'services/policy/'],
   commander: ['cli/'],
   yaml: ['config/'],
   zod: ['domain/', 'ports/', 'services/', 'config/', 'inbound/', 'outbound/', 'demo/'],
@@ -108,7 +107,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 const PURE: Readonly<Record<string, readonly string[]>> = {
   'domain/': ['zod', 'node:crypto'],
   'ports/': ['zod'],
-  'services/': ['zod', 'node:crypto', 'picomatch'],
+  'services/': ['zod', 'node:crypto'],
 };
 
 export function findLibraryBreaches(sources: readonly Source[]): string[] {
