@@ -138,8 +138,14 @@ export function withoutEnvelope(params: JsonObject): { rest: JsonObject; progres
   if (!isJsonObject(params._meta)) return { rest: params, progressToken: null };
   const { _meta, ...bare } = params;
   const token = _meta.progressToken;
-  const kept = Object.entries(_meta).filter(([key]) => !ENVELOPE_KEYS.has(key));
-  const rest = kept.length > 0 ? { ...bare, _meta: Object.fromEntries(kept) } : bare;
+  let kept = null as JsonObject | null;
+  for (const key of Object.keys(_meta)) {
+    const value = _meta[key];
+    // Defined, not assigned: a member may be called `__proto__`.
+    if (!ENVELOPE_KEYS.has(key) && value !== undefined)
+      kept = kept === null ? { [key]: value } : { ...kept, [key]: value };
+  }
+  const rest = kept === null ? bare : { ...bare, _meta: kept };
   return { rest, progressToken: isRpcId(token) || typeof token === 'number' ? token : null };
 }
 

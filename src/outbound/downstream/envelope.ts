@@ -27,15 +27,15 @@ export function createEnvelopes(clientInfo: JsonObject): Envelopes {
     `${JSON.stringify(META.protocolVersion)}:${JSON.stringify(LATEST_MODERN)},` +
     `${JSON.stringify(META.clientInfo)}:${JSON.stringify(clientInfo)},${JSON.stringify(META.clientCapabilities)}:`;
   const bare = `${head}{}`;
-  // A session keeps one object of capabilities for all its calls.
-  const known = { legacy: new WeakMap<JsonObject, string>(), modern: new WeakMap<JsonObject, string>() };
+  // A session keeps one object of capabilities for all its calls; a modern request brings its own.
+  const known = new WeakMap<JsonObject, string>();
   return {
     text(line) {
       if (line === null) return bare;
-      let text = known[line.era].get(line.clientCapabilities);
+      let text = line.era === 'legacy' ? known.get(line.clientCapabilities) : undefined;
       if (text === undefined) {
         text = head + JSON.stringify(carriedCapabilities(line));
-        known[line.era].set(line.clientCapabilities, text);
+        if (line.era === 'legacy') known.set(line.clientCapabilities, text);
       }
       return line.logLevel === null ? text : `${text},${JSON.stringify(META.logLevel)}:"${line.logLevel}"`;
     },

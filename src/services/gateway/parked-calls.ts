@@ -83,7 +83,8 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
       if (inputResponses !== undefined && !isAnswerMap(inputResponses)) {
         return failure('INVALID_PARAMS', {}, { say: 'inputResponses must map keys to result objects.' });
       }
-      const owner = ownerOf(who, server, method, rest);
+      // A digest of everything costs more than most calls: it is made when a handle is given out or shown.
+      const owner = () => ownerOf(who, server, method, rest);
       if (requestState === undefined) {
         // Answers without a state: given ahead of the questions, which then need not be put.
         const call = new ParkedCall(owner, line, objectOrEmpty(inputResponses));
@@ -91,7 +92,7 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
         return wait(call);
       }
       const call = typeof requestState === 'string' ? parked.get(requestState) : undefined;
-      if (call === undefined || call.owner !== owner) return failure('STATE_INVALID');
+      if (call === undefined || call.owner !== owner()) return failure('STATE_INVALID');
       parked.delete(requestState as string);
       call.stopTimer();
       call.resume(line, objectOrEmpty(inputResponses));
@@ -124,7 +125,8 @@ function isAnswerMap(value: unknown): value is JsonObject {
 
 /** The line a downstream sees for the whole life of a call, while the client's connections come and go behind it. */
 class ParkedCall implements Line {
-  readonly owner: string;
+  readonly #ownerOf: () => string;
+  #owner: string | null = null;
   readonly questions = new Map<string, Question>();
   stopTimer: () => void = () => {};
   #line: Line | null;
@@ -137,8 +139,8 @@ class ParkedCall implements Line {
   #capabilities: JsonObject;
   #wake: () => void = () => {};
 
-  constructor(owner: string, line: Line, ahead: JsonObject) {
-    this.owner = owner;
+  constructor(owner: () => string, line: Line, ahead: JsonObject) {
+    this.#ownerOf = owner;
     this.#line = line;
     this.#ahead = ahead;
     this.#capabilities = line.clientCapabilities;
@@ -158,6 +160,11 @@ class ParkedCall implements Line {
   readonly clientInfo: JsonObject | null;
   readonly logLevel: Line['logLevel'];
   readonly wantsProgress: boolean;
+
+  get owner(): string {
+    this.#owner ??= this.#ownerOf();
+    return this.#owner;
+  }
 
   get isAsked(): boolean {
     return this.questions.size > 0;
