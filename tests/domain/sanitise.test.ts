@@ -23,7 +23,7 @@ describe('what a client never reads', () => {
     { text: 'no /secret.key here', said: 'no [path] here', because: 'a file at the root' },
     { text: 'see ~/.aws/credentials', said: 'see [path]', because: 'a path from home' },
     { text: 'C:\\Users\\alice\\app\\main.js not found', said: '[path] not found', because: 'a Windows path' },
-    { text: 'D:/work/app/main.js not found', said: '[path] not found', because: 'a Windows path with slashes' },
+    { text: 'D:/projects/app/main.js not found', said: '[path] not found', because: 'a Windows path with slashes' },
     { text: '\\\\fileserver\\share\\x.doc is locked', said: '[path] is locked', because: 'a UNC path' },
     { text: 'file:///srv/app/x.js failed', said: '[path] failed', because: 'a file URL' },
     { text: 'thrown in src/tools/run.ts:40:11', said: 'thrown in [source]', because: 'a place in the source' },

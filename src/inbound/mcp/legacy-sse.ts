@@ -5,7 +5,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import type { Json } from '../../domain/json.ts';
 import { readBody } from '../http/body.ts';
 import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
@@ -20,9 +19,9 @@ import {
   refuseUnacceptable,
   refuseWith,
 } from './http-refusals.ts';
-import { isTooDeep } from './json-depth.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
 import type { Outlet } from './outlet.ts';
+import { isJsonType, readJson } from './read-json.ts';
 import type { Session } from './session.ts';
 
 export interface LegacySse {
@@ -64,11 +63,12 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     if (id === null) return refuseSession(req, res, 'missing');
     if (session === null || stream === undefined || session.door.server !== door.server)
       return refuseSession(req, res, 'unknown');
-    if (!/^application\/json\s*(?:;|$)/i.test(req.headers['content-type'] ?? '')) return refuseMediaType(req, res);
+    if (!isJsonType(req.headers['content-type'])) return refuseMediaType(req, res);
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
-      const message = isTooDeep(body) ? null : parse(body);
-      if (message === null) return refuseWith(req, res, 'legacy', null, failure('PARSE_ERROR'));
+      const parsed = readJson(body);
+      if (parsed.kind === 'failure') return refuseWith(req, res, 'legacy', null, parsed);
+      const message = readMessage(parsed.value);
       if (message.kind === 'refused') return refuseWith(req, res, 'legacy', message.id, message.failure);
       res.writeHead(202).end();
       dispatchLegacy(deps, session, message, outletOf(stream));
@@ -94,12 +94,4 @@ function outletOf(stream: EventStreamResponse): Outlet {
     message: text => stream.event(null, text, 'message'),
     answer: (frame: Frame) => void stream.event(null, toLine(frame), 'message'),
   };
-}
-
-function parse(body: Buffer) {
-  try {
-    return readMessage(JSON.parse(body.toString('utf8')) as Json);
-  } catch {
-    return null;
-  }
 }

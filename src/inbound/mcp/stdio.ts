@@ -7,15 +7,14 @@ import type { Door } from '../../domain/call.ts';
 import { type Era, LATEST_LEGACY } from '../../domain/era.ts';
 import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import type { Json } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
 import { eraOf, type Message, readEnvelope, readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import { errorFrame, type Frame, toLine } from './frames.ts';
-import { isTooDeep } from './json-depth.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
 import type { Outlet } from './outlet.ts';
+import { readJson } from './read-json.ts';
 import { toFrame } from './respond.ts';
 import { Session } from './session.ts';
 
@@ -89,14 +88,11 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
   }
 
   function read(line: Buffer): Message | null {
-    try {
-      const value = isTooDeep(line) ? null : (JSON.parse(line.toString('utf8')) as Json);
-      const message = readMessage(value);
-      if (message.kind !== 'refused') return message;
-      write(toLine(errorFrame(message.id, toRpcError('legacy', message.failure))));
-    } catch {
-      write(toLine(errorFrame(null, toRpcError('legacy', failure('PARSE_ERROR')))));
-    }
+    const parsed = readJson(line);
+    const message = parsed.kind === 'json' ? readMessage(parsed.value) : parsed;
+    if (message.kind !== 'failure' && message.kind !== 'refused') return message;
+    const [id, no] = message.kind === 'failure' ? [null, message] : [message.id, message.failure];
+    write(toLine(errorFrame(id, toRpcError('legacy', no))));
     return null;
   }
 

@@ -32,10 +32,10 @@ import {
   refuseWith,
 } from './http-refusals.ts';
 import { HttpReply } from './http-reply.ts';
-import { isTooDeep } from './json-depth.ts';
 import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-arguments.ts';
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
+import { isJsonType, readJson } from './read-json.ts';
 import { toFrame } from './respond.ts';
 import { Session } from './session.ts';
 import { SessionStreams } from './session-streams.ts';
@@ -58,14 +58,14 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
 
   function post(req: IncomingMessage, res: ServerResponse, { door, lenient }: Entrance, who: Identity): void {
     const { accept, 'content-type': contentType } = req.headers;
-    if (contentType === undefined || !isJsonType(contentType)) return refuseMediaType(req, res);
+    if (!isJsonType(contentType)) return refuseMediaType(req, res);
     const acceptsJson = accept === undefined || ACCEPTS_JSON.test(accept);
     const acceptsStream = accept?.includes('text/event-stream') ?? false;
     // Whether an answer becomes a stream is settled while it is made: JSON must be welcome.
     if (!acceptsJson) return refuseUnacceptable(req, res, eraOfHeader(req), 'application/json and text/event-stream');
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
-      const parsed = parse(body);
+      const parsed = readJson(body);
       if (parsed.kind === 'failure') return refuseWith(req, res, eraOfHeader(req), null, parsed);
       if (Array.isArray(parsed.value)) return batch(req, res, door, who, parsed.value, acceptsStream);
       const message = readMessage(parsed.value);
@@ -366,9 +366,6 @@ const NOWHERE = { message: () => false, answer: () => {} };
 /** By name or by range (RFC 9110, 12.5.1). */
 const ACCEPTS_JSON = /application\/(?:json|\*)|\*\/\*/i;
 
-const isJsonType = (contentType: string) =>
-  contentType === 'application/json' || /^application\/json\s*(?:;|$)/i.test(contentType);
-
 function header(req: IncomingMessage, name: string): string | undefined {
   const value = req.headers[name];
   return typeof value === 'string' ? value : undefined;
@@ -376,13 +373,4 @@ function header(req: IncomingMessage, name: string): string | undefined {
 
 function eraOfHeader(req: IncomingMessage): Era {
   return header(req, 'mcp-method') === undefined ? 'legacy' : 'modern';
-}
-
-function parse(body: Buffer): { kind: 'json'; value: Json } | Failure {
-  if (isTooDeep(body)) return failure('INVALID_REQUEST', {}, { say: 'The message nests too deeply.' });
-  try {
-    return { kind: 'json', value: JSON.parse(body.toString('utf8')) as Json };
-  } catch {
-    return failure('PARSE_ERROR');
-  }
 }

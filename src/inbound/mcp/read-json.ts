@@ -1,0 +1,18 @@
+/** Bytes -> JSON, the same for every transport: what nests too deeply is refused before anything recursive touches it. */
+import { type Failure, failure } from '../../domain/error.ts';
+import type { Json } from '../../domain/json.ts';
+import { isTooDeep } from './json-depth.ts';
+
+export function readJson(bytes: Buffer): { kind: 'json'; value: Json } | Failure {
+  if (isTooDeep(bytes)) return failure('INVALID_REQUEST', {}, { say: 'The message nests too deeply.' });
+  try {
+    return { kind: 'json', value: JSON.parse(bytes.toString('utf8')) as Json };
+  } catch {
+    return failure('PARSE_ERROR');
+  }
+}
+
+/** With or without parameters; anything else could be sent by a web page without asking (CSRF). */
+export function isJsonType(contentType: string | undefined): boolean {
+  return contentType === 'application/json' || /^application\/json\s*(?:;|$)/i.test(contentType ?? '');
+}
