@@ -29,6 +29,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
   readonly #openStreams: (() => SessionStreams) | null;
   #streams: SessionStreams | null = null;
   readonly #keepAlive: KeepAlive;
+  readonly #keptAs: number;
   readonly #openedAtMs: number;
   readonly #isBatch: boolean;
   readonly #canReturn: boolean;
@@ -66,11 +67,11 @@ export class HttpReply implements Outlet, Kept, Resumable {
     this.#isBatch = options.batch !== null;
     this.#canReturn = options.canReturn;
     this.#pending = options.batch ?? 1;
-    this.#keepAlive.add(this);
+    this.#keptAs = this.#keepAlive.add(this);
     if (options.era === 'modern') {
       res.once('close', () => {
         if (this.#pending === 0) return;
-        this.#keepAlive.delete(this);
+        this.#keepAlive.delete(this.#keptAs);
         this.onGone?.();
       });
     }
@@ -101,7 +102,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
   /** Ends an open stream without another message. */
   end(): void {
     this.#pending = 0;
-    this.#keepAlive.delete(this);
+    this.#keepAlive.delete(this.#keptAs);
     if (this.#streamId !== null) this.#streams?.live.delete(this.#streamId);
     this.#stream?.end();
   }
@@ -121,7 +122,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
     if (this.#isGone()) {
       this.#goneSinceMs ??= nowMs;
       if (nowMs - this.#goneSinceMs < (this.#canReturn ? ABANDONED_AFTER_MS : 0)) return;
-      this.#keepAlive.delete(this);
+      this.#keepAlive.delete(this.#keptAs);
       this.onGone?.();
       return;
     }
@@ -165,7 +166,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
   }
 
   #writeJson(status: number, frame: Frame, retryAfter: number | null): void {
-    this.#keepAlive.delete(this);
+    this.#keepAlive.delete(this.#keptAs);
     const res = this.#res;
     if (res.destroyed) return;
     const headers: Record<string, string | number> = {

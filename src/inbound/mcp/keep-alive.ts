@@ -1,4 +1,5 @@
 /** One slow tick for everything that is open: streams that must not look dead, answers that take long. */
+import { SlotTable } from '../../domain/slot-table.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const TICK_MS = 5000;
@@ -9,24 +10,25 @@ export interface Kept {
 }
 
 export interface KeepAlive {
-  add(kept: Kept): void;
-  delete(kept: Kept): void;
+  /** Returns the number to delete it by. */
+  add(kept: Kept): number;
+  delete(id: number): void;
   size(): number;
   stop(): void;
 }
 
 export function createKeepAlive(clock: Clock): KeepAlive {
-  const all = new Set<Kept>();
+  const all = new SlotTable<Kept>();
   let stopTimer = () => {};
   const tick = () => {
     const now = clock.monotonicMs();
-    for (const kept of [...all]) kept.tick(now);
+    for (const kept of all.items()) kept.tick(now);
     stopTimer = clock.after(TICK_MS, tick);
   };
   stopTimer = clock.after(TICK_MS, tick);
   return {
-    add: kept => void all.add(kept),
-    delete: kept => void all.delete(kept),
+    add: kept => all.add(kept),
+    delete: id => void all.delete(id),
     size: () => all.size,
     stop: () => stopTimer(),
   };

@@ -72,7 +72,7 @@ function takeRequest(
     return;
   }
   const { rest, progressToken } = withoutEnvelope(message.params);
-  const line = new RequestLine(session, outlet, progressToken);
+  const line = new RequestLine(id, session, outlet, progressToken);
   const call: Call = {
     id: deps.nextRequestId(),
     method,
@@ -82,9 +82,9 @@ function takeRequest(
     era: 'legacy',
     receivedAtMs: deps.clock.monotonicMs(),
   };
-  session.begin(id, line);
+  session.begin(line);
   void deps.gateway.handle(session.who, call, line).then(handled => {
-    session.finish(id, line);
+    session.finish(line);
     outlet.answer(toFrame('legacy', id, method, handled), handled);
   });
 }

@@ -44,13 +44,12 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     session.uses++;
     const stream: EventStreamResponse = new EventStreamResponse(res, {}, () => {
       streams.delete(session);
-      deps.keepAlive.delete(kept);
+      deps.keepAlive.delete(keptAs);
       // There is no way back to a stream of this transport: its session ends with it.
       deps.sessions.end(session, 'the client closed the stream');
     });
-    const kept = { tick: () => stream.keepAlive() };
+    const keptAs = deps.keepAlive.add({ tick: () => stream.keepAlive() });
     streams.set(session, stream);
-    deps.keepAlive.add(kept);
     session.standalone = text => stream.event(null, text, 'message');
     const base = door.server === null ? '' : `/${door.server}`;
     stream.event(null, `${base}/messages?sessionId=${session.id}`, 'endpoint');

@@ -70,7 +70,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     answer(failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }));
     return DONE;
   }
-  const line = new RequestLine(envelope, outlet, request.progressToken);
+  const line = new RequestLine(id, envelope, outlet, request.progressToken);
   const call: Call = {
     id: deps.nextRequestId(),
     method,

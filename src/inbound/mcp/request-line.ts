@@ -12,6 +12,8 @@ import type { Outlet } from './outlet.ts';
 import type { Session } from './session.ts';
 
 export class RequestLine implements Line {
+  /** The client's. */
+  readonly requestId: RpcId;
   readonly revision: Revision;
   readonly era: Era;
   readonly clientCapabilities: JsonObject;
@@ -23,10 +25,12 @@ export class RequestLine implements Line {
   readonly #progressToken: RpcId | null;
   #stop: ((reason: string) => void) | null = null;
   #cancelled = false;
-  readonly #questions = new Set<RpcId>();
+  /** Ids of questions that the client has not answered. */
+  #questions: RpcId[] = [];
 
-  constructor(from: Session | Envelope, outlet: Outlet, progressToken: RpcId | null) {
+  constructor(requestId: RpcId, from: Session | Envelope, outlet: Outlet, progressToken: RpcId | null) {
     const session = 'who' in from ? from : null;
+    this.requestId = requestId;
     this.#session = session;
     this.#outlet = outlet;
     this.#progressToken = progressToken;
@@ -51,7 +55,7 @@ export class RequestLine implements Line {
   }
 
   get isAsked(): boolean {
-    return this.#questions.size > 0;
+    return this.#questions.length > 0;
   }
 
   whenCancelled(stop: (reason: string) => void): void {
@@ -84,8 +88,10 @@ export class RequestLine implements Line {
       return Promise.resolve({ kind: 'error', error: { code: -32601, message: 'The client cannot be asked.' } });
     }
     const { id, answer } = this.#session.ask(text => this.#send(text), method, params);
-    this.#questions.add(id);
-    return answer.finally(() => this.#questions.delete(id));
+    this.#questions.push(id);
+    return answer.finally(() => {
+      this.#questions = this.#questions.filter(open => open !== id);
+    });
   }
 
   #send(text: string): boolean {

@@ -31,7 +31,8 @@ export class Session {
   /** Streams and calls under way: a session in use does not expire. */
   uses = 0;
   ended = false;
-  #lines: Map<RpcId, RequestLine> | null = null;
+  /** Requests under way: few, and an array leaves no tables behind (domain/slot-table.ts says why that matters). */
+  readonly #lines: RequestLine[] = [];
   #asks: Map<RpcId, (answer: ClientAnswer) => void> | null = null;
   #asked = 0;
   #hears = true;
@@ -50,20 +51,20 @@ export class Session {
     return this.id === '';
   }
 
-  begin(id: RpcId, line: RequestLine): void {
-    this.#lines ??= new Map();
-    this.#lines.set(id, line);
+  begin(line: RequestLine): void {
+    this.#lines.push(line);
     this.uses++;
   }
 
-  finish(id: RpcId, line: RequestLine): void {
-    if (this.#lines?.get(id) === line) this.#lines.delete(id);
+  finish(line: RequestLine): void {
+    const at = this.#lines.indexOf(line);
+    if (at >= 0) this.#lines.splice(at, 1);
     this.uses--;
     line.withdrawQuestions('the request is over');
   }
 
   cancel(id: unknown, reason: string): void {
-    if (typeof id === 'string' || typeof id === 'number') this.#lines?.get(id)?.cancel(reason);
+    this.#lines.findLast(line => line.requestId === id)?.cancel(reason);
   }
 
   /** Puts a question to the client through `send`. Resolves with its answer, or an error when none can come. */
@@ -111,7 +112,7 @@ export class Session {
   /** Cancels what is under way and answers what was asked. */
   end(reason: string): void {
     this.ended = true;
-    for (const line of this.#lines?.values() ?? []) line.cancel(reason);
+    for (const line of [...this.#lines]) line.cancel(reason);
     for (const resolve of this.#asks?.values() ?? []) resolve(unanswered('The session ended.'));
     this.#asks?.clear();
     this.standalone = null;

@@ -9,6 +9,7 @@ import { type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
+import type { RpcId } from '../../domain/rpc.ts';
 import { readBody } from '../http/body.ts';
 import {
   checkStandardHeaders,
@@ -128,12 +129,11 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     };
     running = dispatchModern(deps, request, reply, () => {
       finished = true;
-      if (running !== null) listens.delete(running);
+      if (isListen && running !== null) listens.delete(running);
     });
     if (finished) return;
     if (isListen) listens.add(running);
-    const { cancel } = running;
-    reply.onGone = () => cancel('the client closed the stream');
+    reply.onGone = stopOf(running);
   }
 
   function legacy(
@@ -157,7 +157,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
     const reply = replyFor(res, session, acceptsStream, null);
-    reply.onGone = () => session.cancel(message.id, ABANDONED);
+    reply.onGone = cancelOf(session, message.id);
     dispatchLegacy(deps, session, kept, reply, argumentBytes);
   }
 
@@ -237,11 +237,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const stream: EventStreamResponse = new EventStreamResponse(res, { 'mcp-session-id': session.id }, () => {
       session.uses--;
       standing.delete(stream);
-      deps.keepAlive.delete(kept);
+      deps.keepAlive.delete(keptAs);
     });
-    const kept = { tick: () => stream.keepAlive() };
+    const keptAs = deps.keepAlive.add({ tick: () => stream.keepAlive() });
     standing.add(stream);
-    deps.keepAlive.add(kept);
     for (const { id, data } of missed?.events ?? []) stream.event(id, data);
     if (missed !== null && !streams.isStandalone(missed.stream)) {
       const writer = streams.live.get(missed.stream);
@@ -360,6 +359,18 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
 }
 
 const ABANDONED = 'the client went away';
+
+/*
+ * What stops a call when its client is gone. Made out here, holding what it needs and no more: closures made where the
+ * request is taken hold everything there, and V8 then keeps whole requests until its next full collection.
+ */
+function cancelOf(session: Session, id: RpcId): () => void {
+  return () => session.cancel(id, ABANDONED);
+}
+
+function stopOf(running: Running): () => void {
+  return () => running.cancel('the client closed the stream');
+}
 
 const NOWHERE = { message: () => false, answer: () => {} };
 

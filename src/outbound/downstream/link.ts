@@ -7,6 +7,7 @@ import { type Era, isAtLeast, isLogLevel, type LogLevel } from '../../domain/era
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
 import { isRpcError, isRpcId, type RpcError, type RpcId } from '../../domain/rpc.ts';
+import { SlotTable } from '../../domain/slot-table.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Channel, ChannelHandler, Refusal } from './channel.ts';
@@ -62,46 +63,43 @@ export abstract class Link implements ChannelHandler {
   /** Frames received. */
   heard = 0;
   protected readonly deps: LinkDeps;
-  protected readonly inFlight = new Map<number, Exchange>();
-  #lastId: number;
+  readonly #inFlight: SlotTable<Exchange>;
   #lastOwner: Exchange | null = null;
   #lastOwnedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: LinkDeps, channel: Channel, lastId = 0) {
     this.deps = deps;
     this.channel = channel;
-    this.#lastId = lastId;
+    this.#inFlight = new SlotTable(lastId);
     channel.handler = this;
   }
 
   /** So that another link on the same channel can go on counting. */
   get lastId(): number {
-    return this.#lastId;
+    return this.#inFlight.lastId;
   }
 
   get busy(): number {
-    return this.inFlight.size;
+    return this.#inFlight.size;
   }
 
-  exchanges(): Iterable<Exchange> {
-    return this.inFlight.values();
+  exchanges(): Exchange[] {
+    return this.#inFlight.items();
   }
 
   /** Puts a request on the wire; its owner is told what comes of it, also at once. */
   start(exchange: Exchange): void {
-    const id = ++this.#lastId;
-    exchange.id = id;
+    exchange.id = this.#inFlight.add(exchange);
     exchange.link = this;
     exchange.state = 'running';
     exchange.isSent = false;
     exchange.heardBefore = this.heard;
-    this.inFlight.set(id, exchange);
     this.put(exchange);
   }
 
   /** Stops caring: the server is told where the era has a word for it. */
   abandon(exchange: Exchange, reason: string): void {
-    if (!this.inFlight.delete(exchange.id)) return;
+    if (!this.#inFlight.delete(exchange.id)) return;
     if (exchange.isSent && !this.isClosed) this.sayCancelled(exchange, reason);
     exchange.work?.abandon(exchange);
     exchange.work = null;
@@ -150,8 +148,8 @@ export abstract class Link implements ChannelHandler {
   /** What is under way here is the caller's to settle first. */
   async close(): Promise<void> {
     this.isClosed = true;
-    for (const exchange of [...this.inFlight.values()]) {
-      this.inFlight.delete(exchange.id);
+    for (const exchange of this.#inFlight.items()) {
+      this.#inFlight.delete(exchange.id);
       exchange.work?.abandon(exchange);
       exchange.work = null;
       if (exchange.line === null)
@@ -217,9 +215,9 @@ export abstract class Link implements ChannelHandler {
 
   /** On a response stream only that request's answer counts: a server may not answer one caller on another's stream. */
   #take(id: number, from: Exchange | null): Exchange | null {
-    const exchange = this.inFlight.get(id);
-    if (exchange === undefined || (from !== null && from !== exchange)) return null;
-    this.inFlight.delete(id);
+    const exchange = this.#inFlight.find(id);
+    if (exchange === null || (from !== null && from !== exchange)) return null;
+    this.#inFlight.delete(id);
     exchange.work = null;
     return exchange;
   }
@@ -234,7 +232,7 @@ export abstract class Link implements ChannelHandler {
   }
 
   #spoil(from: Exchange, reason: string): void {
-    if (this.inFlight.get(from.id) !== from) return;
+    if (this.#inFlight.find(from.id) !== from) return;
     from.work?.abandon(from);
     this.#fault(from, fault('bad-answer', reason));
   }
@@ -246,19 +244,19 @@ export abstract class Link implements ChannelHandler {
   }
 
   #fault(exchange: Exchange, no: Fault): void {
-    this.inFlight.delete(exchange.id);
+    this.#inFlight.delete(exchange.id);
     exchange.work = null;
     exchange.owner.faulted(exchange, no);
   }
 
   faulted(exchange: Exchange, no: Fault): void {
-    if (this.inFlight.get(exchange.id) === exchange) this.#fault(exchange, no);
+    if (this.#inFlight.find(exchange.id) === exchange) this.#fault(exchange, no);
   }
 
   closed(no: Fault): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    for (const exchange of [...this.inFlight.values()]) {
+    for (const exchange of this.#inFlight.items()) {
       exchange.work?.abandon(exchange);
       this.#fault(exchange, { ...no, kind: exchange.isSent ? 'lost' : 'unsent', isOutage: true });
     }
@@ -275,7 +273,7 @@ export abstract class Link implements ChannelHandler {
   }
 
   protected relay(exchange: Exchange, error: RpcError): void {
-    this.inFlight.delete(exchange.id);
+    this.#inFlight.delete(exchange.id);
     exchange.work = null;
     exchange.owner.answered(exchange, { kind: 'relayed', era: this.era, error: this.deps.mask(error) });
   }
@@ -288,7 +286,7 @@ export abstract class Link implements ChannelHandler {
   protected ownerOf(from: Exchange | null): Exchange | null {
     if (from !== null) return from.line === null ? null : from;
     const calls: Exchange[] = [];
-    for (const exchange of this.inFlight.values()) if (exchange.line !== null) calls.push(exchange);
+    for (const exchange of this.#inFlight.items()) if (exchange.line !== null) calls.push(exchange);
     if (calls.length === 1) return calls[0] ?? null;
     if (this.deps.isShared) return null;
     const awake = calls.filter(({ line }) => line?.isAsked === false);
@@ -324,8 +322,8 @@ export abstract class Link implements ChannelHandler {
   #receiveProgress(params: JsonObject, from: Exchange | null): void {
     const { progressToken, ...rest } = params;
     if (typeof progressToken !== 'number') return;
-    const exchange = this.inFlight.get(progressToken);
-    if (exchange === undefined || (from !== null && from !== exchange)) return;
+    const exchange = this.#inFlight.find(progressToken);
+    if (exchange === null || (from !== null && from !== exchange)) return;
     if (exchange.line?.wantsProgress) exchange.line.notify('notifications/progress', rest);
   }
 

@@ -38,6 +38,9 @@ type Mode = 'json' | 'events' | 'error' | 'none';
 export class PostExchange implements HttpHandler, Work {
   readonly #host: PostHost;
   readonly exchange: Exchange;
+  /** The channel's: under which number it watches over the end of the response, and until when. 0: it does not. */
+  watchedAs = 0;
+  endMs = 0;
   /** The exchange's id at this attempt: a later attempt has another. */
   readonly #id: number;
   #controller: HttpController | null = null;
@@ -57,6 +60,10 @@ export class PostExchange implements HttpHandler, Work {
     this.#host = host;
     this.exchange = exchange;
     this.#id = exchange.id;
+  }
+
+  get isAnswered(): boolean {
+    return !this.#isOpen;
   }
 
   /** The attempt still waits for its answer. */

@@ -3,6 +3,7 @@
  * stream, the resumption of broken streams by `Last-Event-ID`, and a DELETE at the end (MCP 2025-03-26 to 2025-11-25).
  * A modern server (2026-07-28) uses the POSTs alone. Redirects are not followed: an address is what an operator wrote.
  */
+import { SlotTable } from '../../domain/slot-table.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { createBackoff } from './backoff.ts';
@@ -44,8 +45,7 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
   let asides = 0;
 
   /** Responses that may not last for ever, with the time they end at. */
-  const lingering = new Map<PostExchange, number>();
-  const dripping = new Map<PostExchange, number>();
+  const watched = new SlotTable<PostExchange>();
   let isSweeping = false;
 
   function sweepSoon(): void {
@@ -57,9 +57,20 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
   function sweep(): void {
     isSweeping = false;
     const now = clock.monotonicMs();
-    for (const [post, endMs] of lingering) if (endMs <= now) post.abandon();
-    for (const [post, endMs] of dripping) if (endMs <= now) post.fail(fault('lost', 'it did not finish its answer'));
-    if (lingering.size > 0 || dripping.size > 0) sweepSoon();
+    for (const post of watched.items()) {
+      if (post.endMs > now) continue;
+      // Answered already: only the stream is left. Harmless where it is not.
+      if (post.isAnswered) post.abandon();
+      else post.fail(fault('lost', 'it did not finish its answer'));
+    }
+    if (watched.size > 0) sweepSoon();
+  }
+
+  function watch(post: PostExchange, forMs: number): void {
+    watched.delete(post.watchedAs);
+    post.endMs = clock.monotonicMs() + forMs;
+    post.watchedAs = watched.add(post);
+    sweepSoon();
   }
 
   const host: PostHost = {
@@ -75,18 +86,14 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
     },
     resume,
     lingers(post) {
-      lingering.set(post, clock.monotonicMs() + limits.lingerMs);
-      sweepSoon();
+      watch(post, limits.lingerMs);
     },
     drips(post) {
       // Where a call has a time limit of its own, that is the one that counts.
-      if (post.exchange.deadlineMs !== Number.POSITIVE_INFINITY) return;
-      dripping.set(post, clock.monotonicMs() + limits.headersTimeoutMs);
-      sweepSoon();
+      if (post.exchange.deadlineMs === Number.POSITIVE_INFINITY) watch(post, limits.headersTimeoutMs);
     },
     ended(post) {
-      if (lingering.size > 0) lingering.delete(post);
-      if (dripping.size > 0) dripping.delete(post);
+      watched.delete(post.watchedAs);
     },
   };
 
@@ -240,7 +247,7 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
       if (isClosed) return Promise.resolve();
       isClosed = true;
       stopStanding?.();
-      for (const post of [...lingering.keys(), ...dripping.keys()]) post.abandon();
+      for (const post of watched.items()) post.abandon();
       if (sessionId === null) return Promise.resolve();
       return sayGoodbye();
     },

@@ -15,7 +15,7 @@ function outlet(open = true): Outlet & { texts: { id?: string; method: string; p
 describe('a question to the client', () => {
   test('is answered under an id of our own, by that client alone', async () => {
     const [session, other, out] = [make(), make(), outlet()];
-    const line = new RequestLine(session, out, null);
+    const line = new RequestLine(1, session, out, null);
     const answer = line.ask('roots/list', {});
     const id = out.texts[0]?.id ?? '';
     expect(line.isAsked).toBe(true);
@@ -29,7 +29,7 @@ describe('a question to the client', () => {
   });
 
   test('without a stream to put it on is answered with an error, not left open', async () => {
-    const line = new RequestLine(make(), outlet(false), null);
+    const line = new RequestLine(1, make(), outlet(false), null);
     expect((await line.ask('roots/list', {})).kind).toBe('error');
   });
 
@@ -37,14 +37,14 @@ describe('a question to the client', () => {
     const session = make();
     const standing: string[] = [];
     session.standalone = text => standing.push(text) > 0;
-    void new RequestLine(session, outlet(false), null).ask('roots/list', {});
+    void new RequestLine(1, session, outlet(false), null).ask('roots/list', {});
     expect(standing).toHaveLength(1);
   });
 
   test('beyond a hundred open ones is not put', async () => {
     const session = make();
     const out = outlet();
-    const line = new RequestLine(session, out, null);
+    const line = new RequestLine(1, session, out, null);
     for (let n = 0; n < 100; n++) void line.ask('roots/list', {});
     expect((await line.ask('roots/list', {})).kind).toBe('error');
     expect(out.texts).toHaveLength(100);
@@ -54,7 +54,7 @@ describe('a question to the client', () => {
     const session = make();
     for (let n = 0; n < 250; n++) {
       const out = outlet();
-      const line = new RequestLine(session, out, null);
+      const line = new RequestLine(1, session, out, null);
       const answer = line.ask('roots/list', {});
       line.cancel('changed my mind');
       expect((await answer).kind).toBe('error');
@@ -67,7 +67,7 @@ describe('a question to the client', () => {
 
   test('is answered with an error when the session ends', async () => {
     const session = make();
-    const answer = new RequestLine(session, outlet(), null).ask('roots/list', {});
+    const answer = new RequestLine(1, session, outlet(), null).ask('roots/list', {});
     session.end('gone');
     expect((await answer).kind).toBe('error');
   });
@@ -76,9 +76,9 @@ describe('a question to the client', () => {
 describe('cancelling', () => {
   test('reaches the call with that id, once', () => {
     const session = make();
-    const [one, two] = [new RequestLine(session, outlet(), null), new RequestLine(session, outlet(), null)];
-    session.begin(1, one);
-    session.begin('1', two);
+    const [one, two] = [new RequestLine(1, session, outlet(), null), new RequestLine('1', session, outlet(), null)];
+    session.begin(one);
+    session.begin(two);
     const stopped: string[] = [];
     one.whenCancelled(reason => void stopped.push(reason));
     session.cancel(1, 'enough');
@@ -88,24 +88,24 @@ describe('cancelling', () => {
 
   test.each([undefined, null, {}, 2, 'x'])('%j cancels nothing', id => {
     const session = make();
-    const line = new RequestLine(session, outlet(), null);
-    session.begin(1, line);
+    const line = new RequestLine(1, session, outlet(), null);
+    session.begin(line);
     session.cancel(id, 'x');
     expect(line.cancelled).toBe(false);
   });
 
   test('a call that is over does not cancel the next with the same id', () => {
     const session = make();
-    const [old, young] = [new RequestLine(session, outlet(), null), new RequestLine(session, outlet(), null)];
-    session.begin(1, old);
-    session.begin(1, young);
-    session.finish(1, old);
+    const [old, young] = [new RequestLine(1, session, outlet(), null), new RequestLine(1, session, outlet(), null)];
+    session.begin(old);
+    session.begin(young);
+    session.finish(old);
     session.cancel(1, 'x');
     expect([old.cancelled, young.cancelled, session.uses]).toEqual([false, true, 1]);
   });
 
   test('before the work registered stops it at once', () => {
-    const line = new RequestLine(make(), outlet(), null);
+    const line = new RequestLine(1, make(), outlet(), null);
     line.cancel('early');
     let stopped = false;
     line.whenCancelled(() => {
@@ -116,8 +116,8 @@ describe('cancelling', () => {
 
   test('the end of a session cancels all that is under way', () => {
     const session = make();
-    const line = new RequestLine(session, outlet(), null);
-    session.begin(1, line);
+    const line = new RequestLine(1, session, outlet(), null);
+    session.begin(line);
     session.end('gone');
     expect([line.cancelled, session.ended]).toEqual([true, true]);
   });
@@ -126,20 +126,24 @@ describe('cancelling', () => {
 describe('notifications of a call', () => {
   test('about progress carry the client’s own token, and are not sent without one', () => {
     const [withToken, without] = [outlet(), outlet()];
-    new RequestLine(make(), withToken, 'p').notify('notifications/progress', { progress: 1, progressToken: 'theirs' });
-    new RequestLine(make(), without, null).notify('notifications/progress', { progress: 1 });
+    new RequestLine(1, make(), withToken, 'p').notify('notifications/progress', {
+      progress: 1,
+      progressToken: 'theirs',
+    });
+    new RequestLine(1, make(), without, null).notify('notifications/progress', { progress: 1 });
     expect([withToken.texts, without.texts]).toMatchObject([[{ params: { progress: 1, progressToken: 'p' } }], []]);
   });
 
   test('of other kinds go through as they are', () => {
     const out = outlet();
-    new RequestLine(make(), out, null).notify('notifications/message', { level: 'info', data: { a: 1 } });
+    new RequestLine(1, make(), out, null).notify('notifications/message', { level: 'info', data: { a: 1 } });
     expect(out.texts).toMatchObject([{ method: 'notifications/message', params: { level: 'info', data: { a: 1 } } }]);
   });
 });
 
 test('a modern caller cannot be asked', async () => {
   const line = new RequestLine(
+    1,
     { revision: '2026-07-28', clientCapabilities: {}, clientInfo: null, logLevel: null },
     outlet(),
     null,
