@@ -1,24 +1,50 @@
 /** Who is calling. The verified facts only; what they may do is policy's to say. */
 
-export type AuthMethod = 'local' | 'api-key';
+/** How it was shown: `vended` tokens are our own; `login` is an operator's session. */
+export type AuthMethod = 'local' | 'api-key' | 'jwt' | 'vended' | 'login';
 
 export interface Identity {
   kind: 'identity';
-  /** Stable per caller; connections, sessions and parked calls are bound to it. */
+  /**
+   * Issuer and subject as one key: `local`, `key`, `key:<name>`, `<issuer>|<sub>`. Stable per caller; connections,
+   * sessions, parked calls and limits are bound to it.
+   */
   subject: string;
+  issuer: string | null;
+  /** For people and logs; gives no rights. */
+  name: string | null;
+  /** The OAuth client that asked for the token. */
+  client: string | null;
   /** The software agent, when one is known; self-asserted ids are marked by `agentVerified: false`. */
   agent: string | null;
   agentVerified: boolean;
   method: AuthMethod;
+  scopes: ReadonlySet<string>;
+  groups: ReadonlySet<string>;
+  /** Unix milliseconds; Infinity where the credential does not end by itself. */
+  expiresAtMs: number;
+  tokenId: string | null;
+  /** A token bound to one server is good for no other; null: any. */
+  boundServer: string | null;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The caller on a loopback bind or over stdio, where no credential is configured. */
 export const LOCAL_CALLER: Identity = {
   kind: 'identity',
   subject: 'local',
+  issuer: null,
+  name: null,
+  client: null,
   agent: null,
   agentVerified: false,
   method: 'local',
+  scopes: NONE,
+  groups: NONE,
+  expiresAtMs: Number.POSITIVE_INFINITY,
+  tokenId: null,
+  boundServer: null,
 };
 
 /** A no to the question who: the caller must show another credential. */
@@ -26,4 +52,6 @@ export interface Challenge {
   kind: 'challenge';
   status: 401 | 403;
   wwwAuthenticate: string;
+  /** A fixed word for the book (`missing`, `expired`, `signature`, ...): never a part of what was shown. */
+  reason: string;
 }

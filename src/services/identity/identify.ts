@@ -14,11 +14,17 @@ export interface Shown {
 
 export type Identify = (shown: Shown) => Identity | Challenge;
 
-const CHALLENGE: Challenge = { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"' };
+const CHALLENGE: Challenge = {
+  kind: 'challenge',
+  status: 401,
+  wwwAuthenticate: 'Bearer realm="mcp"',
+  reason: 'missing',
+};
 const INVALID: Challenge = {
   kind: 'challenge',
   status: 401,
   wwwAuthenticate: 'Bearer realm="mcp", error="invalid_token"',
+  reason: 'unknown',
 };
 
 /** The caller that needs no credential. Over stdio it is whoever launched us. */
@@ -29,13 +35,7 @@ export function localCaller(defaultAgent: string | null): Identity {
 /** `findKey` is asked at every request: a key that is changed while the gateway runs is in force at once. */
 export function createIdentify(findKey: () => Secret | null, defaultAgent: string | null): Identify {
   const local = localCaller(defaultAgent);
-  const keyHolder: Identity = {
-    kind: 'identity',
-    subject: 'key',
-    agent: defaultAgent,
-    agentVerified: false,
-    method: 'api-key',
-  };
+  const keyHolder: Identity = { ...local, subject: 'key', method: 'api-key' };
   return shown => {
     const key = findKey();
     if (key === null) return local;

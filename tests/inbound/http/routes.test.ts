@@ -27,7 +27,10 @@ test('/health tells how long we are up, and nothing about the configuration', as
 });
 
 test('/health and /ready ask for no credential', async () => {
-  server = await startServer({}, { identify: () => ({ kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer' }) });
+  server = await startServer(
+    {},
+    { identify: () => ({ kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer', reason: 'unknown' }) },
+  );
   expect((await ask(server.port)).status).toBe(200);
   expect((await ask(server.port, {}, 'GET /ready HTTP/1.1')).status).toBe(200);
 });
@@ -76,7 +79,12 @@ describe('/metrics', () => {
     { status: 401 as const, error: 'unauthorized' },
     { status: 403 as const, error: 'forbidden' },
   ])('answers $status with the challenge to a caller that is not known', async ({ status, error }) => {
-    const challenge: Challenge = { kind: 'challenge', status, wwwAuthenticate: 'Bearer realm="gatehouse"' };
+    const challenge: Challenge = {
+      kind: 'challenge',
+      status,
+      wwwAuthenticate: 'Bearer realm="gatehouse"',
+      reason: 'unknown',
+    };
     server = await startServer({}, { metrics: createMetrics({ clock }), identify: () => challenge });
     const answer = await ask(server.port, {}, 'GET /metrics HTTP/1.1');
     expect([answer.status, JSON.parse(answer.body)]).toEqual([status, { error }]);
@@ -120,7 +128,10 @@ test.each([
   { line: 'GET //health HTTP/1.1', headers: {}, status: 404 },
   { line: 'POST /nothing HTTP/1.1', headers: { 'content-length': '0' }, status: 404 },
 ])('$line is answered $status as JSON', async ({ line, headers, status }) => {
-  server = await startServer({}, { identify: () => ({ kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer' }) });
+  server = await startServer(
+    {},
+    { identify: () => ({ kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer', reason: 'unknown' }) },
+  );
   const answer = await ask(server.port, headers as Record<string, string>, line);
   expect(answer.status).toBe(status);
   expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });

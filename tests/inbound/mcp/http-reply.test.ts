@@ -286,7 +286,12 @@ describe('a refusal', () => {
 
   test('for want of a credential says which one', async () => {
     handle = (req, res) =>
-      refuseChallenged(req, res, { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"' });
+      refuseChallenged(req, res, {
+        kind: 'challenge',
+        status: 401,
+        wwwAuthenticate: 'Bearer realm="mcp"',
+        reason: 'unknown',
+      });
     const res = await fetch(url);
     expect([res.status, res.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="mcp"']);
     expect(await res.json()).toMatchObject({ id: null, error: { data: { code: 'UNAUTHENTICATED' } } });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { type JsonObject, objectOrEmpty } from '../../../src/domain/json.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
@@ -145,7 +146,7 @@ describe('a session', () => {
     // One key is one caller, so the other is made by hand.
     await open();
     const session = door.sessions.open(
-      { kind: 'identity', subject: 'alice', agent: null, agentVerified: false, method: 'api-key' },
+      { ...LOCAL_CALLER, subject: 'alice', method: 'api-key' },
       { server: null, exposure: null },
       '2025-11-25',
     );
