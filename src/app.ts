@@ -19,11 +19,13 @@ import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
+import { createIdleMemory } from './outbound/idle-memory.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { createLog } from './outbound/telemetry/log.ts';
 import { createMetrics } from './outbound/telemetry/metrics.ts';
 import { offerProcessGauges } from './outbound/telemetry/process-gauges.ts';
 import { createRecorder } from './outbound/telemetry/recorder.ts';
+import type { Recorder } from './ports/recorder.ts';
 import { createCatalogBook } from './services/catalog/catalog-book.ts';
 import { createCatalogRefresh, describeCollision } from './services/catalog/refresh.ts';
 import { createGateway } from './services/gateway/gateway.ts';
@@ -76,7 +78,14 @@ export function createApp(options: AppOptions): App {
   const log = createLog({ level: config.log.level, format: config.log.format });
   for (const warning of options.warnings) log.warn('configuration', { warning });
   const metrics = createMetrics({ clock });
-  const recorder = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
+  const book = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
+  const memory = createIdleMemory(clock, () => gateway.inFlight() > 0);
+  const recorder: Recorder = {
+    record(call) {
+      memory.note();
+      book.record(call);
+    },
+  };
   const requestPrefix = randomBytes(4).toString('hex');
   let requests = 0;
 

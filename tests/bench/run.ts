@@ -151,7 +151,7 @@ class Run {
       const called = await this.#arena.measure(contender, calls);
       const afterCallsKb = await read();
       // Sessions that came and went first: what opening itself needs is not what a session costs.
-      await this.#arena.measure(contender, { ...hold, sessions: one.load.sessions / 5 });
+      await this.#arena.measure(contender, { ...hold, sessions: one.load.sessions });
       const beforeKb = await read();
       const held = await this.#arena.measure(contender, { ...hold, sessions: one.load.sessions });
       const perSessionKb = Math.max(0, ((held.memoryKb ?? 0) - beforeKb) / one.load.sessions);
