@@ -7,7 +7,6 @@ import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
-import type { JsonObject } from './domain/json.ts';
 import type { ServerStatus } from './domain/server.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
@@ -21,6 +20,7 @@ import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
 import { createIdleMemory } from './outbound/idle-memory.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
+import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
 import { createMetrics } from './outbound/telemetry/metrics.ts';
 import { offerProcessGauges } from './outbound/telemetry/process-gauges.ts';
@@ -34,6 +34,7 @@ import { createGatewayTools } from './services/gateway/gateway-tools/gateway-too
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { createReload } from './services/gateway/reload.ts';
+import { describeGateway } from './services/gateway/status.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createIdentify, localCaller } from './services/identity/identify.ts';
@@ -150,7 +151,17 @@ export function createApp(options: AppOptions): App {
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
-    status: () => describeGateway(),
+    status: () =>
+      describeGateway({
+        catalog,
+        downstreams,
+        servers: () => config.servers.map(({ key }) => key),
+        sessions: () => sessions.size(),
+        reloads: () => reload.status(),
+        policy: () => ({ total_agents: 0, agent_ids: [], defaults: {} }),
+        paths: () => ({ mcp_config: config.files.servers, gateway_rules: null, gateway_config: config.files.config }),
+        message: () => 'No rules are configured: the callers of this door may use everything behind it.',
+      }),
   });
   const gateway = createGateway({
     catalog,
@@ -213,72 +224,12 @@ export function createApp(options: AppOptions): App {
     },
     metrics: config.metrics ? metrics : null,
   });
-  registerGauges();
+  offerGatewayGauges(
+    metrics,
+    { sessions: () => sessions.size(), parkedCalls: () => parked.size(), callsInFlight: () => gateway.inFlight() },
+    downstreams,
+  );
   const stopProcessGauges = offerProcessGauges(metrics, clock);
-
-  function registerGauges(): void {
-    const one = (value: number) => [{ labels: {}, value }];
-    const perServer = (read: (state: ReturnType<typeof downstreams.states>[number]) => number) => () =>
-      downstreams.states().map(state => ({ labels: { server: state.key }, value: read(state) }));
-    metrics.gauge('gatehouse_sessions', 'Open sessions of legacy clients.', () => one(sessions.size()));
-    metrics.gauge('gatehouse_parked_calls', 'Calls that wait for input of a modern client.', () => one(parked.size()));
-    metrics.gauge('gatehouse_calls_in_flight', 'Calls under way.', () => one(gateway.inFlight()));
-    metrics.gauge(
-      'gatehouse_downstream_up',
-      '1 when the server is ready.',
-      perServer(({ status }) => (status === 'ready' ? 1 : 0)),
-    );
-    metrics.gauge(
-      'gatehouse_downstream_in_flight',
-      'Calls under way at a server.',
-      perServer(({ inFlight }) => inFlight),
-    );
-    metrics.gauge(
-      'gatehouse_downstream_queued',
-      'Calls waiting for a place at a server.',
-      perServer(({ queued }) => queued),
-    );
-    metrics.gauge(
-      'gatehouse_downstream_connections',
-      'Open connections to a server.',
-      perServer(({ connections }) => connections),
-    );
-    metrics.gauge(
-      'gatehouse_downstream_utilisation',
-      'Share of the places at a server in use, 0 to 1.',
-      perServer(({ inFlight, spec }) => inFlight / spec.maxInFlight),
-    );
-    metrics.counter(
-      'gatehouse_downstream_restarts_total',
-      'Reconnections to a server since the start.',
-      perServer(({ restarts }) => restarts),
-    );
-    metrics.gauge(
-      'gatehouse_downstream_breaker_open',
-      '1 while calls to a server are refused.',
-      perServer(({ breaker }) => (breaker === 'open' ? 1 : 0)),
-    );
-  }
-
-  function describeGateway(): JsonObject {
-    const { collisions, servers } = catalog.current();
-    return {
-      reload_status: reload.status(),
-      policy_state: { total_agents: 0, agent_ids: [], defaults: {} },
-      available_servers: config.servers.map(({ key }) => key),
-      servers: downstreams.states().map(({ key, status, reason, restarts, breaker }) => ({
-        key,
-        status,
-        reason: reason ?? servers.get(key)?.reason ?? null,
-        restarts,
-        breaker,
-      })),
-      collisions: collisions.map(describeCollision),
-      sessions: sessions.size(),
-      config_paths: { mcp_config: config.files.servers, gateway_rules: null, gateway_config: config.files.config },
-      message: 'No rules are configured: the callers of this door may use everything behind it.',
-    };
-  }
 
   const listeners: ((server: ServerProgress) => void)[] = [];
   const told = new Map<string, string>();

@@ -1,0 +1,42 @@
+/**
+ * What `get_gateway_status` tells an operator: reloads, policy, servers, files. Names and states only; arguments,
+ * environment and credentials of servers are not in reach here.
+ */
+import type { JsonObject } from '../../domain/json.ts';
+import type { ServerKey } from '../../domain/server.ts';
+import type { Downstreams } from '../../ports/downstreams.ts';
+import type { CatalogBook } from '../catalog/catalog-book.ts';
+import { describeCollision } from '../catalog/refresh.ts';
+
+export interface StatusSources {
+  catalog: CatalogBook;
+  downstreams: Downstreams;
+  /** Configured, in order. */
+  servers: () => readonly ServerKey[];
+  sessions: () => number;
+  reloads: () => JsonObject;
+  policy: () => JsonObject;
+  /** Absolute, or null where there is none. */
+  paths: () => JsonObject;
+  message: () => string;
+}
+
+export function describeGateway(from: StatusSources): JsonObject {
+  const { collisions, servers } = from.catalog.current();
+  return {
+    reload_status: from.reloads(),
+    policy_state: from.policy(),
+    available_servers: [...from.servers()],
+    servers: from.downstreams.states().map(({ key, status, reason, restarts, breaker }) => ({
+      key,
+      status,
+      reason: reason ?? servers.get(key)?.reason ?? null,
+      restarts,
+      breaker,
+    })),
+    collisions: collisions.map(describeCollision),
+    sessions: from.sessions(),
+    config_paths: from.paths(),
+    message: from.message(),
+  };
+}
