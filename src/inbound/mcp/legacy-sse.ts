@@ -11,21 +11,14 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { type Frame, toLine } from './frames.ts';
-import {
-  refuseChallenged,
-  refuseMediaType,
-  refuseMethod,
-  refuseSession,
-  refuseUnacceptable,
-  refuseWith,
-} from './http-refusals.ts';
+import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
 import type { Outlet } from './outlet.ts';
 import { isJsonType, readJson } from './read-json.ts';
 import type { Session } from './session.ts';
 
 export interface LegacySse {
-  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance): void;
+  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity): void;
   finish(): void;
 }
 
@@ -75,9 +68,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
   }
 
   return {
-    handle(req, res, entrance) {
-      const who = deps.identify(req.headers);
-      if (who.kind === 'challenge') return refuseChallenged(req, res, who);
+    handle(req, res, entrance, who) {
       const [method, run] = entrance.transport === 'sse' ? (['GET', open] as const) : (['POST', post] as const);
       if (req.method !== method) return refuseMethod(req, res, method);
       run(req, res, entrance, who);

@@ -1,8 +1,14 @@
-/** The MCP doors of one process, put together: which transport answers which URL, and how news reaches sessions. */
+/**
+ * The MCP doors of one process, put together: who calls is settled here, once for every transport; which transport answers
+ * which URL; how news reaches sessions.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Subscriptions } from '../../services/gateway/subscriptions.ts';
+import { refuse } from '../http/problem.ts';
 import type { McpDeps } from './deps.ts';
-import { findEntrance } from './doors.ts';
+import { type Entrance, findEntrance } from './doors.ts';
+import { refuseChallenged } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
 import { newsFor } from './news-for-sessions.ts';
 import type { Session } from './session.ts';
@@ -34,6 +40,31 @@ export function createMcpDoors(
     for (const session of deps.sessions.all()) tell(session);
   });
 
+  function enter(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity | Challenge): void {
+    if (res.destroyed) return;
+    if (who.kind === 'challenge') refuseChallenged(req, res, who);
+    else if (entrance.transport === 'streamable') streamable.handle(req, res, entrance, who);
+    else sse.handle(req, res, entrance, who);
+  }
+
+  /** A token that was not seen before is verified first; the request waits unread. */
+  async function enterLater(
+    req: IncomingMessage,
+    res: ServerResponse,
+    entrance: Entrance,
+    who: Promise<Identity | Challenge>,
+  ): Promise<void> {
+    try {
+      enter(req, res, entrance, await who);
+    } catch (cause) {
+      deps.log.error('request failed', {
+        detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+      });
+      if (res.headersSent) res.destroy();
+      else refuse(req, res, 500, 'internal_error');
+    }
+  }
+
   return {
     handle(req, res, path) {
       const entrance = findEntrance(path);
@@ -42,8 +73,9 @@ export function createMcpDoors(
       if (entrance.lenient && req.method !== 'POST' && req.headers['mcp-session-id'] === undefined) return false;
       const { server } = entrance.door;
       if (server !== null && !deps.catalog.current().servers.has(server)) return false;
-      if (entrance.transport === 'streamable') streamable.handle(req, res, entrance);
-      else sse.handle(req, res, entrance);
+      const who = deps.identify(req.headers);
+      if (who instanceof Promise) void enterLater(req, res, entrance, who);
+      else enter(req, res, entrance, who);
       return true;
     },
     adopt: session => deps.sessions.adopt(session),

@@ -1,6 +1,7 @@
 /**
  * Streamable HTTP, both eras at one URL. Native Node objects: what happens per request is one parse, one look-up and
- * one write. Order of refusals: identity, media type, size, JSON, era rules, session.
+ * one write. Order of refusals (the caller is known by then): media type, size, JSON,
+ * era rules, session.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../../domain/call.ts';
@@ -24,14 +25,7 @@ import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { errorFrame } from './frames.ts';
-import {
-  refuseChallenged,
-  refuseMediaType,
-  refuseMethod,
-  refuseSession,
-  refuseUnacceptable,
-  refuseWith,
-} from './http-refusals.ts';
+import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
 import { HttpReply } from './http-reply.ts';
 import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-arguments.ts';
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
@@ -47,7 +41,7 @@ const MAX_BATCH = 100;
 const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export interface StreamableHttp {
-  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance): void;
+  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity): void;
   /** Ends listen streams with their result and standing streams; for an orderly stop. */
   finish(): void;
 }
@@ -337,9 +331,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   }
 
   return {
-    handle(req, res, entrance) {
-      const who = deps.identify(req.headers);
-      if (who.kind === 'challenge') return refuseChallenged(req, res, who);
+    handle(req, res, entrance, who) {
       switch (req.method) {
         case 'POST':
           return post(req, res, entrance, who);
