@@ -12,7 +12,13 @@ const dist = new URL('dist/', root);
 await rm(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: fileURLToPath(root),
-  entryPoints: { main: 'src/main.ts', 'demo/currenttime': 'src/demo/currenttime.ts' },
+  entryPoints: {
+    main: 'src/main.ts',
+    'demo/currenttime': 'src/demo/currenttime.ts',
+    'audit-index-worker': 'src/outbound/sqlite/audit-index-worker.ts',
+  },
+  // Brings native code along.
+  external: ['better-sqlite3'],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,

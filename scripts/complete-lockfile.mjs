@@ -3,7 +3,7 @@
  * systems. Without them `npm ci` stops on every machine, and other systems would miss their binaries. Entries made here
  * carry no integrity: regenerate the lockfile against the public registry before a release.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const file = new URL('../package-lock.json', import.meta.url);
 const lock = JSON.parse(readFileSync(file, 'utf8'));
@@ -11,6 +11,16 @@ const { packages } = lock;
 
 const SYSTEMS = 'aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32';
 const PLATFORM = new RegExp(`(?:^|[-/])(${SYSTEMS})-([a-z0-9]+?)(?:-(gnu|musl|msvc|gnueabihf|eabi))?$`);
+
+// npm forgets that a package brings its binaries along, and would then compile it wherever it is installed.
+let isMended = false;
+for (const [key, entry] of Object.entries(packages)) {
+  const manifest = new URL(`../${key}/package.json`, import.meta.url);
+  if (key === '' || !existsSync(manifest)) continue;
+  if (JSON.parse(readFileSync(manifest, 'utf8')).gypfile !== false || entry.gypfile === false) continue;
+  entry.gypfile = false;
+  isMended = true;
+}
 
 const added = [];
 for (const parent of Object.values(packages)) {
@@ -32,5 +42,5 @@ for (const parent of Object.values(packages)) {
 }
 
 lock.packages = Object.fromEntries(Object.entries(packages).sort(([a], [b]) => (a < b ? -1 : 1)));
-if (added.length > 0) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+if (added.length > 0 || isMended) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(added.length === 0 ? 'Nothing was missing.' : `Added ${added.length}: ${added.join(', ')}`);

@@ -3,10 +3,13 @@
  * what calls us and what we call; it picks implementations and hands each its slice, and decides nothing else.
  */
 import { randomBytes } from 'node:crypto';
+import { openBook } from './app/book.ts';
+import { createIdentityParts } from './app/identity.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
+import type { PolicySet } from './domain/policy.ts';
 import type { ServerStatus } from './domain/server.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
@@ -16,28 +19,38 @@ import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
 import { createSystemClock } from './outbound/clock.ts';
+import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
+import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
 import { createIdleMemory } from './outbound/idle-memory.ts';
+import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
+import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
+import { compileCel } from './outbound/policy/cel.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
 import { createMetrics } from './outbound/telemetry/metrics.ts';
 import { offerProcessGauges } from './outbound/telemetry/process-gauges.ts';
 import { createRecorder } from './outbound/telemetry/recorder.ts';
+import { createSeal } from './outbound/vault/seal.ts';
 import type { Recorder } from './ports/recorder.ts';
 import { createCatalogBook } from './services/catalog/catalog-book.ts';
 import { createCatalogRefresh, describeCollision } from './services/catalog/refresh.ts';
 import { createGateway } from './services/gateway/gateway.ts';
 import { gatewayToolItems } from './services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from './services/gateway/gateway-tools/gateway-tools.ts';
+import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { createReload } from './services/gateway/reload.ts';
-import { describeGateway } from './services/gateway/status.ts';
+import { createRightsChanged } from './services/gateway/rights-changed.ts';
+import { describeGateway, describePolicy } from './services/gateway/status.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
-import { createIdentify, localCaller } from './services/identity/identify.ts';
+import { createLimiter } from './services/limits/limiter.ts';
+import { createQuarantine } from './services/limits/quarantine.ts';
+import { type BuiltPolicy, buildPolicy } from './services/policy/build-policy.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 
 export interface ServerProgress {
@@ -69,6 +82,21 @@ export interface AppOptions {
   loadAgain: () => Promise<LoadResult>;
 }
 
+/** The policy that a configuration asks for, or every mistake in its conditions. */
+export function policyOf(config: Config, version: number): BuiltPolicy {
+  const { rules, scopes, policy, listen, identity, apiKey } = config;
+  const hasOthers = identity.issuers.length > 0 || identity.keys.length > 0;
+  const isOpenDoor = !hasOthers && (apiKey !== null || isLoopbackHost(listen.host));
+  return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy }, compileCel);
+}
+
+/** Of a configuration that was checked. */
+function requirePolicy(config: Config, version: number): PolicySet {
+  const built = policyOf(config, version);
+  if (!built.ok) throw new Error(built.mistakes.map(({ message }) => message).join('\n'));
+  return built.policy;
+}
+
 /** Bursts of file events (an editor's save is several) are one reload. */
 const RELOAD_DEBOUNCE_MS = 300;
 
@@ -80,6 +108,14 @@ export function createApp(options: AppOptions): App {
   for (const warning of options.warnings) log.warn('configuration', { warning });
   const metrics = createMetrics({ clock });
   const book = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
+  const auditBook = openBook(config.audit, { clock, log, metrics });
+  const audit = auditBook.ledger;
+  const limiter = createLimiter({ store: createMemoryLimits(clock), rules: config.limits });
+  const quarantine = createQuarantine({
+    store: createQuarantineFile({ path: config.limits.quarantineFile, clock, log }),
+    clock,
+    log,
+  });
   const memory = createIdleMemory(clock, () => gateway.inFlight() > 0);
   const recorder: Recorder = {
     record(call) {
@@ -97,7 +133,7 @@ export function createApp(options: AppOptions): App {
     baseEnv: env,
     clientInfo: { name: 'mcp-gatehouse', version },
   });
-  const policy = createPolicyBook();
+  const policy = createPolicyBook(requirePolicy(config, 1));
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
@@ -105,16 +141,19 @@ export function createApp(options: AppOptions): App {
   const settled = () => refresh.settled(config.firstListWaitMs);
   const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);
   const subscriptions = createSubscriptions(downstreams);
-  const news = createNewsDesk(clock);
+  const news = createNewsDesk(clock, createListRelevance(catalog, policy, started.defaultAgent));
+  const rightsChanged = createRightsChanged({ policy, subscriptions, news, defaultAgent: started.defaultAgent });
   const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
   const visible = createVisible({
     catalog,
     policy,
+    quarantine,
     rules: () => config.exposure,
     gatewayTools: gatewayToolItems(config.debug),
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
 
+  let forwardable = forwardableHeaders(config.servers);
   const watch = createFileWatch({
     paths: started.files.watched,
     debounceMs: RELOAD_DEBOUNCE_MS,
@@ -133,7 +172,12 @@ export function createApp(options: AppOptions): App {
     },
     apply(next) {
       // One step, no await: no request sees half of it.
+      const nextPolicy = requirePolicy(next, policy.current().version + 1);
       config = next;
+      policy.swap(nextPolicy);
+      limiter.apply(next.limits);
+      rightsChanged.ofEverybody();
+      forwardable = forwardableHeaders(next.servers);
       refresh.follow(next.servers);
       return downstreams.apply(next.servers);
     },
@@ -158,9 +202,17 @@ export function createApp(options: AppOptions): App {
         servers: () => config.servers.map(({ key }) => key),
         sessions: () => sessions.size(),
         reloads: () => reload.status(),
-        policy: () => ({ total_agents: 0, agent_ids: [], defaults: {} }),
-        paths: () => ({ mcp_config: config.files.servers, gateway_rules: null, gateway_config: config.files.config }),
-        message: () => 'No rules are configured: the callers of this door may use everything behind it.',
+        policy: () => describePolicy(config.rules, policy.current()),
+        paths: () => ({
+          mcp_config: config.files.servers,
+          gateway_rules: config.files.rules,
+          gateway_scopes: config.files.scopes,
+          gateway_config: config.files.config,
+        }),
+        message: () =>
+          policy.current().mode === 'open'
+            ? 'No rules are configured: the callers of this door may use everything behind it.'
+            : 'What no rule or scope grants is denied.',
       }),
   });
   const gateway = createGateway({
@@ -170,8 +222,14 @@ export function createApp(options: AppOptions): App {
     visible,
     gatewayTools,
     parked,
+    seal: createSeal(clock),
+    stateTtlMs: config.parkedTtlMs,
     subscriptions,
     recorder,
+    audit,
+    limiter,
+    quarantine,
+    defaultAgent: started.defaultAgent,
     clock,
     maxInFlight: config.listen.maxInFlight,
     settled,
@@ -183,6 +241,7 @@ export function createApp(options: AppOptions): App {
     clock,
     ttlMs: config.sessions.ttlMs,
     maxSessions: config.sessions.maxSessions,
+    onRightsChanged: rightsChanged.of,
     onEnd(session) {
       gateway.endSubscriber(session);
       downstreams.release(`session ${session.id}`);
@@ -190,13 +249,21 @@ export function createApp(options: AppOptions): App {
     },
   });
   const keepAlive = createKeepAlive(clock);
-  const identify = createIdentify(() => config.apiKey, started.defaultAgent);
+  const who = createIdentityParts(started, () => config, {
+    clock,
+    log,
+    hasServer: server => catalog.current().servers.has(server),
+  });
+  const { identify, stillValid, challenges, wellKnown } = who;
   const mcpDeps: McpDeps = {
     gateway,
     catalog,
     news,
     downstreams,
     identify,
+    stillValid,
+    challenges,
+    forwardable: () => forwardable,
     sessions,
     limits: config.sessions,
     keepAlive,
@@ -206,19 +273,22 @@ export function createApp(options: AppOptions): App {
     maxBodyBytes: config.listen.maxBodyBytes,
     nextRequestId: () => `${requestPrefix}-${(++requests).toString(36)}`,
   };
-  const doors = createMcpDoors(mcpDeps, subscriptions, res => http.holdOpen(res));
+  const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
     version,
     log,
     clock,
-    mcp: (req, res, path) => doors.handle(req, res, path),
+    mcp: (req, res, path) => wellKnown.handle(req, res, path) || doors.handle(req, res, path),
+    isPublic: wellKnown.isPublic,
+    certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,
     readiness: () => {
       const configured = config.servers.filter(({ enabled }) => enabled).length;
+      const keyless = who.issuersWithoutKeys();
       return {
-        ready: configured > 0,
-        reason: configured > 0 ? null : 'no servers configured',
+        ready: configured > 0 && keyless.length === 0,
+        reason: configured === 0 ? 'no servers configured' : keyless.length === 0 ? null : 'an issuer has no keys',
         serversConfigured: configured,
       };
     },
@@ -229,6 +299,8 @@ export function createApp(options: AppOptions): App {
     { sessions: () => sessions.size(), parkedCalls: () => parked.size(), callsInFlight: () => gateway.inFlight() },
     downstreams,
   );
+  // Whoever is shut out sees nothing any more, and what was lifted is there again.
+  quarantine.onChange(() => rightsChanged.ofEverybody());
   const stopProcessGauges = offerProcessGauges(metrics, clock);
 
   const listeners: ((server: ServerProgress) => void)[] = [];
@@ -255,12 +327,15 @@ export function createApp(options: AppOptions): App {
     finished,
     onServer: listener => void listeners.push(listener),
     async start() {
+      auditBook.start();
+      await quarantine.start();
+      who.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
       refresh.follow(config.servers);
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
-        stdio = serveStdio(mcpDeps, localCaller(started.defaultAgent), {
+        stdio = serveStdio(mcpDeps, who.local, {
           input: process.stdin,
           output: process.stdout,
         });
@@ -269,7 +344,7 @@ export function createApp(options: AppOptions): App {
       }
       if (address === null) return { url: null };
       const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-      return { url: `http://${host}:${address.port}/mcp` };
+      return { url: `${config.listen.tls ? 'https' : 'http'}://${host}:${address.port}/mcp` };
     },
     async stop(graceMs = config.drainMs) {
       const deadlineMs = clock.monotonicMs() + graceMs;
@@ -286,6 +361,10 @@ export function createApp(options: AppOptions): App {
       news.stop();
       refresh.stop();
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
+      await quarantine.stop();
+      who.stop();
+      // Last: whatever ended until now is in the book.
+      await auditBook.stop();
     },
     async reload() {
       const { ok, problems } = await reload.now();

@@ -2,9 +2,10 @@
  * Runs the gateway until a signal, a closed stdin or a crash ends it: start, tell, wait, drain. In stdio mode stdout
  * belongs to JSON-RPC, so everything for people goes to stderr there. Yields the exit code; ends nothing itself.
  */
-import type { App } from '../app.ts';
-import { loadConfig, type Overrides } from '../config/load.ts';
+import { type App, createApp } from '../app.ts';
+import type { Overrides } from '../config/load.ts';
 import type { Host, Output } from './host.ts';
+import { loadWhole } from './load.ts';
 import { reportProblems, reportWarnings } from './report.ts';
 import { createWelcome } from './welcome.ts';
 
@@ -17,8 +18,8 @@ const STOPPED = 0;
 const FAILED = 1;
 
 export async function runGateway(host: Host, overrides: Overrides, version: string): Promise<number> {
-  const load = () => loadConfig({ ...host, overrides });
-  const [loaded, { createApp }] = await Promise.all([load(), import('../app.ts')]);
+  const load = () => loadWhole(host, overrides);
+  const loaded = await load();
   if (!loaded.ok) {
     reportProblems(host.stderr, loaded.problems);
     return FAILED;

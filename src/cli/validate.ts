@@ -1,11 +1,12 @@
 /** `gatehouse validate`: reads everything that a start would read, starts nothing, and says what it found. */
-import { loadConfig, type Overrides } from '../config/load.ts';
+import type { Overrides } from '../config/load.ts';
 import type { ServerSpec } from '../domain/server.ts';
 import type { Host } from './host.ts';
+import { loadWhole } from './load.ts';
 import { reportProblems, reportWarnings } from './report.ts';
 
 export async function validate(host: Host, overrides: Overrides): Promise<number> {
-  const loaded = await loadConfig({ ...host, overrides });
+  const loaded = await loadWhole(host, overrides);
   if (!loaded.ok) {
     reportProblems(host.stderr, loaded.problems);
     return 1;
@@ -17,6 +18,8 @@ export async function validate(host: Host, overrides: Overrides): Promise<number
   stdout.line(stdout.paint.green('The configuration is valid.'));
   stdout.line(`  configuration  ${config.files.config ?? 'none'}`);
   stdout.line(`  servers file   ${config.files.servers ?? 'none'}`);
+  stdout.line(`  rules          ${config.files.rules ?? 'none'}`);
+  stdout.line(`  scopes         ${config.files.scopes ?? 'none'}`);
   stdout.line(`  listens on     ${config.listen.host}:${config.listen.port} (when serving HTTP)`);
   stdout.line(`  credential     ${config.apiKey === null ? 'none: loopback only' : 'API key'}`);
   stdout.line(`  exposure       ${config.exposure.default}`);

@@ -2,10 +2,16 @@
  * Config: everything an operator can decide, read once, frozen, and handed out in slices.
  * Units are in the names. The schema and the files are config/schema.ts and config/load.ts.
  */
+import type { WrittenRules } from '../domain/agent-rules.ts';
 import type { Exposure } from '../domain/exposure.ts';
 import type { PrefixStyle } from '../domain/names.ts';
+import type { WrittenScopes } from '../domain/scope-rules.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { ServerSpec } from '../domain/server.ts';
+import type { AuditConfig } from './audit-config.ts';
+import type { IdentityConfig } from './identity-config.ts';
+import type { LimitsConfig } from './limits-config.ts';
+import type { PolicyConfig } from './policy-config.ts';
 
 export interface ListenConfig {
   host: string;
@@ -17,6 +23,17 @@ export interface ListenConfig {
   maxBodyBytes: number;
   /** Requests being handled at once over the whole process; beyond it 503 with Retry-After. */
   maxInFlight: number;
+  /** Absent or null: plain HTTP. */
+  tls?: TlsConfig | null;
+  /** Addresses and CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: readonly string[];
+}
+
+export interface TlsConfig {
+  /** Absolute. */
+  certPath: string;
+  keyPath: string;
+  minVersion: '1.2' | '1.3';
 }
 
 export interface SessionConfig {
@@ -59,9 +76,24 @@ export interface Config {
   metrics: boolean;
   debug: boolean;
   defaultAgent: string | null;
+  identity: IdentityConfig;
+  policy: PolicyConfig;
+  /** The agents' rules as written; null: there is no file of them. */
+  rules: WrittenRules | null;
+  /** Scopes and group mappings as written; null: there is no file of them. */
+  scopes: WrittenScopes | null;
+  audit: AuditConfig;
+  limits: LimitsConfig;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.
    */
-  files: { config: string | null; servers: string | null; watched: readonly string[] };
+  files: {
+    config: string | null;
+    servers: string | null;
+    rules: string | null;
+    scopes: string | null;
+    providers: string | null;
+    watched: readonly string[];
+  };
 }

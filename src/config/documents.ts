@@ -12,7 +12,7 @@ import { toServerSpec } from './server-spec.ts';
 import { readServers } from './servers-file.ts';
 import { readTextFile } from './text-file.ts';
 
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
+export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** What reading needs to know, and what it finds out on the way. */
 export interface Reading {
@@ -68,9 +68,9 @@ function news(mistakes: readonly Mistake[], unresolved: ReadonlySet<string>): Mi
   return mistakes.filter(mistake => !unresolved.has(pathKey(mistake.path)));
 }
 
-type Parsed = { ok: true; value: unknown } | { ok: false; messages: string[] };
+export type Parsed = { ok: true; value: unknown } | { ok: false; messages: string[] };
 
-function parseYaml(text: string): Parsed {
+export function parseYaml(text: string): Parsed {
   const lines = new LineCounter();
   // Pretty errors quote the file, which may hold secrets.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, uniqueKeys: true });
@@ -131,14 +131,7 @@ export function readServersFile(path: string | null, start: 'eager' | 'lazy', re
   return specs;
 }
 
-/** A JSON file as a value, or null when it cannot be read or is not JSON. */
-export function readJson(path: string): unknown {
-  const read = readTextFile(path, MAX_FILE_BYTES);
-  const parsed = read.ok ? parseJson(read.text) : null;
-  return parsed?.ok === true ? parsed.value : null;
-}
-
-function parseJson(text: string): Parsed {
+export function parseJson(text: string): Parsed {
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch (error) {

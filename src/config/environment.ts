@@ -8,7 +8,8 @@ import { didYouMean, type Problem } from './problem.ts';
 export const VARIABLES = [
   ...['GATEWAY_CONFIG', 'GATEWAY_MCP_CONFIG', 'GATEWAY_TRANSPORT', 'GATEWAY_HTTP_HOST', 'GATEWAY_HTTP_PORT'],
   ...['GATEWAY_CORS_ORIGINS', 'GATEWAY_INIT_STRATEGY', 'GATEWAY_DEBUG', 'GATEWAY_DEFAULT_AGENT', 'GATEWAY_API_KEY'],
-  ...['GATEWAY_EXPOSURE', 'GATEWAY_TOOL_PREFIX', 'GATEWAY_LOG_LEVEL', 'GATEWAY_RULES', 'GATEWAY_AUDIT_LOG'],
+  ...['GATEWAY_EXPOSURE', 'GATEWAY_TOOL_PREFIX', 'GATEWAY_LOG_LEVEL', 'GATEWAY_RULES', 'GATEWAY_SCOPES'],
+  ...['GATEWAY_PROVIDERS', 'GATEWAY_AUDIT_LOG', 'GATEWAY_VAULT_KEY'],
 ] as const;
 
 export interface Environment {
@@ -23,6 +24,7 @@ export interface Environment {
   exposure: Exposure | undefined;
   prefix: 'server' | 'none' | undefined;
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
+  auditLog: string | undefined;
 }
 
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
@@ -66,6 +68,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     exposure: oneOf('GATEWAY_EXPOSURE', EXPOSURES),
     prefix: oneOf('GATEWAY_TOOL_PREFIX', ['server', 'none']),
     logLevel: oneOf('GATEWAY_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], { warning: 'warn' }),
+    auditLog: text('GATEWAY_AUDIT_LOG'),
   };
 
   const port = text('GATEWAY_HTTP_PORT');

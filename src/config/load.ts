@@ -3,21 +3,23 @@
  * line, environment, YAML, default; of two servers with the same key the servers file's wins. The only module, besides
  * the process entry, that may know the environment. Nothing is connected to or started here.
  */
+import { dirname } from 'node:path';
 import { Secret } from '../domain/secret.ts';
 import type { ServerSpec } from '../domain/server.ts';
-import { findKeyWeakness, isLoopbackHost, restrictsNothing, SHORTEST_KEY } from './access.ts';
+import { findKeyWeakness, isLoopbackHost, SHORTEST_KEY } from './access.ts';
+import { toAuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
-import {
-  type ReadConfigFile,
-  type Reading,
-  readConfigFile,
-  readJson,
-  readServersFile,
-  readYamlServers,
-} from './documents.ts';
+import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
-import { type Located, locateConfig, locateRules, locateServers } from './locate.ts';
-import type { Problem } from './problem.ts';
+import { toIdentityConfig } from './identity-config.ts';
+import { toLimitsConfig } from './limits-config.ts';
+import { findProxyMistakes, toTlsConfig } from './listen-config.ts';
+import { type Located, locateConfig, locateProviders, locateRules, locateScopes, locateServers } from './locate.ts';
+import { toPolicyConfig } from './policy-config.ts';
+import { type Mistake, type Problem, toProblem } from './problem.ts';
+import { readProviders } from './providers-file.ts';
+import { readRulesFile, warnAboutServers } from './rules-file.ts';
+import { readScopesFile } from './scopes-file.ts';
 
 export type { Problem } from './problem.ts';
 export { formatProblem } from './problem.ts';
@@ -56,6 +58,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const configPlace = locateConfig({ ...input, ...overrides });
   const serversPlace = locateServers({ ...input, ...overrides });
   const rulesPlace = locateRules(input);
+  const scopesPlace = locateScopes(input);
+  const providersPlace = locateProviders(input);
   if (configPlace.chosen === null && serversPlace.chosen === null)
     problems.push(nothingFound(configPlace, serversPlace));
 
@@ -67,20 +71,58 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const fromServersFile = readServersFile(serversPlace.chosen, start, reading);
   const { config: written } = file;
   const env = environment.values;
+  const folder = configPlace.chosen === null ? null : dirname(configPlace.chosen);
+  const inFile = (mistakes: readonly Mistake[]) => {
+    problems.push(...mistakes.map(mistake => toProblem(configPlace.chosen ?? 'environment', mistake)));
+  };
+
+  const host = withoutBrackets(overrides.host ?? env.host ?? written.listen?.host ?? '127.0.0.1');
+  const providers = readProviders({
+    path: providersPlace.chosen,
+    env: input.env,
+    publicUrl: written.identity?.publicUrl ?? null,
+  });
+  problems.push(...providers.problems);
+  for (const name of providers.names) reading.names.add(name);
+  const identity = toIdentityConfig(written.identity, {
+    folder: folder ?? input.cwd,
+    fromProviders: providers.issuers,
+    env: input.env,
+    onLoopback: isLoopbackHost(host),
+  });
+  inFile(identity.mistakes);
+  warnings.push(...identity.warnings);
+  const policy = toPolicyConfig(written.policy);
+  inFile(policy.mistakes);
+  const rules = rulesPlace.chosen === null ? null : readRulesFile(rulesPlace.chosen);
+  const scopes = scopesPlace.chosen === null ? null : readScopesFile(scopesPlace.chosen);
+  for (const file of [rules, scopes]) {
+    if (file?.ok === false) problems.push(...file.problems);
+    else if (file !== null) warnings.push(...file.warnings);
+  }
+  const audit = toAuditConfig(written.audit, {
+    variable: env.auditLog,
+    home: input.home,
+    cwd: input.cwd,
+    folder,
+  });
 
   const config: Config = {
     transport: overrides.transport ?? env.transport ?? written.transport ?? 'stdio',
     listen: {
-      host: withoutBrackets(overrides.host ?? env.host ?? written.listen?.host ?? '127.0.0.1'),
+      host,
       port: overrides.port ?? env.port ?? written.listen?.port ?? 8000,
       corsOrigins: env.corsOrigins ?? written.listen?.corsOrigins ?? [],
       allowedHosts: written.listen?.allowedHosts ?? [],
       maxBodyBytes: written.listen?.maxBody ?? 4 * 1024 * 1024,
       maxInFlight: written.listen?.maxInFlight ?? 4096,
+      tls: toTlsConfig(written.listen?.tls, folder ?? input.cwd),
+      trustedProxies: written.listen?.trustedProxies ?? [],
     },
     apiKey: toKey(env.apiKey ?? written.apiKey),
     exposure: {
-      default: env.exposure ?? written.exposure?.default ?? 'auto',
+      // Where the rules of agents are in use, so are the tools that carry an agent's id.
+      default: env.exposure ?? written.exposure?.default ?? (rules === null ? 'auto' : 'agent'),
       autoThreshold: written.exposure?.autoThreshold ?? 40,
       prefix: env.prefix ?? written.exposure?.prefix ?? 'server',
       pinned: written.exposure?.pinned ?? [],
@@ -103,10 +145,21 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     metrics: written.metrics ?? true,
     debug: overrides.debug ?? env.debug ?? written.debug ?? false,
     defaultAgent: env.defaultAgent ?? written.defaultAgent ?? null,
+    identity: identity.config,
+    policy: policy.policy,
+    rules: rules?.ok === true ? rules.rules : null,
+    scopes: scopes?.ok === true ? scopes.scopes : null,
+    audit,
+    limits: toLimitsConfig(written.limits, { folder, cwd: input.cwd, auditPath: audit.path }),
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,
-      watched: [configPlace, serversPlace, rulesPlace].flatMap(({ places }) => places.map(({ path }) => path)),
+      rules: rulesPlace.chosen,
+      scopes: scopesPlace.chosen,
+      providers: providersPlace.chosen,
+      watched: [configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) =>
+        places.map(({ path }) => path),
+      ),
     },
   };
   if (config.debug && env.logLevel === undefined && written.log?.level === undefined) config.log.level = 'debug';
@@ -118,7 +171,15 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     const message = 'may hold letters, digits, dots, underscores and hyphens only';
     problems.push({ ...where('GATEWAY_DEFAULT_AGENT', 'defaultAgent'), message, hint: null });
   }
-  checkLater(input, rulesPlace, problems, warnings);
+  if (config.rules !== null) {
+    warnings.push(
+      ...warnAboutServers(
+        config.rules,
+        config.servers.map(({ key }) => key),
+      ),
+    );
+  }
+  inFile(findProxyMistakes(config.listen.trustedProxies ?? [], ['listen', 'trustedProxies']));
   warnings.push(...findUnknownVariables(input.env, reading.names));
   if (problems.length > 0) return { ok: false, problems };
   if (config.servers.length === 0) warnings.push('no servers are configured: there is nothing to offer yet');
@@ -165,9 +226,9 @@ function checkListen(config: Config, where: Where, problems: Problem[], warnings
       message: 'must be a host name or address',
       hint,
     });
-  } else if (!isLoopbackHost(host) && config.apiKey === null) {
+  } else if (!isLoopbackHost(host) && !hasCredential(config)) {
     const message = `${host} can be reached from other machines, but no credential is configured`;
-    const hint = `set GATEWAY_API_KEY to a random key of at least ${SHORTEST_KEY} characters, or bind to 127.0.0.1`;
+    const hint = `set GATEWAY_API_KEY to a random key of at least ${SHORTEST_KEY} characters, configure identity.issuers or identity.keys, or bind to 127.0.0.1`;
     if (config.transport === 'stdio') warnings.push(`${message}: HTTP would refuse to start; ${hint}`);
     else problems.push({ ...where('GATEWAY_HTTP_HOST', 'listen.host', 'host'), message, hint });
   }
@@ -184,6 +245,11 @@ function isOrigin(written: string): boolean {
   return URL.canParse(written) && new URL(written).origin === written.toLowerCase();
 }
 
+/** Something that a caller has to show. */
+export function hasCredential({ apiKey, identity }: Config): boolean {
+  return apiKey !== null || identity.issuers.length > 0 || identity.keys.length > 0;
+}
+
 function toKey(key: string | undefined): Secret | null {
   return key === undefined || key === '' ? null : new Secret(key);
 }
@@ -198,30 +264,6 @@ function checkKey(config: Config, file: ReadConfigFile, where: Where, problems: 
   }
   if (at.file !== 'environment' && !file.referring.has('apiKey')) {
     warnings.push(`apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY} or \${file:/path}`);
-  }
-}
-
-/** What arrives with a later version. To ignore rules would be to open what they close, so that is a mistake. */
-function checkLater(input: LoadInput, rules: Located, problems: Problem[], warnings: string[]): void {
-  if (rules.named) {
-    problems.push({
-      file: 'environment',
-      path: 'GATEWAY_RULES',
-      message: 'rules are not supported by this version, and to ignore them would open what they close',
-      hint: 'unset it',
-    });
-  } else if (rules.chosen !== null && restrictsNothing(readJson(rules.chosen))) {
-    warnings.push(`${rules.chosen} is ignored: this version supports no rules, and these restrict nothing`);
-  } else if (rules.chosen !== null) {
-    problems.push({
-      file: rules.chosen,
-      path: '',
-      message: 'rules are not supported by this version, and to ignore them would open what they close',
-      hint: 'move the file away to run without rules',
-    });
-  }
-  if ((input.env.GATEWAY_AUDIT_LOG ?? '') !== '') {
-    warnings.push('GATEWAY_AUDIT_LOG is set, but this version writes no audit log yet');
   }
 }
 

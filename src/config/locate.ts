@@ -48,6 +48,21 @@ export function locateRules(input: LocateInput): Located {
   return nameOne(input, null, '', 'GATEWAY_RULES') ?? search(inSearchOrder(input, '.mcp-gateway-rules.json'));
 }
 
+/** `GATEWAY_PROVIDERS` > working directory > `./config`. */
+export function locateProviders(input: LocateInput): Located {
+  const name = 'oauth2_providers.yml';
+  const places: [string, string][] = [
+    [join(input.cwd, name), 'working directory'],
+    [join(input.cwd, 'config', name), 'config folder'],
+  ];
+  return nameOne(input, null, '', 'GATEWAY_PROVIDERS') ?? search(places);
+}
+
+/** `GATEWAY_SCOPES` > working directory > home > `./config`. */
+export function locateScopes(input: LocateInput): Located {
+  return nameOne(input, null, '', 'GATEWAY_SCOPES') ?? search(inSearchOrder(input, 'scopes.yml'));
+}
+
 function inSearchOrder(input: LocateInput, name: string): [string, string][] {
   return [
     [join(input.cwd, name), 'working directory'],

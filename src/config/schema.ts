@@ -4,60 +4,13 @@
  */
 import { z } from 'zod';
 import { EXPOSURES } from '../domain/exposure.ts';
-import { LONGEST_MS, parseDuration } from './durations.ts';
+import { AuditSection } from './audit-config.ts';
+import { IdentitySection } from './identity-config.ts';
+import { LimitsSection } from './limits-config.ts';
+import { TlsSection, TrustedProxies } from './listen-config.ts';
+import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
-
-/** Reads a written value with `read`; null means "not that", and `expected` says what would be. */
-function written<T>(read: (value: unknown) => T | null, expected: string) {
-  return z.unknown().transform((value, context): T => {
-    const seen = read(value);
-    if (seen !== null) return seen;
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
-  });
-}
-
-const duration = (min: number, max: number = LONGEST_MS) =>
-  written(
-    value => {
-      const ms = parseDuration(value);
-      return ms !== null && ms >= min && ms <= max ? ms : null;
-    },
-    `must be a duration such as 500ms, 30s or 1h${min > 0 ? `, at least ${min}ms` : ''}`,
-  );
-
-/** A whole number; digits in a string too, because `${PORT}` always yields a string. */
-const whole = (min: number, max: number) =>
-  written(value => {
-    const number = typeof value === 'string' && /^\d+$/.test(value.trim()) ? Number(value) : value;
-    return typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max ? number : null;
-  }, `must be a whole number from ${min} to ${max}`);
-
-const yesNo = written(value => {
-  if (typeof value === 'boolean') return value;
-  return value === 'true' ? true : value === 'false' ? false : null;
-}, 'must be true or false');
-
-const BYTES = /^(\d+)\s*(B|KiB|MiB|GiB)?$/;
-const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
-  ['B', 1],
-  ['KiB', 1024],
-  ['MiB', 1024 ** 2],
-  ['GiB', 1024 ** 3],
-]);
-
-const bytes = (min: number, max: number) =>
-  written(value => {
-    const [, amount, unit] = BYTES.exec(String(value).trim()) ?? [];
-    const size = Number(amount) * (UNIT_BYTES.get(unit ?? 'B') ?? Number.NaN);
-    return Number.isSafeInteger(size) && size >= min && size <= max ? size : null;
-  }, `must be a size such as 512KiB or 4MiB, from ${min} to ${max} bytes`);
-
-/** Text; a number or a yes/no written without quotes counts as its text (`PORT: 8080` in `env`). */
-const scalarText = written(value => {
-  if (typeof value === 'string') return value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
-}, 'must be text');
+import { bytes, duration, scalarText, whole, yesNo } from './written-values.ts';
 
 const text = z.string();
 const texts = z.array(scalarText);
@@ -74,6 +27,16 @@ export const ServerEntry = z.strictObject({
   env: textMap.optional(),
   cwd: text.optional(),
   headers: textMap.optional(),
+  auth: z
+    .strictObject({
+      scheme: z.enum(['none', 'bearer', 'api_key']),
+      credential: scalarText.optional(),
+      header: text.optional(),
+    })
+    .optional(),
+  identityHeaders: yesNo.optional(),
+  passthrough: yesNo.optional(),
+  forwardHeaders: z.array(text).optional(),
   transport: z.enum(['auto', 'streamable-http', 'sse']).optional(),
   era: z.enum(['auto', 'legacy', 'modern']).optional(),
   sharing: z.enum(['per-principal', 'per-session', 'shared']).optional(),
@@ -96,6 +59,8 @@ export const ConfigFile = z.strictObject({
       allowedHosts: z.array(text).optional(),
       maxBody: bytes(1024, 1024 ** 3).optional(),
       maxInFlight: whole(1, 1_000_000).optional(),
+      tls: TlsSection.optional(),
+      trustedProxies: TrustedProxies.optional(),
     })
     .optional(),
   apiKey: text.optional(),
@@ -131,6 +96,10 @@ export const ConfigFile = z.strictObject({
   metrics: yesNo.optional(),
   debug: yesNo.optional(),
   defaultAgent: text.optional(),
+  identity: IdentitySection.optional(),
+  policy: PolicySection.optional(),
+  audit: AuditSection.optional(),
+  limits: LimitsSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 

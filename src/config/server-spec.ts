@@ -4,10 +4,11 @@
  */
 import { resolve } from 'node:path';
 import { Secret } from '../domain/secret.ts';
-import type { HttpAddress, ServerSpec, StdioLaunch } from '../domain/server.ts';
+import type { ServerSpec, StdioLaunch } from '../domain/server.ts';
 import { commandLaunch, findBuiltinLaunch, findPackageLaunch, type LaunchFinding } from './launch.ts';
 import type { Mistake } from './problem.ts';
 import type { ServerEntry } from './schema.ts';
+import { type Report, toAddress } from './server-address.ts';
 
 export interface SpecContext {
   /** Relative `cwd` values start here: the folder of the file, or the gateway's own for a servers file. */
@@ -52,7 +53,7 @@ export function findKeyMistake(key: string): Omit<Mistake, 'path'> | null {
 
 const WAYS = ['command', 'package', 'builtin', 'url'] as const;
 const FOR_PROGRAMS = ['args', 'env', 'cwd'] as const;
-const FOR_ADDRESSES = ['headers', 'transport'] as const;
+const FOR_ADDRESSES = ['headers', 'transport', 'auth', 'identityHeaders', 'passthrough', 'forwardHeaders'] as const;
 
 export function toServerSpec(key: string, entry: ServerEntry, context: SpecContext): SpecFinding {
   const mistakes: Mistake[] = [];
@@ -100,8 +101,6 @@ export function toServerSpec(key: string, entry: ServerEntry, context: SpecConte
   };
 }
 
-type Report = (path: (string | number)[], message: string, hint?: string | null) => void;
-
 function toLaunch(entry: ServerEntry, context: SpecContext, report: Report): StdioLaunch | null {
   const launch = findLaunch(entry, context, report);
   if (launch === null) return null;
@@ -139,46 +138,4 @@ function findLaunch(entry: ServerEntry, context: SpecContext, report: Report) {
   if (finding.ok) return finding.launch;
   report([field], finding.message, finding.hint);
   return null;
-}
-
-/** RFC 9110, section 5.6.2: what a header name is made of. */
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** RFC 9110, section 5.5, without obsolete bytes: a line break here would be another header. */
-const HEADER_VALUE = /^[\t\x20-\x7e\u0080-\u00ff]*$/;
-/** Set by the gateway for every request; an operator's value would break the connection or the protocol. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  ...['host', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'keep-alive', 'te', 'trailer'],
-  ...['content-type', 'accept', 'mcp-session-id', 'mcp-protocol-version', 'last-event-id', 'mcp-method', 'mcp-name'],
-]);
-
-function toAddress(entry: ServerEntry, report: Report): HttpAddress | null {
-  const written = entry.url ?? '';
-  const url = findUrl(written, report);
-
-  const headers = new Map<string, Secret>();
-  for (const [name, value] of Object.entries(entry.headers ?? {})) {
-    if (!HEADER_NAME.test(name)) report(['headers', name], 'is not a name for a header');
-    else if (OWN_HEADERS.has(name.toLowerCase())) report(['headers', name], 'is set by the gateway itself');
-    else if (headers.has(name.toLowerCase())) report(['headers', name], 'is given twice');
-    else if (!HEADER_VALUE.test(value)) report(['headers', name], 'holds a character that no header may hold');
-    else headers.set(name.toLowerCase(), new Secret(value));
-  }
-  return url === null ? null : { kind: 'http', url, headers, transport: entry.transport ?? 'auto' };
-}
-
-function findUrl(written: string, report: Report): string | null {
-  if (!/^https?:\/\//i.test(written)) {
-    report(['url'], 'must begin with http:// or https://');
-    return null;
-  }
-  if (!URL.canParse(written)) {
-    report(['url'], 'is not a valid address');
-    return null;
-  }
-  const url = new URL(written);
-  if (url.username !== '' || url.password !== '') {
-    report(['url'], 'must not hold a user name or password', 'put them into headers.Authorization');
-    return null;
-  }
-  return url.href;
 }

@@ -26,6 +26,15 @@ const STATIC_KEYS: readonly (readonly [key: string, read: (config: Config) => un
   ['metrics', ({ metrics }) => metrics],
   ['debug', ({ debug }) => debug],
   ['defaultAgent', ({ defaultAgent }) => defaultAgent],
+  ['listen.tls', ({ listen }) => listen.tls],
+  ['listen.trustedProxies', ({ listen }) => listen.trustedProxies],
+  ['identity.publicUrl', ({ identity }) => identity.publicUrl],
+  ['identity.issuers', ({ identity }) => identity.issuers],
+  ['identity.requiredScopes', ({ identity }) => identity.requiredScopes],
+  ['policy.localCaller', ({ policy }) => policy.localCaller],
+  ['policy.keyHolder', ({ policy }) => policy.keyHolder],
+  ['audit', ({ audit }) => audit],
+  ['limits.quarantineFile', ({ limits }) => limits.quarantineFile],
 ];
 
 /** Shape: keys as in `gateway.config.yaml`, in a fixed order; empty when all of the difference is live. */

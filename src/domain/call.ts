@@ -4,7 +4,7 @@
  */
 import type { Era, LogLevel, Revision } from './era.ts';
 import type { Failure } from './error.ts';
-import type { Challenge } from './identity.ts';
+import type { AuthMethod, Challenge, Identity } from './identity.ts';
 import type { JsonObject } from './json.ts';
 import type { RpcError } from './rpc.ts';
 import type { ServerKey } from './server.ts';
@@ -62,6 +62,12 @@ export type Handled = Reply | Challenge;
 /** Answer of a client to something a server asked it (sampling, elicitation, roots). */
 export type ClientAnswer = { kind: 'result'; result: JsonObject } | { kind: 'error'; error: RpcError };
 
+/** Whoever resource subscriptions belong to; lives as long as the interest in them. */
+export interface Subscriber {
+  /** Who it is now: a session's caller may have shown a newer credential since. */
+  readonly who: Identity;
+}
+
 /**
  * What a call needs of the client while it is under way. One object per call; methods are called at most until the
  * reply is given. The same shape is handed to a downstream, so a notification travels through without translation.
@@ -72,7 +78,7 @@ export interface Line {
   /** Legacy session, or null: modern callers have none. */
   readonly sessionId: string | null;
   /** What resource subscriptions of this caller belong to (its session), or null where a request cannot subscribe. */
-  readonly subscriber: object | null;
+  readonly subscriber: Subscriber | null;
   readonly clientCapabilities: JsonObject;
   readonly clientInfo: JsonObject | null;
   /** Least severe level the caller wants to see, or null for no log messages at all. */
@@ -80,6 +86,11 @@ export interface Line {
   /** True when the caller gave a progress token. */
   readonly wantsProgress: boolean;
   readonly cancelled: boolean;
+  /**
+   * Header names (lower-case) and values in turn that the caller sent for servers which ask for them. Secrets; never
+   * what identifies the caller to us.
+   */
+  readonly forwarded?: readonly string[] | null;
   /** A question to this caller is open: the server is waiting for it, and asks nothing else meanwhile as a rule. */
   readonly isAsked: boolean;
   /** Registers what stops the work; called at most once, at once if already cancelled. The latest registration wins. */
@@ -96,8 +107,17 @@ export type Outcome = 'ok' | 'tool-error' | 'error' | 'denied' | 'refused' | 'ca
 export interface CallRecord {
   id: string;
   atMs: number;
+  /** Of the caller; null where nobody could be identified. */
   subject: string | null;
+  issuer: string | null;
+  /** OAuth client. */
+  client: string | null;
+  authMethod: AuthMethod | null;
   agent: string | null;
+  agentVerified: boolean;
+  /** The agent that acts, where it acts for another by a grant. */
+  actingFor: string | null;
+  sessionId: string | null;
   /** The gateway tool's name (`execute_tool`), else the method (`tools/call`). */
   operation: string;
   method: string;
@@ -107,7 +127,15 @@ export interface CallRecord {
   outcome: Outcome;
   code: string | null;
   rule: string | null;
+  /** Shadow mode: the rule that would have denied. */
+  wouldDeny: string | null;
+  /** Scopes that policy looked at; may be empty. */
+  evaluatedScopes: readonly string[];
   durationMs: number;
   detail: string | null;
   clientName: string | null;
+  /** Small facts beyond these; for the book alone. */
+  metadata: Readonly<Record<string, string | number | boolean | null>> | null;
+  /** The ledger's: number of the intent that announced this operation, 0 for none. */
+  intent: number;
 }

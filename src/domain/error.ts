@@ -30,7 +30,6 @@ export const ERRORS = {
   TOOL_NOT_FOUND: fact(404, -32002, -31002, false, 'No such tool.'),
   INVALID_AGENT_ID: fact(400, -32003, -31003, false, 'The agent id is not valid here.'),
   TIMEOUT: fact(504, -32004, -31004, true, 'The operation timed out.'),
-  /** These two are said once policies choose a default agent. */
   FALLBACK_AGENT_NOT_IN_RULES: fact(500, -32003, -31003, false, 'The configured default agent is not in the rules.'),
   NO_FALLBACK_CONFIGURED: fact(400, -32003, -31003, false, 'No agent id was given and no default agent is configured.'),
   OVERLOADED: fact(503, -32005, -31005, true, 'Too many requests are waiting; try again shortly.'),
@@ -45,6 +44,9 @@ export const ERRORS = {
   BAD_ANSWER: fact(502, -32008, -31008, false, 'The server answered with something that is not MCP.'),
   CANCELLED: fact(499, -32009, -31009, false, 'The request was cancelled.'),
   SHUTTING_DOWN: fact(503, -32010, -31010, true, 'The gateway is shutting down.'),
+  RATE_LIMITED: fact(429, -32011, -31011, true, 'Too many requests; try again later.'),
+  /** What has an effect is written down before it; where that is impossible there is no effect. */
+  AUDIT_UNAVAILABLE: fact(503, -32012, -31012, true, 'The operation cannot be recorded, so it was not carried out.'),
   TOO_LARGE: fact(413, RPC.invalidRequest, RPC.invalidRequest, false, 'The message is too large.'),
   UNAUTHENTICATED: fact(401, RPC.invalidRequest, RPC.invalidRequest, false, 'Authentication required.'),
   /** The numbers of these four in the legacy era are the official SDKs' own, which clients read. */

@@ -26,6 +26,12 @@ export interface Identity {
   tokenId: string | null;
   /** A token bound to one server is good for no other; null: any. */
   boundServer: string | null;
+  /** A program on its own behalf (client credentials); absent: not known to be one. */
+  isService?: boolean;
+  /** Who acts for the subject, the one at work first (RFC 8693 `act`); absent: nobody. */
+  actors?: readonly string[];
+  /** The caller's own agent, where it acts as `agent` by a grant; absent: it acts as itself. */
+  actingAgent?: string;
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -24,6 +24,12 @@ export interface HttpAddress {
   headers: ReadonlyMap<string, Secret>;
   /** `auto`: Streamable HTTP, and HTTP+SSE when the server answers that with 4xx. */
   transport: 'auto' | 'streamable-http' | 'sse';
+  /** It is told who calls (`X-User` and the like). Absent: no. */
+  identityHeaders?: boolean;
+  /** It gets the `Authorization` of callers that identify themselves by `X-Authorization`. Absent: no. */
+  passthrough?: boolean;
+  /** Further headers of clients that it gets; lower-case. */
+  forwardHeaders?: readonly string[];
 }
 
 /** Who shares one connection (and one child process). */

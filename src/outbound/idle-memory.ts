@@ -1,9 +1,10 @@
 /**
  * Gives memory back after work: V8 keeps the young generation it grew under load for as long as the process lives, unless
- * a collection is asked for. One is, when calls have stopped coming for a moment: about 30 ms when nobody waits, a third
- * of the process's memory. Never while anything is under way. Where V8 offers no collector this does nothing.
+ * a collection is asked for. One is, when calls have stopped coming for a moment: some 30 to 60 ms, a third of the
+ * process's memory. Not while anything is under way, and not where much is alive: the pause grows with that, and what
+ * could be given back does not. Where V8 offers no collector this does nothing.
  */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '../ports/clock.ts';
 
@@ -15,6 +16,7 @@ export interface IdleMemory {
 /** What grew under fewer calls is not worth a pause. */
 const WORTH_COLLECTING = 2_000;
 const QUIET_MS = 400;
+const MUCH_ALIVE_BYTES = 96 * 1024 * 1024;
 
 export function createIdleMemory(clock: Clock, isBusy: () => boolean, collect: () => void = collectAll): IdleMemory {
   let done = 0;
@@ -48,6 +50,7 @@ type Collector = (options: { type: 'major'; flavor: 'last-resort' }) => void;
 
 /** V8's own `gc`, which is there only when asked for; the flag is read whenever a context is made. */
 function collectAll(): void {
+  if (getHeapStatistics().used_heap_size > MUCH_ALIVE_BYTES) return;
   setFlagsFromString('--expose-gc');
   const found: unknown = runInNewContext('globalThis.gc');
   setFlagsFromString('--no-expose-gc');

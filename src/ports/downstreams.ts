@@ -4,6 +4,7 @@
  */
 import type { Line, Reply } from '../domain/call.ts';
 import type { LogLevel } from '../domain/era.ts';
+import type { Identity } from '../domain/identity.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../domain/listing.ts';
 import type { Permit } from '../domain/policy.ts';
@@ -15,6 +16,8 @@ export interface Route {
   readonly server: ServerKey;
   /** Which connection set (`sharing`). 'main' is the gateway's own, on which lists are read too. */
   readonly partition: string;
+  /** For servers that are told who calls. */
+  readonly who?: Identity;
 }
 
 export const MAIN_PARTITION = 'main';

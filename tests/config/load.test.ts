@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { parseDuration } from '../../src/config/durations.ts';
 import { formatProblem } from '../../src/config/load.ts';
 import { locateServers } from '../../src/config/locate.ts';
-import { findClosest } from '../../src/config/problem.ts';
 import { createDesk, type Desk } from './desk.ts';
 
 let desk: Desk;
@@ -48,6 +46,7 @@ describe('loading', () => {
           ...[desk.cwd, `${desk.home}/.config/agent-mcp-gateway`, `${desk.cwd}/config`].map(
             at => `${at}/.mcp-gateway-rules.json`,
           ),
+          ...[desk.cwd, `${desk.home}/.config/agent-mcp-gateway`, `${desk.cwd}/config`].map(at => `${at}/scopes.yml`),
         ],
       },
     });
@@ -117,7 +116,7 @@ describe('loading', () => {
     { env: { GATEWAY_EXPOSURE: 'agents' }, says: ['GATEWAY_EXPOSURE', 'did you mean agent?'] },
     { env: { GATEWAY_TOOL_PREFIX: 'yes' }, says: ['GATEWAY_TOOL_PREFIX', 'server, none'] },
     { env: { GATEWAY_LOG_LEVEL: 'verbose' }, says: ['GATEWAY_LOG_LEVEL', 'debug'] },
-    { env: { GATEWAY_RULES: '/x.json' }, says: ['GATEWAY_RULES', 'not supported by this version', 'unset it'] },
+    { env: { GATEWAY_RULES: '/x.json' }, says: ['/x.json', 'cannot be read'] },
   ])('says what is wrong with $env', async ({ env, says }) => {
     yaml(ONE);
     const found = await lines(env);
@@ -131,7 +130,6 @@ describe('loading', () => {
     expect(
       await warnings({ GATEWAY_PORT: '1', GATEWAY_EXPOSUER: 'x', GATEWAY_TOOL: 'x', GATEWAY_AUDIT_LOG: '/a' }),
     ).toEqual([
-      expect.stringContaining('no audit log yet'),
       expect.stringContaining('did you mean GATEWAY_HTTP_PORT?'),
       expect.stringContaining('did you mean GATEWAY_EXPOSURE?'),
     ]);
@@ -317,130 +315,35 @@ describe('which files are read', () => {
   });
 
   test.each([
-    {
-      rules: { agents: { a: { deny: { servers: ['x'] } } }, defaults: OPEN },
-      ok: false,
-      because: 'it denies something',
-    },
-    {
-      rules: { agents: { a: { allow: { servers: ['x'] } } }, defaults: OPEN },
-      ok: false,
-      because: 'it allows only something',
-    },
-    {
-      rules: { agents: { a: { allow: { servers: ['*'], tools: { x: ['get_*'] } } } }, defaults: OPEN },
-      ok: false,
-      because: 'of tools',
-    },
-    { rules: { agents: ALL, defaults: OPEN }, ok: true, because: 'it allows everything' },
-    { rules: INIT_RULES, ok: true, because: 'it is what --init writes' },
-    { rules: { agents: { ...ALL, b: {} }, defaults: OPEN }, ok: false, because: 'one agent may do nothing' },
-    { rules: { agents: ALL }, ok: false, because: 'unnamed agents are denied unless it says otherwise' },
-    { rules: { agents: ALL, defaults: {} }, ok: false, because: 'the same, with a section for it' },
-    {
-      rules: { agents: ALL, defaults: { deny_on_missing_agent: true } },
-      ok: false,
-      because: 'it denies unnamed agents',
-    },
-    { rules: { agents: {}, defaults: OPEN }, ok: false, because: 'no agent may do anything' },
-    { rules: { defaults: OPEN }, ok: false, because: 'no agent is named' },
-    { rules: {}, ok: false, because: 'nobody may do anything' },
-    { rules: [], ok: false, because: 'it is no rules file' },
-    { rules: { agents: ALL, defaults: OPEN, more: 1 }, ok: false, because: 'an unknown key may restrict' },
-    {
-      rules: { agents: { a: { allow: { servers: ['*'], tools: ['get_*'] } } }, defaults: OPEN },
-      ok: false,
-      because: 'its tools have the wrong form',
-    },
-    { rules: '{', ok: false, because: 'nobody can tell what it was to say' },
-  ])('starts beside a rules file only when ignoring it opens nothing: $because', async ({ rules, ok }) => {
+    { rules: { agents: ALL, defaults: OPEN }, because: 'with agents' },
+    { rules: INIT_RULES, because: 'as --init writes them' },
+    { rules: { agents: {} }, because: 'that let nobody do anything' },
+  ])('rules $because are read, and bring the tools that carry an agent’s id', async ({ rules }) => {
     yaml(ONE);
     desk.write('cwd/.mcp-gateway-rules.json', rules);
-    expect((await desk.load()).ok).toBe(ok);
-    if (ok) expect(await warnings()).toEqual([expect.stringMatching(/mcp-gateway-rules\.json is ignored/)]);
-  });
-});
-
-describe('a door that others can reach', () => {
-  test.each(['0.0.0.0', '::', '192.168.1.5', 'gateway.example', '[::]'])('needs a key on %s', async host => {
-    yaml(ONE);
-    const env = { GATEWAY_HTTP_HOST: host, GATEWAY_TRANSPORT: 'http' };
-    const found = await lines(env);
-    expect(found).toHaveLength(1);
-    for (const part of ['GATEWAY_HTTP_HOST', 'GATEWAY_API_KEY', '32 characters', '127.0.0.1']) {
-      expect(found[0]).toContain(part);
-    }
-    expect(await lines({ ...env, GATEWAY_API_KEY: KEY })).toEqual([]);
-  });
-
-  test.each(['127.0.0.1', '127.8.8.8', 'localhost', '::1', '[::1]'])('needs none on %s', async host => {
-    yaml(ONE);
-    expect(await lines({ GATEWAY_HTTP_HOST: host, GATEWAY_TRANSPORT: 'http' })).toEqual([]);
-  });
-
-  it('only warns while HTTP is not served', async () => {
-    yaml(ONE);
-    expect(await warnings({ GATEWAY_HTTP_HOST: '0.0.0.0' })).toEqual([
-      expect.stringContaining('would refuse to start'),
-    ]);
+    const config = await desk.config();
+    expect([...(config.rules?.agents.keys() ?? [])]).toEqual(Object.keys(rules.agents));
+    expect([config.exposure.default, config.files.rules]).toEqual(['agent', `${desk.cwd}/.mcp-gateway-rules.json`]);
   });
 
   test.each([
-    { key: 'tooShortForAKey', because: 'it is short' },
-    { key: 'a'.repeat(40), because: 'it is one letter' },
-    { key: 'change-me-change-me-change-me-change-me', because: 'it is an example' },
-    { key: 'your-api-key-goes-here-0123456789abcdef', because: 'it is an example' },
-    { key: 'kq7Zt1vXw9Lr4Ns8 Pd2Hf6Jb3Mc5Ty0GuEoIa', because: 'no header can carry it' },
-    { key: 'kq7Zt1vXw9Lr4Ns8Pd2Hf6Jb3Mc5Ty0GuEoIä', because: 'no header can carry it' },
-  ])('refuses a weak key ($because) and does not show it', async ({ key }) => {
+    { rules: { defaults: OPEN }, because: 'no agent is named' },
+    { rules: [], because: 'it is no rules file' },
+    { rules: { agents: ALL, defaults: OPEN, more: 1 }, because: 'an unknown key may restrict' },
+    {
+      rules: { agents: { a: { allow: { servers: ['*'], tools: ['get_*'] } } }, defaults: OPEN },
+      because: 'its tools have the wrong form',
+    },
+    { rules: '{', because: 'nobody can tell what it was to say' },
+  ])('does not start beside rules it cannot follow: $because', async ({ rules }) => {
     yaml(ONE);
-    const found = await lines({ GATEWAY_API_KEY: key });
-    expect(found).toHaveLength(1);
-    expect(found[0]).toContain('GATEWAY_API_KEY');
-    expect(found[0]).not.toContain(key);
+    desk.write('cwd/.mcp-gateway-rules.json', rules);
+    expect((await desk.load()).ok).toBe(false);
   });
 
-  it('takes a key by reference, and warns of one that stands in the file', async () => {
-    desk.write('cwd/key', `${KEY}\n`);
-    yaml(`apiKey: "\${file:key}"\n${ONE}`);
-    expect((await desk.config()).apiKey?.reveal()).toBe(KEY);
-    expect(await warnings()).toEqual([]);
-    yaml(`apiKey: ${KEY}\n${ONE}`);
-    expect(await warnings()).toEqual([expect.stringContaining('apiKey stands in')]);
+  it('warns of rules for servers that do not exist', async () => {
+    yaml(ONE);
+    desk.write('cwd/.mcp-gateway-rules.json', { agents: { a: { allow: { servers: ['nowhere'] } } } });
+    expect(await warnings()).toEqual(['Agent "a" allow.servers references undefined server "nowhere"']);
   });
-});
-
-describe('durations', () => {
-  test.each([
-    ['500ms', 500],
-    ['30s', 30_000],
-    ['1.5s', 1500],
-    ['10m', 600_000],
-    ['2 min', 120_000],
-    ['1h', 3_600_000],
-    ['1d', 86_400_000],
-    ['250', 250],
-    [250, 250],
-    [0, 0],
-    ['0', 0],
-    ['-1s', null],
-    ['1 week', null],
-    ['soon', null],
-    ['', null],
-    [Number.NaN, null],
-    [-1, null],
-    ['30d', null],
-    [true, null],
-    [null, null],
-  ])('%j is %j', (written, ms) => expect(parseDuration(written)).toBe(ms));
-});
-
-describe('the word that was probably meant', () => {
-  test.each([
-    ['lisen', 'listen'],
-    ['prot', 'port'],
-    ['PORT', 'port'],
-    ['xyzzy', null],
-    ['a', null],
-  ])('for %j is %j', (word, meant) => expect(findClosest(word, ['listen', 'port', 'host', 'apiKey'])).toBe(meant));
 });

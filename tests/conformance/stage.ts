@@ -69,6 +69,7 @@ export async function startGateway(column: Column, era: Era, entry: string, logF
       ...without(process.env, 'GATEWAY_'),
       GATEWAY_CONFIG: '',
       GATEWAY_MCP_CONFIG: servers,
+      GATEWAY_AUDIT_LOG: join(folder, 'audit.jsonl'),
       GATEWAY_TOOL_PREFIX: 'none',
       GATEWAY_EXPOSURE: 'direct',
       GATEWAY_HTTP_HOST: '127.0.0.1',

@@ -22,7 +22,7 @@ export interface Running {
 }
 
 export function startGatehouse({ args = [], env = {}, cwd }: Launch): Running {
-  const child = spawn(process.execPath, [ENTRY, ...args], { cwd, env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(process.execPath, [ENTRY, ...args], { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env } });
   let stdout = '';
   let stderr = '';
   const listeners = new Set<() => void>();

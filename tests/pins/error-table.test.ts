@@ -24,6 +24,8 @@ test('every error code keeps its HTTP status and its number in each era', () => 
     ['BAD_ANSWER', 502, -32008, -31008, false],
     ['CANCELLED', 499, -32009, -31009, false],
     ['SHUTTING_DOWN', 503, -32010, -31010, true],
+    ['RATE_LIMITED', 429, -32011, -31011, true],
+    ['AUDIT_UNAVAILABLE', 503, -32012, -31012, true],
     ['TOO_LARGE', 413, -32600, -32600, false],
     ['UNAUTHENTICATED', 401, -32600, -32600, false],
     ['SESSION_REQUIRED', 400, -32000, -32600, false],

@@ -1,7 +1,9 @@
 /** The MCP doors on a real node:http server, with the real services over fake downstreams behind them. */
+
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { META } from '../../src/domain/era.ts';
+import type { Identity } from '../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
@@ -10,7 +12,8 @@ import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
 import { createSystemClock } from '../../src/outbound/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { createIdentify } from '../../src/services/identity/identify.ts';
+import { createChallenges } from '../../src/services/identity/challenge.ts';
+import { createIdentify, type Identify } from '../../src/services/identity/identify.ts';
 import type { FakeServer } from './fake-downstreams.ts';
 import { createFrozenClock } from './frozen-clock.ts';
 import { createStaircase, type StaircaseOptions, settle } from './staircase.ts';
@@ -26,6 +29,10 @@ export interface DoorOptions extends StaircaseOptions {
   maxEvents?: number;
   maxEventBytes?: number;
   maxBodyBytes?: number;
+  /** In place of one key for everybody. */
+  identify?: Identify;
+  forwardable?: ReadonlySet<string>;
+  stillValid?: (who: Identity) => boolean;
 }
 
 export interface Answered {
@@ -69,6 +76,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     clock,
     ttlMs: options.ttlMs ?? 3_600_000,
     maxSessions: options.maxSessions ?? 1_000,
+    onRightsChanged: house.rightsChanged.of,
     onEnd(session) {
       ended.push(session.id);
       house.gateway.endSubscriber(session);
@@ -81,7 +89,10 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       catalog: house.catalog,
       news: house.news,
       downstreams: house.downstreams,
-      identify: createIdentify(() => apiKey, null),
+      stillValid: options.stillValid ?? (() => true),
+      challenges: createChallenges({ publicUrl: null, scopes: [] }),
+      identify: options.identify ?? createIdentify(() => apiKey, null),
+      forwardable: () => options.forwardable ?? null,
       sessions,
       limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
       keepAlive,
@@ -91,7 +102,6 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       maxBodyBytes: options.maxBodyBytes ?? 4_194_304,
       nextRequestId: () => `r${++requests}`,
     },
-    house.subscriptions,
     res => void held.add(res),
   );
   const server = createServer((req, res) => {

@@ -1,4 +1,5 @@
 /** The real services over fake downstreams and a frozen clock, put together as app.ts does. */
+
 import type { Call, CallRecord, Door, Handled, Line } from '../../src/domain/call.ts';
 import type { Era } from '../../src/domain/era.ts';
 import type { Exposure } from '../../src/domain/exposure.ts';
@@ -6,6 +7,7 @@ import { type Identity, LOCAL_CALLER } from '../../src/domain/identity.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { PrefixStyle } from '../../src/domain/names.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
+import { createSeal } from '../../src/outbound/vault/seal.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Log } from '../../src/ports/log.ts';
 import type { ToolSearch } from '../../src/ports/tool-search.ts';
@@ -14,14 +16,17 @@ import { createCatalogRefresh } from '../../src/services/catalog/refresh.ts';
 import { createGateway } from '../../src/services/gateway/gateway.ts';
 import { gatewayToolItems } from '../../src/services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from '../../src/services/gateway/gateway-tools/gateway-tools.ts';
+import { createListRelevance } from '../../src/services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from '../../src/services/gateway/news.ts';
 import { createParkedCalls } from '../../src/services/gateway/parked-calls.ts';
+import { createRightsChanged } from '../../src/services/gateway/rights-changed.ts';
 import { createSubscriptions } from '../../src/services/gateway/subscriptions.ts';
 import { createVisible } from '../../src/services/gateway/visible.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createFakeDownstreams, type FakeServer } from './fake-downstreams.ts';
 import { createFakeLine } from './fake-line.ts';
 import { createFrozenClock, type FrozenClock } from './frozen-clock.ts';
+import { createEmptyQuarantine, createFreeLimiter, createKeptBook } from './quiet-house.ts';
 
 export interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -86,7 +91,8 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
   const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
   const settled = () => refresh.settled(options.firstListWaitMs ?? 1_000);
   const subscriptions = createSubscriptions(downstreams);
-  const news = createNewsDesk(options.newsClock ?? clock);
+  const news = createNewsDesk(options.newsClock ?? clock, createListRelevance(catalog, policy, null));
+  const rightsChanged = createRightsChanged({ policy, subscriptions, news, defaultAgent: null });
   const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
   const rules = {
     default: options.exposure ?? 'direct',
@@ -94,8 +100,15 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     pinned: options.pinned ?? [],
   };
   const debug = options.debug ?? false;
-  const visible = createVisible({ catalog, policy, rules: () => rules, gatewayTools: gatewayToolItems(debug) });
+  const visible = createVisible({
+    catalog,
+    policy,
+    quarantine: createEmptyQuarantine(),
+    rules: () => rules,
+    gatewayTools: gatewayToolItems(debug),
+  });
   const parked = createParkedCalls(clock, options.parkedTtlMs ?? 60_000);
+  const seal = createSeal(clock);
   const gatewayTools = createGatewayTools({
     catalog,
     visible,
@@ -113,9 +126,15 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     visible,
     gatewayTools,
     parked,
+    seal,
+    stateTtlMs: options.parkedTtlMs ?? 60_000,
     subscriptions,
     recorder: { record: record => void records.push(record) },
     clock,
+    audit: createKeptBook(),
+    limiter: createFreeLimiter(),
+    quarantine: createEmptyQuarantine(),
+    defaultAgent: null,
     maxInFlight: options.maxInFlight ?? 100,
     settled,
     settledOne: server => refresh.settledOne(server, options.firstListWaitMs ?? 1_000),
@@ -140,9 +159,11 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     refresh,
     subscriptions,
     news,
+    rightsChanged,
     visible,
     rules,
     parked,
+    seal,
     gateway,
     stop: () => {
       stopRelay();

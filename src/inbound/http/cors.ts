@@ -17,7 +17,16 @@ const REQUEST_HEADERS = [
   'mcp-method',
   'mcp-name',
 ].join(', ');
-const EXPOSED = 'mcp-session-id, mcp-protocol-version, www-authenticate, x-request-id, retry-after';
+const EXPOSED = [
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'www-authenticate',
+  'x-request-id',
+  'retry-after',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+].join(', ');
 /** Headers that mirror tool arguments (MCP 2026-07-28) have names of the server's choosing. */
 const PARAM_HEADER = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,64}$/;
 const MAX_PARAM_HEADERS = 32;

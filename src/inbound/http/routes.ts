@@ -24,7 +24,7 @@ export interface RouteDeps {
   version: string;
   clock: Clock;
   log: Log;
-  identify(headers: IncomingHttpHeaders): Identity | Challenge;
+  identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
   readiness(): Readiness;
   metrics: MetricsReader | null;
 }
@@ -77,8 +77,8 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
       : c.json({ status: 'not_ready', reason: reason ?? 'not ready' }, 503);
   });
 
-  routes.get('/metrics', c => {
-    const who = deps.identify(c.env.incoming.headers);
+  routes.get('/metrics', async c => {
+    const who = await deps.identify(c.env.incoming.headers);
     if (who.kind === 'challenge') {
       const error = who.status === 401 ? 'unauthorized' : 'forbidden';
       return c.json({ error }, who.status, { 'www-authenticate': who.wwwAuthenticate });

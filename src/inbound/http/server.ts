@@ -1,5 +1,5 @@
 /**
- * The HTTP listener: one node:http server, guards in front of every route, limits, and an orderly end.
+ * The HTTP listener: one node:http or node:https server, guards in front of every route, limits, and an orderly end.
  * MCP doors write to the Node response themselves (no conversion on the hot path); Hono has every other route.
  * Refused here: what HTTP forbids (RFC 9112; `insecureHTTPParser` stays off), foreign hosts and origins, and more
  * than may be under way at once.
@@ -9,7 +9,9 @@ import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { ListenConfig } from '../../config/config.ts';
+import { GatewayError } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
+import type { CertificateSource } from '../../ports/certificates.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MetricsReader } from '../../ports/metrics.ts';
@@ -17,22 +19,28 @@ import { allowOrigin, answerOptions } from './cors.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
 import { refuse } from './problem.ts';
 import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness } from './routes.ts';
+import { createSecureServer, demandTls } from './secure.ts';
+import { answerUnreadable, currentResponse } from './unreadable.ts';
 
 export interface HttpDeps {
   listen: ListenConfig;
+  /** Where `listen.tls` is set. */
+  certificates?: CertificateSource | null;
   version: string;
   log: Log;
   clock: Clock;
   /** Native handler of the MCP doors; returns false when the path is none of its own. Runs after the guards. */
   mcp(req: IncomingMessage, res: ServerResponse, path: string): boolean;
   /** Authorises /metrics. */
-  identify(headers: IncomingHttpHeaders): Identity | Challenge;
+  identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
+  /** Documents that any page may read: no Origin is foreign to them. */
+  isPublic?(path: string): boolean;
   readiness(): Readiness;
   metrics: MetricsReader | null;
 }
 
 export interface HttpServer {
-  /** Rejects when the address is taken or not ours (the error of node:net, with its code). */
+  /** Rejects when the address is taken or not ours (the error of node:net, with its code), or no certificate can be shown. */
   start(): Promise<{ host: string; port: number }>;
   /**
    * /ready says 503 and new requests are refused at once; then idle sockets are closed, requests under way get up to
@@ -57,12 +65,26 @@ const STALLED_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 16_384;
 const BACKLOG = 4_096;
-const BAD_CLIENT_LINGER_MS = 500;
 
 /** A response that remembers whether it holds one of the `maxInFlight` places. */
 class GateResponse extends ServerResponse {
   holdsPlace = false;
 }
+
+const SETTINGS = {
+  ServerResponse: GateResponse,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+  // Finds peers that vanished behind a standing stream.
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
+  // The guard answers a missing Host itself, with a body.
+  requireHostHeader: false,
+};
 
 interface No {
   reason: 'shutting_down' | 'host' | 'origin' | 'overloaded';
@@ -117,12 +139,13 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   function front(req: IncomingMessage, res: GateResponse, awaitsContinue: boolean): void {
     inFlight += 1;
     res.on('close', onClose);
+    if (secure !== null) demandTls(res, req.headers.host);
     // The guard first: it brings the target into the one form that everybody below reads.
     const badHost = guard?.checkHost(req) ?? null;
     const path = pathOf(req.url);
     const isOperators = OPERATOR_PATHS.has(path);
 
-    const no = admit(req, res, badHost, isOperators);
+    const no = admit(req, res, badHost, isOperators, path);
     if (no !== null) {
       refused.set(no.reason, (refused.get(no.reason) ?? 0) + 1);
       refuse(req, res, no.status, no.error, no.headers);
@@ -138,14 +161,20 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   }
 
   /** Null lets the request in and gives it its place; the order is from the broadest reason to the cheapest. */
-  function admit(req: IncomingMessage, res: GateResponse, badHost: BadHeader | null, isOperators: boolean): No | null {
+  function admit(
+    req: IncomingMessage,
+    res: GateResponse,
+    badHost: BadHeader | null,
+    isOperators: boolean,
+    path: string,
+  ): No | null {
     if (isDraining) {
       if (!isOperators) return SHUTTING_DOWN;
       res.setHeader('connection', 'close');
     }
     if (badHost !== null) return { ...badHost, reason: 'host', headers: badHost.status === 400 ? CLOSE : {} };
     const origin = req.headers.origin;
-    if (origin !== undefined) {
+    if (origin !== undefined && deps.isPublic?.(path) !== true) {
       const badOrigin = guard?.checkOrigin(origin) ?? null;
       if (badOrigin !== null) return { ...badOrigin, reason: 'origin', headers: {} };
       allowOrigin(res, origin);
@@ -175,23 +204,9 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     else refuse(req, res, 500, 'internal_error');
   }
 
-  const server = createServer(
-    {
-      ServerResponse: GateResponse,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-      // Finds peers that vanished behind a standing stream.
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      // The guard answers a missing Host itself, with a body.
-      requireHostHeader: false,
-    },
-    (req, res) => front(req, res, false),
-  );
+  const onRequest = (req: IncomingMessage, res: GateResponse): void => front(req, res, false);
+  const secure = listen.tls ? createSecureServer(listen.tls, requireCertificates(deps), SETTINGS, onRequest) : null;
+  const server = secure?.server ?? createServer(SETTINGS, onRequest);
   // Headers beyond a count would be dropped without a word; the size limit bounds them and refuses.
   server.maxHeadersCount = 0;
   server.maxConnections = MAX_CONNECTIONS;
@@ -200,7 +215,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     const isIdle = currentResponse(socket) === null;
     if (isIdle || socket.writableLength > 0) socket.destroy();
   });
-  server.on('checkContinue', (req, res) => front(req, res, true));
+  server.on('checkContinue', (req: IncomingMessage, res: GateResponse) => front(req, res, true));
   server.on('connection', (socket: Socket) => {
     connections += 1;
     socket.on('close', () => {
@@ -232,15 +247,23 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     await nextTurn();
     const gone = new Promise<void>(resolve => server.close(() => resolve()));
     server.closeAllConnections();
+    await secure?.stop();
     await gone;
+    // Sockets say that they are closed a moment after the server does.
+    if (secure !== null) await nextTurn();
   }
 
   return {
-    start() {
+    async start() {
+      await secure?.start();
       return new Promise((resolve, reject) => {
-        server.once('error', reject);
+        const giveUp = (cause: Error): void => {
+          void secure?.stop();
+          reject(cause);
+        };
+        server.once('error', giveUp);
         server.listen({ host: listen.host, port: listen.port, backlog: BACKLOG }, () => {
-          server.off('error', reject);
+          server.off('error', giveUp);
           server.on('error', error => log.error('listener failed', { code: (error as NodeJS.ErrnoException).code }));
           const address = server.address();
           const port = typeof address === 'object' && address !== null ? address.port : listen.port;
@@ -274,30 +297,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   };
 }
 
-/** The response under way on a connection; Node has no public name for it. */
-function currentResponse(socket: Socket): ServerResponse | null {
-  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
-}
-
-/** Answers bytes that are not HTTP, where an answer can still be put on the wire, and closes. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, after: Clock['after']): void {
-  // The response under way on this socket, if any: bytes written into the middle of it would be read as its body.
-  const current = currentResponse(socket);
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.writableEnded || current?.headersSent === true) {
-    socket.destroy();
-    return;
-  }
-  const [status, word] = unreadable(error.code);
-  const body = JSON.stringify({ error: word });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  );
-  // The rest of what it sends is not looked at; a moment for the answer to arrive before the reset.
-  after(BAD_CLIENT_LINGER_MS, () => socket.destroy());
-}
-
-function unreadable(code: string | undefined): readonly [string, string] {
-  if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'headers_too_large'];
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'request_timeout'];
-  return ['400 Bad Request', 'invalid_request'];
+function requireCertificates({ certificates }: HttpDeps): CertificateSource {
+  if (certificates) return certificates;
+  throw new GatewayError('INTERNAL', 'TLS without a source of certificates');
 }

@@ -1,11 +1,13 @@
 /** What every MCP transport needs of the house, handed in once by app.ts. */
 import type { SessionConfig } from '../../config/config.ts';
+import type { Identity } from '../../domain/identity.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
 import type { CatalogBook } from '../../services/catalog/catalog-book.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { NewsDesk } from '../../services/gateway/news.ts';
+import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import type { SessionTable } from './session-table.ts';
@@ -16,6 +18,11 @@ export interface McpDeps {
   news: NewsDesk;
   downstreams: Downstreams;
   identify: Identify;
+  /** False once a caller's credential has expired or was revoked: its streams are closed with the next tick. */
+  stillValid(who: Identity): boolean;
+  challenges: Challenges;
+  /** Headers of clients that some server is to get; null: none. The same set until servers change. */
+  forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;
   limits: Pick<SessionConfig, 'maxEvents' | 'maxEventBytes'>;
   keepAlive: KeepAlive;

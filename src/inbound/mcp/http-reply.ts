@@ -8,11 +8,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Handled } from '../../domain/call.ts';
 import type { Era } from '../../domain/era.ts';
+import type { Challenges } from '../../services/identity/challenge.ts';
+import { limitHeadersOf } from '../http/limited.ts';
+import { pathOf } from '../http/routes.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { byteLength, type Frame, toLine } from './frames.ts';
 import type { KeepAlive, Kept } from './keep-alive.ts';
 import type { Outlet } from './outlet.ts';
-import { httpStatus, retryAfterSeconds } from './respond.ts';
+import { httpStatus, missingScopes, retryAfterSeconds } from './respond.ts';
 import type { Resumable, SessionStreams } from './session-streams.ts';
 
 /** A call that takes longer than this is answered on a stream, so that nothing between us takes silence for death. */
@@ -22,9 +25,12 @@ const RETRY_MS = 1000;
 /** A legacy client that lost its connection may come back (a lost connection is no cancellation), but not for ever. */
 const ABANDONED_AFTER_MS = 120_000;
 
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+
 export class HttpReply implements Outlet, Kept, Resumable {
   readonly #res: ServerResponse;
   readonly #era: Era;
+  readonly #stepUp: Challenges | null;
   readonly #acceptsStream: boolean;
   readonly #openStreams: (() => SessionStreams) | null;
   #streams: SessionStreams | null = null;
@@ -54,12 +60,15 @@ export class HttpReply implements Outlet, Kept, Resumable {
       nowMs: number;
       /** False: a client without a session, which has no way back to its answer. */
       canReturn: boolean;
+      /** Where a caller can get a token with more scopes, how it is told to; null: it cannot. */
+      stepUp: Challenges | null;
       /** Null: one request, answered as an object. A number: a batch, answered as an array. */
       batch: number | null;
     },
   ) {
     this.#res = res;
     this.#era = options.era;
+    this.#stepUp = options.stepUp;
     this.#acceptsStream = options.acceptsStream;
     this.#openStreams = options.streams;
     this.#keepAlive = options.keepAlive;
@@ -92,11 +101,23 @@ export class HttpReply implements Outlet, Kept, Resumable {
     } else if (this.#isBatch) {
       this.#answers.push(toLine(frame));
       if (this.#pending === 0)
-        this.#writeJson(200, { head: `[${this.#answers.join(',')}]`, bytes: null, tail: '' }, null);
+        this.#writeJson(200, { head: `[${this.#answers.join(',')}]`, bytes: null, tail: '' }, NO_HEADERS);
     } else {
-      const retryAfter = handled.kind === 'failure' ? retryAfterSeconds(handled) : null;
-      this.#writeJson(httpStatus(this.#era, handled), frame, retryAfter);
+      this.#answerAlone(frame, handled);
     }
+  }
+
+  #answerAlone(frame: Frame, handled: Handled): void {
+    const status = httpStatus(this.#era, handled);
+    if (handled.kind !== 'failure') return this.#writeJson(status, frame, NO_HEADERS);
+    if (handled.code === 'RATE_LIMITED') return this.#writeJson(status, frame, limitHeadersOf(handled));
+    const missing = this.#stepUp === null ? null : missingScopes(handled);
+    if (missing !== null && this.#stepUp !== null) {
+      const challenge = this.#stepUp.insufficientScope(pathOf(this.#res.req.url), missing);
+      return this.#writeJson(challenge.status, frame, { 'www-authenticate': challenge.wwwAuthenticate });
+    }
+    const retryAfter = retryAfterSeconds(handled);
+    this.#writeJson(status, frame, retryAfter === null ? NO_HEADERS : { 'retry-after': String(retryAfter) });
   }
 
   /** Ends an open stream without another message. */
@@ -165,7 +186,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
     return true;
   }
 
-  #writeJson(status: number, frame: Frame, retryAfter: number | null): void {
+  #writeJson(status: number, frame: Frame, more: Readonly<Record<string, string>>): void {
     this.#keepAlive.delete(this.#keptAs);
     const res = this.#res;
     if (res.destroyed) return;
@@ -173,8 +194,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
       'content-type': 'application/json',
       'content-length': byteLength(frame),
     };
-    if (retryAfter !== null) headers['retry-after'] = retryAfter;
-    res.writeHead(status, headers);
+    res.writeHead(status, more === NO_HEADERS ? headers : { ...headers, ...more });
     if (frame.bytes === null) {
       res.end(frame.head);
       return;

@@ -1,4 +1,5 @@
 /** One slow tick for everything that is open: streams that must not look dead, answers that take long. */
+import type { Identity } from '../../domain/identity.ts';
 import { SlotTable } from '../../domain/slot-table.ts';
 import type { Clock } from '../../ports/clock.ts';
 
@@ -31,5 +32,18 @@ export function createKeepAlive(clock: Clock): KeepAlive {
     delete: id => void all.delete(id),
     size: () => all.size,
     stop: () => stopTimer(),
+  };
+}
+
+/** Ends what runs for a caller, in the way its protocol asks, with the first tick after its credential is no longer good. */
+export function endWhenInvalid(
+  running: { finish(): void },
+  who: Identity,
+  stillValid: (who: Identity) => boolean,
+): Kept {
+  return {
+    tick() {
+      if (!stillValid(who)) running.finish();
+    },
   };
 }

@@ -42,20 +42,19 @@ export function answerInitialize(deps: McpDeps, session: Session, params: JsonOb
   return { kind: 'answer', era: 'legacy', result, bytes: null };
 }
 
+/** Returns the line of a request that is under way now, or null: there is nothing to stop. */
 export function dispatchLegacy(
   deps: McpDeps,
   session: Session,
   message: Message,
   outlet: Outlet,
   argumentBytes: Uint8Array | null = null,
-): void {
-  if (message.kind === 'response') {
-    session.answered(message.id, message.answer);
-  } else if (message.kind === 'notification') {
-    takeNotification(deps, session, message.method, message.params);
-  } else {
-    takeRequest(deps, session, message, outlet, argumentBytes);
-  }
+  forwarded: readonly string[] | null = null,
+): RequestLine | null {
+  if (message.kind === 'request') return takeRequest(deps, session, message, outlet, argumentBytes, forwarded);
+  if (message.kind === 'response') session.answered(message.id, message.answer);
+  else takeNotification(deps, session, message.method, message.params);
+  return null;
 }
 
 function takeRequest(
@@ -64,15 +63,16 @@ function takeRequest(
   message: Message & { kind: 'request' },
   outlet: Outlet,
   argumentBytes: Uint8Array | null,
-): void {
+  forwarded: readonly string[] | null,
+): RequestLine | null {
   const { id, method } = message;
   const local = answerLocally(deps, session, method, message.params);
   if (local !== null) {
     outlet.answer(toFrame('legacy', id, method, local), local);
-    return;
+    return null;
   }
   const { rest, progressToken } = withoutEnvelope(message.params);
-  const line = new RequestLine(id, session, outlet, progressToken);
+  const line = new RequestLine(id, session, outlet, progressToken, forwarded);
   const call: Call = {
     id: deps.nextRequestId(),
     method,
@@ -87,6 +87,7 @@ function takeRequest(
     session.finish(line);
     outlet.answer(toFrame('legacy', id, method, handled), handled);
   });
+  return line;
 }
 
 function answerLocally(deps: McpDeps, session: Session, method: string, params: JsonObject): Handled | null {

@@ -10,6 +10,7 @@ import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
+import { collectForwarded } from './forwarded-headers.ts';
 import { type Frame, toLine } from './frames.ts';
 import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
@@ -41,7 +42,10 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
       // There is no way back to a stream of this transport: its session ends with it.
       deps.sessions.end(session, 'the client closed the stream');
     });
-    const keptAs = deps.keepAlive.add({ tick: () => stream.keepAlive() });
+    // By the credential shown last: this stream is all there is of its session, and cannot be opened again.
+    const keptAs = deps.keepAlive.add({
+      tick: () => (deps.stillValid(session.who) ? stream.keepAlive() : stream.end()),
+    });
     streams.set(session, stream);
     session.standalone = text => stream.event(null, text, 'message');
     const base = door.server === null ? '' : `/${door.server}`;
@@ -63,7 +67,10 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
       const message = readMessage(parsed.value);
       if (message.kind === 'refused') return refuseWith(req, res, 'legacy', message.id, message.failure);
       res.writeHead(202).end();
-      dispatchLegacy(deps, session, message, outletOf(stream));
+      // While the body came, another request of the session may have shown another credential.
+      session.who = who;
+      const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
+      dispatchLegacy(deps, session, message, outletOf(stream), null, forwarded);
     });
   }
 

@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Challenge, Identity } from '../../domain/identity.ts';
-import type { Subscriptions } from '../../services/gateway/subscriptions.ts';
 import { refuse } from '../http/problem.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
@@ -23,18 +22,14 @@ export interface McpDoors {
   finish(): void;
 }
 
-export function createMcpDoors(
-  deps: McpDeps,
-  subscriptions: Subscriptions,
-  holdOpen: (res: ServerResponse) => void,
-): McpDoors {
+export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) => void): McpDoors {
   const streamable = createStreamableHttp(deps, holdOpen);
   const sse = createLegacySse(deps, holdOpen);
 
   deps.news.subscribe(news => {
     const tell = (session: Session) => {
       if (session.standalone === null) return;
-      const text = newsFor(session, news, subscriptions);
+      const text = newsFor(session, news, deps.gateway);
       if (text !== null) session.standalone(text);
     };
     for (const session of deps.sessions.all()) tell(session);
@@ -73,7 +68,7 @@ export function createMcpDoors(
       if (entrance.lenient && req.method !== 'POST' && req.headers['mcp-session-id'] === undefined) return false;
       const { server } = entrance.door;
       if (server !== null && !deps.catalog.current().servers.has(server)) return false;
-      const who = deps.identify(req.headers);
+      const who = deps.identify(req.headers, path);
       if (who instanceof Promise) void enterLater(req, res, entrance, who);
       else enter(req, res, entrance, who);
       return true;

@@ -2,13 +2,14 @@
  * Modern messages (2026-07-28): every request stands alone, with its own envelope. The same for HTTP and stdio;
  * what only HTTP has (headers, status codes) is the transport's.
  */
-import type { Call, Door, Handled } from '../../domain/call.ts';
+import type { Call, Door, Handled, Subscriber } from '../../domain/call.ts';
 import { META, MODERN_REVISIONS, TASKS_EXTENSION } from '../../domain/era.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
 import type { ServerKey } from '../../domain/server.ts';
+import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { News } from '../../services/gateway/news.ts';
 import { composeWelcome } from '../../services/gateway/welcome.ts';
 import type { Envelope } from './classify.ts';
@@ -37,6 +38,8 @@ export interface ModernRequest {
   envelope: Envelope;
   progressToken: RpcId | null;
   argumentBytes: Uint8Array | null;
+  /** Headers for the servers behind us, names and values in turn. */
+  forwarded: readonly string[] | null;
   who: Identity;
   door: Door;
 }
@@ -70,7 +73,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     answer(failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }));
     return DONE;
   }
-  const line = new RequestLine(id, envelope, outlet, request.progressToken);
+  const line = new RequestLine(id, envelope, outlet, request.progressToken, request.forwarded);
   const call: Call = {
     id: deps.nextRequestId(),
     method,
@@ -116,7 +119,7 @@ const MAX_WATCHED = 1000;
 function listen(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinished: () => void): Running {
   const { id, who, door } = request;
   const filter = readFilter(request.params.notifications);
-  const subscriber = {};
+  const subscriber = { who };
   let stopNews = () => {};
   let open = true;
 
@@ -144,7 +147,7 @@ function listen(deps: McpDeps, request: ModernRequest, outlet: Outlet, onFinishe
     };
     outlet.message(notificationText('notifications/subscriptions/acknowledged', tag({ notifications: honoured })));
     stopNews = deps.news.subscribe(news => {
-      const told = toldOf(news, filter, watched);
+      const told = toldOf(deps.gateway, news, filter, watched, subscriber, door);
       if (told !== null) outlet.message(notificationText(told.method, tag(told.params)));
     });
   })();
@@ -179,14 +182,20 @@ function readFilter(given: unknown): Filter {
 }
 
 function toldOf(
+  gateway: Gateway,
   news: News,
   filter: Filter,
   watched: ReadonlyMap<string, ServerKey>,
+  subscriber: Subscriber,
+  door: Door,
 ): { method: string; params: JsonObject } | null {
   if (news.kind === 'list-changed') {
-    return filter[`${news.what}ListChanged`] ? { method: `notifications/${news.what}/list_changed`, params: {} } : null;
+    if (!filter[`${news.what}ListChanged`] || news.concerns?.(subscriber.who, door) === false) return null;
+    return { method: `notifications/${news.what}/list_changed`, params: {} };
   }
-  if (news.kind === 'resource-updated' && watched.get(news.uri) === news.server)
-    return { method: 'notifications/resources/updated', params: news.params };
-  return null;
+  if (news.kind !== 'resource-updated' || watched.get(news.uri) !== news.server) return null;
+  // It may have been ended since: rights change.
+  return gateway.isWatching(subscriber, news.server, news.uri)
+    ? { method: 'notifications/resources/updated', params: news.params }
+    : null;
 }

@@ -1,23 +1,26 @@
 /** Brings news to legacy sessions, on their standalone streams: what concerns each, at the level it asked for. */
 import { isAtLeast, isLogLevel } from '../../domain/era.ts';
 import { MAIN_PARTITION } from '../../ports/downstreams.ts';
+import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { News } from '../../services/gateway/news.ts';
-import type { Subscriptions } from '../../services/gateway/subscriptions.ts';
 import { notificationText } from './frames.ts';
 import type { Session } from './session.ts';
 
 /** The notification a session gets for a piece of news, or null when it does not concern it. */
-export function newsFor(session: Session, news: News, subscriptions: Subscriptions): string | null {
+export function newsFor(session: Session, news: News, gateway: Gateway): string | null {
   switch (news.kind) {
     case 'list-changed':
-      return notificationText(`notifications/${news.what}/list_changed`, {});
+      return news.concerns?.(session.who, session.door) === false
+        ? null
+        : notificationText(`notifications/${news.what}/list_changed`, {});
     case 'resource-updated':
-      return subscriptions.has(session, news.server, news.uri)
+      return gateway.isWatching(session, news.server, news.uri)
         ? notificationText('notifications/resources/updated', news.params)
         : null;
     case 'notification': {
       const mine = news.partition === MAIN_PARTITION || news.partition === `session ${session.id}`;
       if (!mine || (session.door.server !== null && session.door.server !== news.server)) return null;
+      if (!gateway.mayHear(session.who, news.server)) return null;
       if (news.method !== 'notifications/message') return notificationText(news.method, news.params);
       const { level } = news.params;
       const wanted = session.logLevel !== null && isLogLevel(level) && isAtLeast(level, session.logLevel);

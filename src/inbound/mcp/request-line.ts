@@ -2,7 +2,7 @@
  * The line of one request: what the gateway may tell or ask the client while it works. Legacy lines ask through their
  * session; a modern client cannot be asked (its calls are parked instead).
  */
-import type { ClientAnswer, Line } from '../../domain/call.ts';
+import type { ClientAnswer, Line, Subscriber } from '../../domain/call.ts';
 import type { Era, LogLevel, Revision } from '../../domain/era.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
@@ -19,7 +19,8 @@ export class RequestLine implements Line {
   readonly clientCapabilities: JsonObject;
   readonly clientInfo: JsonObject | null;
   readonly logLevel: LogLevel | null;
-  readonly subscriber: object | null;
+  readonly subscriber: Subscriber | null;
+  readonly forwarded: readonly string[] | null;
   readonly #session: Session | null;
   readonly #outlet: Outlet;
   readonly #progressToken: RpcId | null;
@@ -28,12 +29,19 @@ export class RequestLine implements Line {
   /** Ids of questions that the client has not answered. */
   #questions: RpcId[] = [];
 
-  constructor(requestId: RpcId, from: Session | Envelope, outlet: Outlet, progressToken: RpcId | null) {
+  constructor(
+    requestId: RpcId,
+    from: Session | Envelope,
+    outlet: Outlet,
+    progressToken: RpcId | null,
+    forwarded: readonly string[] | null = null,
+  ) {
     const session = 'who' in from ? from : null;
     this.requestId = requestId;
     this.#session = session;
     this.#outlet = outlet;
     this.#progressToken = progressToken;
+    this.forwarded = forwarded;
     this.subscriber = session?.isPassing ? null : session;
     this.era = session === null ? 'modern' : 'legacy';
     this.revision = from.revision;

@@ -33,6 +33,18 @@ export function toFrame(era: Era, id: RpcId, method: string, handled: Handled): 
   }
 }
 
+/** Told to proxies and retrying clients too. */
+const TOLD_BY_STATUS: ReadonlySet<string> = new Set([
+  ...['OVERLOADED', 'SHUTTING_DOWN', 'TOO_LARGE', 'RATE_LIMITED', 'AUDIT_UNAVAILABLE'],
+]);
+
+/** Scopes that a caller would have to get for this, or null where that would not help. */
+export function missingScopes(handled: Handled): readonly string[] | null {
+  if (handled.kind !== 'failure' || handled.code !== 'DENIED_BY_POLICY') return null;
+  const { missing_scopes: missing } = handled.data;
+  return Array.isArray(missing) && missing.length > 0 ? missing.filter(scope => typeof scope === 'string') : null;
+}
+
 /**
  * HTTP status of an answer that has not begun to stream. Errors of a request that was understood travel in-band with
  * 200; overload is told to proxies and retrying clients too; the modern era names two more (MCP 2026-07-28, HTTP).
@@ -42,7 +54,7 @@ export function httpStatus(era: Era, handled: Handled): number {
   if (handled.kind === 'relayed' && era === 'modern' && handled.error.code === RPC.missingClientCapability) return 400;
   if (handled.kind !== 'failure') return 200;
   const { code } = handled;
-  if (code === 'OVERLOADED' || code === 'SHUTTING_DOWN' || code === 'TOO_LARGE') return ERRORS[code].http;
+  if (TOLD_BY_STATUS.has(code)) return ERRORS[code].http;
   if (era === 'modern' && (code === 'METHOD_NOT_FOUND' || code === 'MISSING_CAPABILITY')) return ERRORS[code].http;
   return 200;
 }

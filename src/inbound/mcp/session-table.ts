@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Door } from '../../domain/call.ts';
 import type { LegacyRevision } from '../../domain/era.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { rightsKey } from '../../domain/rights-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { Session } from './session.ts';
 
@@ -15,7 +16,7 @@ const SPARE_AFTER_MS = 5 * 60_000;
 export interface SessionTable {
   /** Null when the table is full of sessions in use. */
   open(who: Identity, door: Door, revision: LegacyRevision): Session | null;
-  /** Slides the expiry. Null for unknown, expired and foreign ids alike. */
+  /** Slides the expiry, and binds the session to the credential shown now. Null for unknown, expired and foreign ids alike. */
   find(id: string, who: Identity): Session | null;
   end(session: Session, reason: string): void;
   /** A session that was opened elsewhere (stdio): it hears and counts like the others; nobody can find or end it here. */
@@ -31,8 +32,10 @@ export function createSessionTable(deps: {
   ttlMs: number;
   maxSessions: number;
   onEnd: (session: Session) => void;
+  /** Its caller showed a credential with other rights than before. */
+  onRightsChanged?: (session: Session) => void;
 }): SessionTable {
-  const { clock, ttlMs, maxSessions, onEnd } = deps;
+  const { clock, ttlMs, maxSessions, onEnd, onRightsChanged } = deps;
   const sessions = new Map<string, Session>();
   const adopted = new Set<Session>();
   let stopTimer = () => {};
@@ -45,6 +48,13 @@ export function createSessionTable(deps: {
 
   const isExpired = (session: Session, afterMs: number) =>
     session.uses === 0 && clock.monotonicMs() - session.lastUsedAtMs > afterMs;
+
+  /** The newest credential counts: what it may do, and how long it lasts. */
+  function renew(session: Session, who: Identity): void {
+    const before = session.who;
+    session.who = who;
+    if (rightsKey(before) !== rightsKey(who)) onRightsChanged?.(session);
+  }
 
   function sweep(): void {
     for (const session of sessions.values()) {
@@ -78,6 +88,7 @@ export function createSessionTable(deps: {
         return null;
       }
       session.lastUsedAtMs = clock.monotonicMs();
+      if (session.who !== who) renew(session, who);
       return session;
     },
     end,

@@ -16,7 +16,8 @@ const MAX_ASKS = 100;
 
 export class Session {
   readonly id: string;
-  readonly who: Identity;
+  /** With the credential it showed last: another one of the same subject may give other rights, or last longer. */
+  who: Identity;
   readonly door: Door;
   readonly createdAtMs: number;
   lastUsedAtMs: number;
@@ -64,7 +65,7 @@ export class Session {
   }
 
   cancel(id: unknown, reason: string): void {
-    this.#lines.findLast(line => line.requestId === id)?.cancel(reason);
+    this.#lines.findLast(line => line.requestId === id && !line.cancelled)?.cancel(reason);
   }
 
   /** Puts a question to the client through `send`. Resolves with its answer, or an error when none can come. */

@@ -122,6 +122,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       envelope: envelope.envelope,
       progressToken: envelope.progressToken,
       argumentBytes: null,
+      forwarded: null,
       who,
       door,
     };

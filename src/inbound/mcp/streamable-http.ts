@@ -10,7 +10,6 @@ import { type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
-import type { RpcId } from '../../domain/rpc.ts';
 import { readBody } from '../http/body.ts';
 import {
   checkStandardHeaders,
@@ -24,13 +23,16 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
+import { collectForwarded } from './forwarded-headers.ts';
 import { errorFrame } from './frames.ts';
 import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
 import { HttpReply } from './http-reply.ts';
+import { endWhenInvalid } from './keep-alive.ts';
 import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-arguments.ts';
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
 import { isJsonType, readJson } from './read-json.ts';
+import type { RequestLine } from './request-line.ts';
 import { toFrame } from './respond.ts';
 import { Session } from './session.ts';
 import { SessionStreams } from './session-streams.ts';
@@ -104,6 +106,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       keepAlive: deps.keepAlive,
       nowMs: deps.clock.monotonicMs(),
       canReturn: false,
+      stepUp: who.method === 'jwt' ? deps.challenges : null,
       batch: null,
     });
     if (isListen) {
@@ -112,21 +115,28 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     }
     let running: Running | null = null;
     let finished = false;
+    let guardedAs = 0;
     const request = {
       ...message,
       params: withoutArguments(read.params, argumentBytes),
       envelope: read.envelope,
       progressToken: read.progressToken,
       argumentBytes,
+      forwarded: collectForwarded(req.headers, deps.forwardable(), who),
       who,
       door,
     };
     running = dispatchModern(deps, request, reply, () => {
       finished = true;
-      if (isListen && running !== null) listens.delete(running);
+      if (!isListen || running === null) return;
+      listens.delete(running);
+      deps.keepAlive.delete(guardedAs);
     });
     if (finished) return;
-    if (isListen) listens.add(running);
+    if (isListen) {
+      listens.add(running);
+      guardedAs = deps.keepAlive.add(endWhenInvalid(running, who, deps.stillValid));
+    }
     reply.onGone = stopOf(running);
   }
 
@@ -151,8 +161,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
     const reply = replyFor(res, session, acceptsStream, null);
-    reply.onGone = cancelOf(session, message.id);
-    dispatchLegacy(deps, session, kept, reply, argumentBytes);
+    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
+    const line = dispatchLegacy(deps, session, kept, reply, argumentBytes, forwarded);
+    if (line !== null) reply.onGone = cancelOf([line]);
   }
 
   function initialize(
@@ -199,18 +210,19 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       return refuseWith(req, res, 'legacy', null, failure('INVALID_REQUEST', {}, { say }));
     }
     const messages = values.map(readMessage);
+    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
     const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
     const reply = answered > 0 ? replyFor(res, session, acceptsStream, answered) : null;
     const outlet = reply ?? NOWHERE;
-    if (reply !== null) {
-      reply.onGone = () => {
-        for (const message of messages) if (message.kind === 'request') session.cancel(message.id, ABANDONED);
-      };
-    }
+    const lines: RequestLine[] = [];
+    if (reply !== null) reply.onGone = cancelOf(lines);
     for (const message of messages) {
       if (message.kind === 'refused')
         outlet.answer(errorFrame(message.id, toRpcError('legacy', message.failure)), message.failure);
-      else dispatchLegacy(deps, session, message, outlet);
+      else {
+        const line = dispatchLegacy(deps, session, message, outlet, null, forwarded);
+        if (line !== null) lines.push(line);
+      }
     }
     if (answered === 0) res.writeHead(202).end();
   }
@@ -233,7 +245,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       standing.delete(stream);
       deps.keepAlive.delete(keptAs);
     });
-    const keptAs = deps.keepAlive.add({ tick: () => stream.keepAlive() });
+    // The client can come back for what it missed, with a credential that is good.
+    const keptAs = deps.keepAlive.add({ tick: () => (deps.stillValid(who) ? stream.keepAlive() : stream.end()) });
     standing.add(stream);
     for (const { id, data } of missed?.events ?? []) stream.event(id, data);
     if (missed !== null && !streams.isStandalone(missed.stream)) {
@@ -293,6 +306,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       keepAlive: deps.keepAlive,
       nowMs: deps.clock.monotonicMs(),
       canReturn: session.id !== '',
+      stepUp: session.who.method === 'jwt' ? deps.challenges : null,
       batch: size,
     });
   }
@@ -356,8 +370,10 @@ const ABANDONED = 'the client went away';
  * What stops a call when its client is gone. Made out here, holding what it needs and no more: closures made where the
  * request is taken hold everything there, and V8 then keeps whole requests until its next full collection.
  */
-function cancelOf(session: Session, id: RpcId): () => void {
-  return () => session.cancel(id, ABANDONED);
+function cancelOf(lines: readonly RequestLine[]): () => void {
+  return () => {
+    for (const line of lines) line.cancel(ABANDONED);
+  };
 }
 
 function stopOf(running: Running): () => void {

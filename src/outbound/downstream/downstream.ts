@@ -10,8 +10,15 @@ import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
 import { type ParamHeader, readParamHeaders } from '../../domain/param-headers.ts';
 import type { ServerSpec } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type DownstreamEvent, MAIN_PARTITION, type SendOptions, type ServerState } from '../../ports/downstreams.ts';
+import {
+  type DownstreamEvent,
+  MAIN_PARTITION,
+  type Route,
+  type SendOptions,
+  type ServerState,
+} from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
+import { type CallerHeaders, createCallerHeaders } from './caller-headers.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import type { DownstreamLimits } from './limits.ts';
@@ -40,6 +47,7 @@ export class Downstream implements SupervisorHost {
   readonly #log: Log;
   readonly #maskError: MaskError;
   readonly #http: HttpClient | null;
+  readonly #callerHeaders: CallerHeaders | null;
   readonly #supervisors = new Map<string, Supervisor>();
   /** Released ones that still finish something. */
   readonly #leaving = new Set<Supervisor>();
@@ -58,6 +66,7 @@ export class Downstream implements SupervisorHost {
     this.#maskError = createErrorMask(spec);
     this.#http =
       spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits, deps.clock) : null;
+    this.#callerHeaders = createCallerHeaders(spec);
     this.#checkIdleLater();
   }
 
@@ -89,17 +98,19 @@ export class Downstream implements SupervisorHost {
   }
 
   send(
-    partition: string,
+    route: Route,
     method: string,
     params: JsonObject,
     line: Line,
     { timeoutMs, argumentBytes }: SendOptions,
   ): Promise<Reply> {
+    const { partition } = route;
     const supervisor = this.#supervisors.get(partition) ?? this.#supervise(partition);
     if (supervisor === null) return Promise.resolve(this.#refusal());
+    const headers = this.#callerHeaders === null ? null : this.#callerHeaders(route, line);
     const own = this.spec.callTimeoutMs;
     const limitMs = timeoutMs === null ? own : own === null ? timeoutMs : Math.min(timeoutMs, own);
-    return supervisor.send(method, params, line, limitMs, argumentBytes);
+    return supervisor.send(method, params, line, limitMs, argumentBytes, headers);
   }
 
   async query(method: string, params: JsonObject): Promise<Reply> {

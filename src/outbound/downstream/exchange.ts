@@ -35,6 +35,8 @@ export class Exchange {
 
   /** The exact JSON of `params.arguments`, where it was kept. */
   argumentBytes: Uint8Array | null = null;
+  /** Of its caller, for HTTP servers that get any: names and values in turn. */
+  headers: readonly string[] | null = null;
   /** On the link of the current attempt; 0 before the first. */
   id = 0;
   link: Link | null = null;

@@ -109,7 +109,7 @@ class Pool implements Downstreams {
   send(route: Route, method: string, params: JsonObject, line: Line, options: SendOptions): Promise<Reply> {
     const server = this.#servers.get(route.server);
     if (server === undefined) return Promise.resolve(unknownServer(route.server));
-    return server.send(route.partition, method, params, line, options);
+    return server.send(route, method, params, line, options);
   }
 
   query(server: ServerKey, method: string, params: JsonObject): Promise<Reply> {

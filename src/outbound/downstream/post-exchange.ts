@@ -138,7 +138,7 @@ export class PostExchange implements HttpHandler, Work {
     if (this.#events !== null) {
       const wasOpen = this.#isOpen;
       if (!this.#events.push(chunk)) this.fail(tooLarge());
-      else if (wasOpen && !this.#isOpen && !this.exchange.isStream) this.#host.lingers(this);
+      else if (wasOpen && !this.#isOpen && !this.#isOver && !this.exchange.isStream) this.#host.lingers(this);
       return;
     }
     this.#bytes += chunk.length;

@@ -136,7 +136,7 @@ export function openSseChannel(
       }
       const post = new Post(exchange);
       exchange.work = post;
-      http.call({ method: 'POST', path, headers, body: frame }, post);
+      http.call({ method: 'POST', path, headers, extra: exchange.headers, body: frame }, post);
     },
     post(text, done) {
       if (isClosed || path === null) done?.(false);

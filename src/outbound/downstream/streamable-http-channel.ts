@@ -125,7 +125,7 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
         http,
         {
           path: http.path,
-          headers: [...http.headers, ...sessionHeaders],
+          headers: [...http.headers, ...sessionHeaders, ...(exchange.headers ?? [])],
           lastEventId: from,
           maxEventBytes: limits.maxFrameBytes,
         },
@@ -201,7 +201,16 @@ export function openStreamableHttpChannel(options: HttpChannelOptions, handler: 
       const post = new PostExchange(host, exchange);
       exchange.work = post;
       const path = http.path;
-      const sent = { method: 'POST', path, headers: postHeaders, extra, body: frame, ...timesOf(exchange) } as const;
+      const own =
+        extra === null ? exchange.headers : exchange.headers === null ? extra : [...extra, ...exchange.headers];
+      const sent = {
+        method: 'POST',
+        path,
+        headers: postHeaders,
+        extra: own,
+        body: frame,
+        ...timesOf(exchange),
+      } as const;
       if (exchange.isStream) http.send(sent, 'stream', post);
       else http.call(sent, post);
     },

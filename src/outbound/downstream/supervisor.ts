@@ -106,8 +106,9 @@ export class Supervisor implements ExchangeOwner, ConnectionHost {
     line: Line | null,
     timeoutMs: number | null,
     argumentBytes: Uint8Array | null = null,
+    headers: readonly string[] | null = null,
   ): Promise<Reply> {
-    return new Promise(resolve => this.#submit(method, params, line, timeoutMs, argumentBytes, resolve));
+    return new Promise(resolve => this.#submit(method, params, line, timeoutMs, argumentBytes, headers, resolve));
   }
 
   #submit(
@@ -116,6 +117,7 @@ export class Supervisor implements ExchangeOwner, ConnectionHost {
     line: Line | null,
     timeoutMs: number | null,
     argumentBytes: Uint8Array | null,
+    headers: readonly string[] | null,
     resolve: (reply: Reply) => void,
   ): void {
     const no = this.#stopping === null ? this.#connection.refusal() : this.#stoppingFailure(this.#stopping);
@@ -132,6 +134,7 @@ export class Supervisor implements ExchangeOwner, ConnectionHost {
     const deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() + timeoutMs;
     const exchange = new Exchange(this, method, params, line, timeoutMs, deadlineMs, resolve);
     exchange.argumentBytes = argumentBytes;
+    exchange.headers = headers;
     line?.whenCancelled(reason => this.#cancel(exchange, reason));
     // The line may have been cancelled by its own registration.
     if (exchange.state === 'waiting') this.#place(exchange);

@@ -2,17 +2,20 @@
  * From a permit to a reply: which connection set serves the caller, and what stands between two eras. Where both sides
  * speak the same one nothing is added; else questions of a server are turned into the form the client has for them.
  */
-import { type Call, type Door, type Line, type Reply, withArguments } from '../../domain/call.ts';
+import { type Call, type Line, type Reply, withArguments } from '../../domain/call.ts';
+import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { Permit } from '../../domain/policy.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import { type Downstreams, MAIN_PARTITION } from '../../ports/downstreams.ts';
+import type { Seal } from '../../ports/seal.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import { answerRounds, needsInput } from './input-rounds.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { renameUris } from './rename-uris.ts';
-import { withPublicTaskId } from './task-ids.ts';
+import { openState, type StateOwner, sealState } from './request-state.ts';
+import { namesTask, withPublicTaskId } from './task-ids.ts';
 
 export interface Bridge {
   /** `params` name things as their server knows them. `timeoutMs` null: the server's own limit. */
@@ -26,21 +29,39 @@ export interface Bridge {
   ): Promise<Reply>;
 }
 
-export function createBridge(deps: { catalog: CatalogBook; downstreams: Downstreams; parked: ParkedCalls }): Bridge {
-  const { catalog, downstreams, parked } = deps;
+export interface BridgeDeps {
+  catalog: CatalogBook;
+  downstreams: Downstreams;
+  parked: ParkedCalls;
+  seal: Seal;
+  /** How long the state of a request that waits for input is good for. */
+  stateTtlMs: number;
+}
 
-  /** URIs that had to be renamed, and ids of tasks, in the words the client knows. Nothing to do for most servers. */
-  function finish(reply: Promise<Reply>, server: ServerKey, door: Door): Promise<Reply> {
+export function createBridge(deps: BridgeDeps): Bridge {
+  const { catalog, downstreams, parked, seal, stateTtlMs } = deps;
+
+  /**
+   * URIs that had to be renamed, ids of tasks and states of requests, in the words the client knows. Nothing to do for
+   * most servers. `ours`: a state in the reply is the gateway's own.
+   */
+  function finish(reply: Promise<Reply>, request: StateOwner, call: Call, ours: boolean): Promise<Reply> {
+    const { who, server, params } = request;
     // Behind its own door a server's URIs are its own.
-    const renamed = door.server === null ? catalog.current().renamedUris.get(server) : undefined;
+    const renamed = call.door.server === null ? catalog.current().renamedUris.get(server) : undefined;
     const modern = catalog.current().servers.get(server)?.facts?.era === 'modern';
     if (renamed === undefined && !modern) return reply;
     return reply.then(settled => {
       if (settled.kind !== 'answer') return settled;
       let { result } = settled;
       if (renamed !== undefined) result = renameUris(result, renamed);
-      if (modern) result = withPublicTaskId(server, result);
-      return result === settled.result ? settled : { ...settled, result, bytes: null };
+      if (modern && namesTask(result)) {
+        const { taskId } = call.params;
+        const shown = typeof taskId === 'string' ? { id: taskId, own: params.taskId } : null;
+        result = withPublicTaskId(seal, who.subject, server, result, shown);
+      }
+      const said = result === settled.result ? settled : { ...settled, result, bytes: null };
+      return modern && !ours ? sealState(seal, request, said, stateTtlMs) : said;
     });
   }
 
@@ -54,26 +75,34 @@ export function createBridge(deps: { catalog: CatalogBook; downstreams: Downstre
 
   return {
     send(permit, who, call, line, params, timeoutMs) {
-      const { method, door, argumentBytes } = call;
+      const { method, argumentBytes } = call;
       const { server } = permit.target;
-      const route = { permit, server, partition: partitionOf(server, who, line) };
+      const route = { permit, server, partition: partitionOf(server, who, line), who };
+      const request: StateOwner = { who, server, method, params, argumentBytes };
       const send = (given: JsonObject, on: Line) =>
         downstreams.send(route, method, given, on, { timeoutMs, argumentBytes });
       const serverEra = catalog.current().servers.get(server)?.facts?.era;
       if (line.era === 'modern') {
-        if (serverEra === 'modern') return finish(send(params, line), server, door);
+        if (serverEra === 'modern') {
+          const given = params.requestState === undefined ? params : openState(seal, request);
+          if (given === null) return Promise.resolve(failure('STATE_INVALID'));
+          return finish(send(given, line), request, call, false);
+        }
         // A parked call is known by its parameters, so they must all be there.
         const whole = withArguments(params, argumentBytes);
-        const sendWhole = (given: JsonObject, on: Line) =>
-          downstreams.send(route, method, given, on, { timeoutMs, argumentBytes: null });
-        return finish(parked.run(who, server, method, whole, line, sendWhole), server, door);
+        const sendWhole = (given: JsonObject, on: Line) => {
+          const reply = downstreams.send(route, method, given, on, { timeoutMs, argumentBytes: null });
+          // Not connected yet, it may turn out to be modern: its state then comes back when that is known.
+          return serverEra === 'legacy' ? reply : reply.then(settled => sealState(seal, request, settled, stateTtlMs));
+        };
+        return finish(parked.run(who, server, method, whole, line, sendWhole), request, call, true);
       }
       const reply = send(params, line);
-      if (serverEra === 'legacy') return finish(reply, server, door);
+      if (serverEra === 'legacy') return finish(reply, request, call, true);
       const answered = reply.then(first =>
         needsInput(first) ? answerRounds(first, params, line, again => send(again, line)) : first,
       );
-      return finish(answered, server, door);
+      return finish(answered, request, call, true);
     },
   };
 }

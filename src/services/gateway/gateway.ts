@@ -2,35 +2,36 @@
  * The staircase: limit -> decide -> findRoute -> send, recorded once.
  * Every surface ends here. Identity comes in verified; what leaves is a value, in the era of whoever answered.
  */
-import {
-  type Call,
-  type CallRecord,
-  type Door,
-  type Handled,
-  type Line,
-  type Reply,
-  withArguments,
-} from '../../domain/call.ts';
+import { type Call, type Door, type Handled, type Line, type Subscriber, withArguments } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject, stringOrNull } from '../../domain/json.ts';
+import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { type Action, decide, type Permit, type Target } from '../../domain/policy.ts';
+import { decide, findMethodDenial, type Target } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
+import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Recorder } from '../../ports/recorder.ts';
+import type { Seal } from '../../ports/seal.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
+import { resolveAgent } from '../policy/resolve-agent.ts';
+import { asActing } from './acting-caller.ts';
 import { createBridge } from './bridge.ts';
 import { type Found, findPrompt, findReference, findResource, findTool } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
+import { createSend, limitedFailure, refuseDenied } from './send.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { readTaskId } from './task-ids.ts';
+import type { Turn } from './turn.ts';
 import type { Visible } from './visible.ts';
 
 export interface Gateway {
@@ -41,9 +42,12 @@ export interface Gateway {
     who: Identity,
     door: Door,
     uris: readonly string[],
-    subscriber: object,
+    subscriber: Subscriber,
   ): Promise<ReadonlyMap<string, ServerKey>>;
-  endSubscriber(subscriber: object): void;
+  endSubscriber(subscriber: Subscriber): void;
+  isWatching(subscriber: Subscriber, server: ServerKey, uri: string): boolean;
+  /** Whether what a server says to nobody in particular may reach a caller. */
+  mayHear(who: Identity, server: ServerKey): boolean;
   inFlight(): number;
 }
 
@@ -54,9 +58,18 @@ export interface GatewayDeps {
   visible: Visible;
   gatewayTools: GatewayTools;
   parked: ParkedCalls;
+  seal: Seal;
+  /** How long a modern server's `requestState` may take to come back. */
+  stateTtlMs: number;
   subscriptions: Subscriptions;
   recorder: Recorder;
   clock: Clock;
+  /** What has an effect is announced here before it, and everything is written down after. */
+  audit: AuditLedger;
+  limiter: Limiter;
+  quarantine: Quarantine;
+  /** Of callers that name no agent. */
+  defaultAgent: string | null;
   /** Calls under way at once, over all surfaces. */
   maxInFlight: number;
   /** Waits for servers that are still starting. */
@@ -65,9 +78,6 @@ export interface GatewayDeps {
   debug: boolean;
 }
 
-/** A name may be as long as a body; a record is a line. */
-const MAX_RECORDED_NAME = 300;
-
 const LISTS: Record<string, ListingKind> = {
   'tools/list': 'tools',
   'resources/list': 'resources',
@@ -75,24 +85,9 @@ const LISTS: Record<string, ListingKind> = {
   'prompts/list': 'prompts',
 };
 
-const ACTIONS: Record<string, Action> = {
-  'tools/call': 'call',
-  'prompts/get': 'get',
-  'resources/read': 'read',
-  'completion/complete': 'complete',
-};
-
-/** One call on its way down: what every step reads, and the record it fills in. */
-interface Turn {
-  who: Identity;
-  call: Call;
-  line: Line;
-  record: CallRecord;
-}
-
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock } = deps;
-  const bridge = createBridge(deps);
+  const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock, audit, limiter } = deps;
+  const { permitFor, send } = createSend({ ...deps, bridge: createBridge(deps) });
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -100,10 +95,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     inFlight++;
     let handled: Handled;
     try {
-      handled =
-        inFlight > deps.maxInFlight
-          ? failure('OVERLOADED', {}, { retryAfterMs: 1000 })
-          : await dispatch({ who, call, line, record });
+      handled = await admit({ who, caller: who, call, line, record });
     } catch (cause) {
       handled = failure(
         'INTERNAL',
@@ -113,11 +105,80 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
     inFlight--;
     closeRecord(record, handled, call, clock, recorder);
+    const written = audit.conclude(record);
+    // What a caller was told is in the book.
+    if (written !== null) await written;
     return handled;
+  }
+
+  /** limit: over all surfaces, before anything is looked up. */
+  function admit(turn: Turn): Promise<Handled> | Handled {
+    const { who, call } = turn;
+    if (inFlight > deps.maxInFlight) return failure('OVERLOADED', {}, { retryAfterMs: 1000 });
+    const taken = limiter.take(who, { method: call.method, server: call.door.server, tool: null });
+    if (taken instanceof Promise) return taken.then(verdict => admitted(turn, verdict));
+    return admitted(turn, taken);
+  }
+
+  function admitted(turn: Turn, taken: Allowed | Limited): Promise<Handled> | Handled {
+    if (taken.kind === 'limited') return limitedFailure(taken);
+    if (taken.slot === 0) return dispatch(turn);
+    return release(taken.slot, dispatch(turn));
+  }
+
+  async function release(slot: number, handled: Promise<Handled> | Handled): Promise<Handled> {
+    try {
+      return await handled;
+    } finally {
+      limiter.release(slot);
+    }
+  }
+
+  /** Whom the rules take the caller for. The record says who acts, and for whom. */
+  function actAs(turn: Turn, claimed: string | null): Failure | null {
+    const { caller, record } = turn;
+    const acting = resolveAgent(policy.current(), caller, claimed, deps.defaultAgent, record.operation);
+    if (acting.kind === 'failure') {
+      if (acting.code === 'DENIED_BY_POLICY') record.rule = stringOrNull(acting.data.rule);
+      return acting;
+    }
+    become(turn, acting);
+    return null;
+  }
+
+  function become(turn: Turn, acting: Identity): void {
+    turn.who = acting;
+    turn.record.agent = acting.agent;
+    turn.record.agentVerified = acting.agentVerified;
+    turn.record.actingFor = acting.actingAgent ?? null;
+  }
+
+  /** What has no effect is not announced, but nothing is given away that nobody can write down. */
+  function unwritten(): Failure | null {
+    return audit.isRefusing() ? failure('AUDIT_UNAVAILABLE', {}, { retryAfterMs: 1000 }) : null;
+  }
+
+  /** One server's own door: a method nobody granted on it is refused before anything is looked up. */
+  function atDoor(turn: Turn, server: ServerKey): Failure | null {
+    const who = asActing(policy.current(), turn.caller, deps.defaultAgent);
+    const no = findMethodDenial(policy.current(), who, server, turn.call.method);
+    if (no === null) return null;
+    turn.record.server = server;
+    return refuseDenied(turn, no.rule, no.missing, no.say);
   }
 
   function dispatch(turn: Turn): Promise<Handled> | Handled {
     const { method, params } = turn.call;
+    if (turn.call.door.server !== null) {
+      const no = atDoor(turn, turn.call.door.server);
+      if (no !== null) return no;
+    }
+    // The gateway's own tools carry the agent's id among their arguments.
+    if (LISTS[method] !== undefined) become(turn, asActing(policy.current(), turn.caller, deps.defaultAgent));
+    else if (method !== 'tools/call') {
+      const no = actAs(turn, null) ?? unwritten();
+      if (no !== null) return no;
+    }
     switch (method) {
       case 'tools/call':
         return callTool(turn);
@@ -166,6 +227,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // What a list shows under a name is what is called by it: ours wherever our tools are listed.
     const isOurs = own !== null && visible.exposure(who, door) !== 'direct';
     const listed = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
+    const no = own === null ? actAs(turn, null) : null;
+    if (no !== null) return no;
     if (listed !== undefined) {
       const target: Target = { kind: 'tool', server: listed.server, name: listed.own };
       return send(turn, target, { ...params, name: listed.own }, null);
@@ -173,6 +236,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (own !== null) {
       record.operation = own;
       const whole = { ...call, params: withArguments(params, call.argumentBytes), argumentBytes: null };
+      const claimed = claimedAgent(whole.params.arguments);
+      const unknown = typeof claimed === 'string' || claimed === null ? actAs(turn, claimed) : claimed;
+      if (unknown !== null) return unknown;
       const runTool = (
         target: { server: string; tool: string } | { name: string },
         inner: JsonObject,
@@ -184,10 +250,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
             : findTool(catalog.current(), door, target.name);
         return sendTool({ ...turn, call: whole }, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
-      const noteAgent = (agent: string) => {
-        record.agent = agent;
-      };
-      return gatewayTools.run(own, who, whole, runTool, noteAgent).then(handled => underItsName(own, handled));
+      return gatewayTools.run(own, turn.who, whole, runTool).then(handled => underItsName(own, handled));
     }
     const find = () => findTool(catalog.current(), door, name);
     return sendTool(turn, find, name, params, null);
@@ -284,29 +347,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   function sendTask(turn: Turn): Promise<Handled> | Handled {
     const { call } = turn;
-    const task = readTaskId(call.params.taskId);
+    const task = readTaskId(deps.seal, turn.who.subject, call.params.taskId);
     if (task === null || !catalog.current().servers.has(task.server)) return failure('TASK_NOT_FOUND');
     const target: Target = { kind: 'task', server: task.server, name: task.own };
     return send(turn, target, { ...call.params, taskId: task.own }, null);
-  }
-
-  /** decide, and write down what was decided. */
-  function permitFor({ who, record }: Turn, action: Action, target: Target): Permit | Failure {
-    record.server = target.server;
-    record.target = target.name.slice(0, MAX_RECORDED_NAME);
-    const decision = decide(policy.current(), who, action, target);
-    if (decision.kind === 'allow') {
-      record.rule = decision.permit.rule;
-      return decision.permit;
-    }
-    record.rule = decision.rule;
-    return failure('DENIED_BY_POLICY', { agent_id: who.agent, operation: record.operation, rule: decision.rule });
-  }
-
-  function send(turn: Turn, target: Target, params: JsonObject, timeoutMs: number | null): Promise<Reply> | Failure {
-    const { who, call, line } = turn;
-    const permit = permitFor(turn, ACTIONS[call.method] ?? 'call', target);
-    return 'kind' in permit ? permit : bridge.send(permit, who, call, line, params, timeoutMs);
   }
 
   return {
@@ -316,9 +360,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const honoured = new Map<string, ServerKey>();
       // Of a server that is still starting nothing is known yet.
       if (uris.length > 0) await deps.settled();
+      const acting = asActing(policy.current(), who, deps.defaultAgent);
       for (const uri of uris) {
         const found = findResource(catalog.current(), door, uri);
-        if (found === null || decide(policy.current(), who, 'subscribe', found.target).kind === 'deny') continue;
+        if (found === null || decide(policy.current(), acting, 'subscribe', found.target).kind === 'deny') continue;
         honoured.set(uri, found.target.server);
         void subscriptions.add(subscriber, { server: found.target.server, own: found.target.name, uri });
       }
@@ -327,7 +372,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     endSubscriber(subscriber) {
       void subscriptions.removeAll(subscriber);
     },
+    isWatching: (subscriber, server, uri) => subscriptions.has(subscriber, server, uri),
+    mayHear: (who, server) => visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), server),
   };
+}
+
+/** The agent that a caller of one of our tools says it is; null: it says nothing. */
+function claimedAgent(args: Json | undefined): string | null | Failure {
+  const claimed = isJsonObject(args) ? args.agent_id : null;
+  if (claimed === null || claimed === undefined || typeof claimed === 'string') return claimed ?? null;
+  return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. agent_id: must be text.' });
 }
 
 /** What timed out is, to the caller, the operation it asked for. */

@@ -9,14 +9,16 @@ import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { Concerns, ListRelevance, ListWord } from './list-relevance.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { withPublicTaskId } from './task-ids.ts';
+import { namesTask } from './task-ids.ts';
 
 /** Long enough for a burst, short enough to feel immediate for a person watching. */
 const GATHER_MS = 250;
 
 export type News =
-  | { kind: 'list-changed'; what: 'tools' | 'resources' | 'prompts' }
+  /** `concerns` absent: everybody. */
+  | { kind: 'list-changed'; what: ListWord; concerns?: Concerns }
   | { kind: 'resource-updated'; server: ServerKey; uri: string; params: JsonObject }
   | { kind: 'notification'; server: ServerKey; partition: string; method: string; params: JsonObject };
 
@@ -25,17 +27,34 @@ export interface NewsDesk {
   publish(news: News): void;
   /** Gathers changed kinds and publishes each once. */
   listsChanged(kinds: readonly ListingKind[]): void;
+  /** Another policy is in force: any list may look different to any caller. */
+  policyChanged(): void;
   stop(): void;
 }
 
-export function createNewsDesk(clock: Clock): NewsDesk {
+/** Without `relevance` every list change is told to everybody. */
+export function createNewsDesk(clock: Clock, relevance: ListRelevance | null = null): NewsDesk {
   const listeners = new Set<(news: News) => void>();
-  const gathered = new Set<'tools' | 'resources' | 'prompts'>();
+  const gathered = new Set<ListWord>();
   let cancelTimer: (() => void) | null = null;
 
   const publish = (news: News) => {
     for (const listener of [...listeners]) listener(news);
   };
+
+  function listsChanged(kinds: readonly ListingKind[]): void {
+    for (const kind of kinds) gathered.add(kind === 'templates' ? 'resources' : kind);
+    if (gathered.size === 0 || cancelTimer !== null) return;
+    cancelTimer = clock.after(GATHER_MS, () => {
+      cancelTimer = null;
+      const changed = [...gathered];
+      gathered.clear();
+      const concernsOf = relevance?.take();
+      for (const what of changed) {
+        publish({ kind: 'list-changed', what, ...(concernsOf === undefined ? {} : { concerns: concernsOf(what) }) });
+      }
+    });
+  }
 
   return {
     subscribe(listener) {
@@ -43,16 +62,8 @@ export function createNewsDesk(clock: Clock): NewsDesk {
       return () => listeners.delete(listener);
     },
     publish,
-    listsChanged(kinds) {
-      for (const kind of kinds) gathered.add(kind === 'templates' ? 'resources' : kind);
-      if (gathered.size === 0 || cancelTimer !== null) return;
-      cancelTimer = clock.after(GATHER_MS, () => {
-        cancelTimer = null;
-        const changed = [...gathered];
-        gathered.clear();
-        for (const what of changed) publish({ kind: 'list-changed', what });
-      });
-    },
+    listsChanged,
+    policyChanged: () => listsChanged(['tools', 'resources', 'prompts']),
     stop() {
       cancelTimer?.();
       listeners.clear();
@@ -76,7 +87,8 @@ export function relayNews(
         }
       } else if (event.kind === 'notification') {
         const { server, partition, method, params } = event;
-        desk.publish({ kind: 'notification', server, partition, method, params: withPublicTaskId(server, params) });
+        // Whose task it is cannot be told here, and only its caller may know of it.
+        if (!namesTask(params)) desk.publish({ kind: 'notification', server, partition, method, params });
       }
     }),
   ];

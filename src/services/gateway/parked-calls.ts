@@ -5,7 +5,7 @@
  * A handle is 256 random bits, used once, and good only for the same caller with the same server, method and parameters
  * within the time limit; whatever else is shown gets the same refusal. At the limit the downstream call is cancelled.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ClientAnswer, Line, Reply } from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
@@ -13,6 +13,7 @@ import { isJsonObject, type Json, type JsonObject, objectOrEmpty } from '../../d
 import { RPC } from '../../domain/rpc.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { digestCall } from './call-digest.ts';
 
 const HANDLE_PREFIX = 'gatehouse.parked.';
 /** Parked calls hold a place at their server, so their number is bounded. */
@@ -84,7 +85,7 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
         return failure('INVALID_PARAMS', {}, { say: 'inputResponses must map keys to result objects.' });
       }
       // A digest of everything costs more than most calls: it is made when a handle is given out or shown.
-      const owner = () => ownerOf(who, server, method, rest);
+      const owner = () => digestCall(who.subject, server, method, rest);
       if (requestState === undefined) {
         // Answers without a state: given ahead of the questions, which then need not be put.
         const call = new ParkedCall(owner, line, objectOrEmpty(inputResponses));
@@ -99,24 +100,6 @@ export function createParkedCalls(clock: Clock, ttlMs: number): ParkedCalls {
       return wait(call);
     },
   };
-}
-
-/** Caller, server, method and parameters in one digest: a handle opens nothing else. */
-function ownerOf(who: Identity, server: ServerKey, method: string, params: JsonObject): string {
-  const { _meta, ...essential } = params;
-  return createHash('sha256')
-    .update(JSON.stringify([who.subject, server, method, sorted(essential)]))
-    .digest('base64');
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .sort()
-      .map(key => [key, sorted(value[key])]),
-  );
 }
 
 function isAnswerMap(value: unknown): value is JsonObject {
@@ -150,6 +133,7 @@ class ParkedCall implements Line {
     this.clientInfo = line.clientInfo;
     this.logLevel = line.logLevel;
     this.wantsProgress = line.wantsProgress;
+    this.forwarded = line.forwarded ?? null;
   }
 
   readonly revision: Line['revision'];
@@ -160,6 +144,7 @@ class ParkedCall implements Line {
   readonly clientInfo: JsonObject | null;
   readonly logLevel: Line['logLevel'];
   readonly wantsProgress: boolean;
+  readonly forwarded: readonly string[] | null;
 
   get owner(): string {
     this.#owner ??= this.#ownerOf();

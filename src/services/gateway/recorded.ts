@@ -8,12 +8,20 @@ import { stringOrNull } from '../../domain/json.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Recorder } from '../../ports/recorder.ts';
 
+const NO_SCOPES: readonly string[] = [];
+
 export function openRecord(clock: Clock, who: Identity, call: Call, line: Line): CallRecord {
   return {
     id: call.id,
     atMs: clock.wallMs(),
     subject: who.subject,
+    issuer: who.issuer,
+    client: who.client,
+    authMethod: who.method,
     agent: who.agent,
+    agentVerified: who.agentVerified,
+    actingFor: null,
+    sessionId: line.sessionId,
     operation: call.method,
     method: call.method,
     server: null,
@@ -21,9 +29,13 @@ export function openRecord(clock: Clock, who: Identity, call: Call, line: Line):
     outcome: 'error',
     code: null,
     rule: null,
+    wouldDeny: null,
+    evaluatedScopes: NO_SCOPES,
     durationMs: 0,
     detail: null,
     clientName: stringOrNull(line.clientInfo?.name),
+    metadata: null,
+    intent: 0,
   };
 }
 
@@ -39,6 +51,9 @@ export function closeRecord(record: CallRecord, handled: Handled, call: Call, cl
   recorder.record(record);
 }
 
+/** Turned away before anything was done. */
+const REFUSED: ReadonlySet<string> = new Set(['OVERLOADED', 'SHUTTING_DOWN', 'RATE_LIMITED', 'AUDIT_UNAVAILABLE']);
+
 function outcomeOf(handled: Handled): Outcome {
   switch (handled.kind) {
     case 'answer':
@@ -50,6 +65,6 @@ function outcomeOf(handled: Handled): Outcome {
     case 'failure':
       if (handled.code === 'DENIED_BY_POLICY') return 'denied';
       if (handled.code === 'CANCELLED') return 'cancelled';
-      return handled.code === 'OVERLOADED' || handled.code === 'SHUTTING_DOWN' ? 'refused' : 'error';
+      return REFUSED.has(handled.code) ? 'refused' : 'error';
   }
 }

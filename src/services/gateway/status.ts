@@ -2,7 +2,9 @@
  * What `get_gateway_status` tells an operator: reloads, policy, servers, files. Names and states only; arguments,
  * environment and credentials of servers are not in reach here.
  */
+import type { WrittenRules } from '../../domain/agent-rules.ts';
 import type { JsonObject } from '../../domain/json.ts';
+import type { PolicySet } from '../../domain/policy.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
@@ -38,5 +40,20 @@ export function describeGateway(from: StatusSources): JsonObject {
     sessions: from.sessions(),
     config_paths: from.paths(),
     message: from.message(),
+  };
+}
+
+export function describePolicy(
+  rules: WrittenRules | null,
+  { version, mode, enforcement, scopes }: PolicySet,
+): JsonObject {
+  return {
+    total_agents: rules?.agents.size ?? 0,
+    agent_ids: [...(rules?.agents.keys() ?? [])],
+    defaults: rules === null ? {} : { deny_on_missing_agent: rules.denyOnMissingAgent },
+    version,
+    mode,
+    enforcement,
+    has_scopes: scopes !== null,
   };
 }

@@ -1,7 +1,9 @@
 /**
  * Resource subscriptions, counted: however many clients watch a resource, its server is asked once.
- * A subscriber is any object that lives as long as the client's interest (a session, a listen stream).
+ * A subscriber lives as long as the client's interest (a session, a listen stream) and knows who it is by now.
  */
+import type { Subscriber } from '../../domain/call.ts';
+import type { Identity } from '../../domain/identity.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 
@@ -13,17 +15,19 @@ export interface WatchedResource {
 }
 
 export interface Subscriptions {
-  add(subscriber: object, resource: WatchedResource): Promise<void>;
-  remove(subscriber: object, uri: string): Promise<void>;
-  removeAll(subscriber: object): Promise<void>;
+  add(subscriber: Subscriber, resource: WatchedResource): Promise<void>;
+  remove(subscriber: Subscriber, uri: string): Promise<void>;
+  removeAll(subscriber: Subscriber): Promise<void>;
+  /** Ends what a subscriber may not watch any more; of all, or of the one whose rights changed. */
+  review(mayWatch: (who: Identity, resource: WatchedResource) => boolean, only?: Subscriber): Promise<void>;
   /** The server counts too: behind the doors of two servers one URI is two resources. */
-  has(subscriber: object, server: ServerKey, uri: string): boolean;
+  has(subscriber: Subscriber, server: ServerKey, uri: string): boolean;
   /** Public URIs under which an own URI is watched; usually one. */
   publicUris(server: ServerKey, own: string): readonly string[];
 }
 
 export function createSubscriptions(downstreams: Downstreams): Subscriptions {
-  const bySubscriber = new Map<object, Map<string, WatchedResource>>();
+  const bySubscriber = new Map<Subscriber, Map<string, WatchedResource>>();
   const watched = new Map<string, { resource: WatchedResource; count: number }>();
   const keyOf = ({ server, uri }: WatchedResource) => `${server} ${uri}`;
 
@@ -67,6 +71,20 @@ export function createSubscriptions(downstreams: Downstreams): Subscriptions {
       if (mine === undefined) return;
       bySubscriber.delete(subscriber);
       await Promise.all([...mine.values()].map(drop));
+    },
+    async review(mayWatch, only) {
+      const subscribers = only === undefined ? [...bySubscriber.keys()] : [only];
+      const ended: WatchedResource[] = [];
+      for (const subscriber of subscribers) {
+        const mine = bySubscriber.get(subscriber);
+        for (const [uri, resource] of mine ?? []) {
+          if (mayWatch(subscriber.who, resource)) continue;
+          mine?.delete(uri);
+          ended.push(resource);
+        }
+        if (mine?.size === 0) bySubscriber.delete(subscriber);
+      }
+      await Promise.all(ended.map(drop));
     },
     has: (subscriber, server, uri) => bySubscriber.get(subscriber)?.get(uri)?.server === server,
     publicUris(server, own) {

@@ -1,6 +1,7 @@
 /**
  * What a caller sees: the catalog through `decide`, one view per door. Lists are serialised once per view and kept
- * until the catalog or the policy changes; a list of 2,000 tools is then a write of ready bytes.
+ * until the catalog or the policy changes; a list of 2,000 tools is then a write of ready bytes. Callers with the same
+ * rights share a view, whoever they are.
  */
 import type { Answer, Door } from '../../domain/call.ts';
 import type { Catalog, CatalogEntry } from '../../domain/catalog.ts';
@@ -10,8 +11,10 @@ import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
 import { decide, type TargetKind } from '../../domain/policy.ts';
+import { rightsKey } from '../../domain/rights-key.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 
 /** Views kept at once; identities times doors times kinds, so a plain bound is enough. */
@@ -52,17 +55,18 @@ export type GatewayToolItems = (
 export function createVisible(deps: {
   catalog: CatalogBook;
   policy: PolicyBook;
+  quarantine: Quarantine;
   rules: () => ExposureRules;
   gatewayTools: GatewayToolItems;
 }): Visible {
-  const { catalog, policy, rules, gatewayTools } = deps;
+  const { catalog, policy, quarantine, rules, gatewayTools } = deps;
   let keptFor = '';
   let keptRules: ExposureRules | null = null;
   const keptEntries = new Map<string, readonly CatalogEntry[]>();
   const keptLists = new Map<string, Answer>();
 
   function dropStale(): void {
-    const now = `${catalog.current().version}.${policy.current().version}`;
+    const now = `${catalog.current().version}.${policy.current().version}.${quarantine.version()}`;
     const isSame = now === keptFor && keptRules === rules();
     if (isSame && keptLists.size < MAX_KEPT && keptEntries.size < MAX_KEPT) return;
     keptFor = now;
@@ -71,16 +75,23 @@ export function createVisible(deps: {
     keptLists.clear();
   }
 
+  /** Callers with the same key have the same view. Conditions and quarantine may look at whose the rights are. */
+  const viewKey = (who: Identity) =>
+    policy.current().conditions.length === 0 && quarantine.isEmpty()
+      ? rightsKey(who)
+      : `${rightsKey(who)} ${who.subject}`;
+
   function entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[] {
     // A server that only the caller named is not kept: its name may be as long as a body.
     if (door.server !== null && !catalog.current().servers.has(door.server)) return NOTHING;
     dropStale();
-    const key = `${kind} ${door.server ?? ''} ${who.subject}`;
+    const key = `${kind} ${door.server ?? ''} ${viewKey(who)}`;
     let kept = keptEntries.get(key);
     if (kept === undefined) {
       kept = [...catalog.current()[kind].values()].filter(
         entry =>
           (door.server === null || entry.server === door.server) &&
+          !quarantine.isBlocked(who, entry.server, kind === 'tools' ? entry.own : null) &&
           decide(policy.current(), who, 'list', { kind: TARGET_KINDS[kind], server: entry.server, name: entry.own })
             .kind === 'allow',
       );
@@ -112,10 +123,11 @@ export function createVisible(deps: {
     entries,
     exposure,
     isServerVisible: (who, server) =>
+      !quarantine.isBlocked(who, server, null) &&
       decide(policy.current(), who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
     list(who, door, kind, era) {
       dropStale();
-      const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${who.subject}`;
+      const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${viewKey(who)}`;
       let kept = keptLists.get(key);
       if (kept === undefined) {
         const { member } = LISTING_FACTS[kind];

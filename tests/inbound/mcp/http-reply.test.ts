@@ -50,6 +50,7 @@ async function replyOf(options: Options, use: (reply: HttpReply) => void, init: 
         keepAlive,
         nowMs: clock.monotonicMs(),
         canReturn: true,
+        stepUp: null,
         batch: null,
         ...options,
       }),
@@ -183,6 +184,7 @@ describe('a client that goes', () => {
           keepAlive,
           nowMs: clock.monotonicMs(),
           canReturn,
+          stepUp: null,
           batch: null,
         });
         reply.onGone = () => state.closed++;

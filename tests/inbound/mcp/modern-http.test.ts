@@ -206,7 +206,7 @@ describe('a modern request', () => {
     ]);
     const able = await door.modern(
       'tasks/get',
-      { taskId: 'gt.bmV3.1' },
+      { taskId: `gt.${door.seal.seal('task', 'local', JSON.stringify(['new', '1']))}` },
       { capabilities: { extensions: { [TASKS]: {} } } },
     );
     expect([able.status, door.downstreams.sent.length]).toEqual([200, 1]);

@@ -104,6 +104,17 @@ describe('cancelling', () => {
     expect([old.cancelled, young.cancelled, session.uses]).toEqual([false, true, 1]);
   });
 
+  test('twice under an id that two calls have reaches both', () => {
+    const session = make();
+    const [old, young] = [new RequestLine(1, session, outlet(), null), new RequestLine(1, session, outlet(), null)];
+    session.begin(old);
+    session.begin(young);
+    session.cancel(1, 'x');
+    expect([old.cancelled, young.cancelled]).toEqual([false, true]);
+    session.cancel(1, 'x');
+    expect(old.cancelled).toBe(true);
+  });
+
   test('before the work registered stops it at once', () => {
     const line = new RequestLine(1, make(), outlet(), null);
     line.cancel('early');

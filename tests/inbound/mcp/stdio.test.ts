@@ -7,6 +7,7 @@ import { createKeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
 import { dispatchLegacy, mostVerbose } from '../../../src/inbound/mcp/legacy-dispatch.ts';
 import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
+import { createChallenges } from '../../../src/services/identity/challenge.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, settle } from '../../support/staircase.ts';
 
@@ -21,6 +22,9 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
   const deps = {
     ...house,
     identify: () => LOCAL_CALLER,
+    stillValid: () => true,
+    challenges: createChallenges({ publicUrl: null, scopes: [] }),
+    forwardable: () => null,
     sessions,
     limits: { maxEvents: 1, maxEventBytes: 1 },
     keepAlive: createKeepAlive(clock),

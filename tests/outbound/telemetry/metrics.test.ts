@@ -3,26 +3,11 @@ import type { CallRecord } from '../../../src/domain/call.ts';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createMetrics } from '../../../src/outbound/telemetry/metrics.ts';
 import { offerProcessGauges } from '../../../src/outbound/telemetry/process-gauges.ts';
+import { callRecord } from '../../support/call-record.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { type Family, parseExposition } from './exposition-parser.ts';
 
-const call = (more: Partial<CallRecord> = {}): CallRecord => ({
-  id: 'r1',
-  atMs: 0,
-  subject: 'subject-canary',
-  agent: null,
-  operation: 'tools/call',
-  method: 'tools/call',
-  server: 'git',
-  target: 'push',
-  outcome: 'ok',
-  code: null,
-  rule: null,
-  durationMs: 10,
-  detail: null,
-  clientName: null,
-  ...more,
-});
+const call = (more: Partial<CallRecord> = {}): CallRecord => callRecord({ subject: 'subject-canary', ...more });
 
 interface Summary {
   count: number;

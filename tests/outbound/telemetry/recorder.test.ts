@@ -3,26 +3,12 @@ import type { CallRecord } from '../../../src/domain/call.ts';
 import { createLog } from '../../../src/outbound/telemetry/log.ts';
 import { createMetrics } from '../../../src/outbound/telemetry/metrics.ts';
 import { createRecorder } from '../../../src/outbound/telemetry/recorder.ts';
+import { callRecord } from '../../support/call-record.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { parseExposition } from './exposition-parser.ts';
 
-const call = (more: Partial<CallRecord> = {}): CallRecord => ({
-  id: 'req-1',
-  atMs: 0,
-  subject: 'alice',
-  agent: 'backend',
-  operation: 'execute_tool',
-  method: 'tools/call',
-  server: 'git',
-  target: 'push',
-  outcome: 'ok',
-  code: null,
-  rule: null,
-  durationMs: 5,
-  detail: null,
-  clientName: null,
-  ...more,
-});
+const call = (more: Partial<CallRecord> = {}): CallRecord =>
+  callRecord({ id: 'req-1', agent: 'backend', operation: 'execute_tool', durationMs: 5, ...more });
 
 function setUp(level: 'debug' | 'info' = 'info') {
   const lines: Record<string, unknown>[] = [];

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { failure } from '../../../src/domain/error.ts';
+import { type Identity, LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { hashedName } from '../../../src/domain/names.ts';
-import { answerOf, tool } from '../../support/fake-downstreams.ts';
+import { answerOf, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
 import { createStaircase, doorOf, resultOf, settle } from '../../support/staircase.ts';
 
@@ -296,7 +297,7 @@ describe('completion/complete', () => {
 describe('resources/subscribe', () => {
   test('watches at the server until the last subscriber unsubscribed', async () => {
     const house = await createStaircase(SERVERS);
-    const line = createFakeLine({ subscriber: {} });
+    const line = createFakeLine({ subscriber: { who: LOCAL_CALLER } });
     expect(resultOf(await house.handle('resources/subscribe', { uri: 'note://1' }, { line }))).toEqual({});
     expect([...(house.downstreams.watched.get('notes') ?? [])]).toEqual(['note://1']);
     await house.handle('resources/unsubscribe', { uri: 'note://1' }, { line });
@@ -305,7 +306,7 @@ describe('resources/subscribe', () => {
 
   test('ends with its subscriber', async () => {
     const house = await createStaircase(SERVERS);
-    const subscriber = {};
+    const subscriber = { who: LOCAL_CALLER };
     await house.handle('resources/subscribe', { uri: 'note://1' }, { line: createFakeLine({ subscriber }) });
     house.gateway.endSubscriber(subscriber);
     expect([...(house.downstreams.watched.get('notes') ?? [])]).toEqual([]);
@@ -319,16 +320,45 @@ describe('resources/subscribe', () => {
 
 describe('tasks', () => {
   const modern = { era: 'modern' as const, lists: { tools: [tool('t')] } };
-  test('lead back to their server under its own id, and come out under the public one', async () => {
-    const house = await createStaircase({
-      a: { ...modern, answer: () => answerOf('modern', { resultType: 'complete', taskId: '7', status: 'working' }) },
-    });
-    const result = resultOf(await house.handle('tasks/get', { taskId: 'gt.YQ.7' }, { era: 'modern' }));
+  const caller = (subject: string): Identity => ({ ...LOCAL_CALLER, subject });
+  const started = async () => {
+    const answer = ({ method }: Sent) =>
+      answerOf('modern', { resultType: method === 'tools/call' ? 'task' : 'complete', taskId: '7', status: 'working' });
+    const house = await createStaircase({ a: { ...modern, answer }, b: modern });
+    const begun = await house.handle('tools/call', { name: 'a__t' }, { era: 'modern', who: caller('alice') });
+    house.downstreams.sent.length = 0;
+    return { house, taskId: String(resultOf(begun).taskId) };
+  };
+
+  test('lead back to their server under its own id, and keep the id their caller knows', async () => {
+    const { house, taskId } = await started();
+    const result = resultOf(await house.handle('tasks/get', { taskId }, { era: 'modern', who: caller('alice') }));
     expect(house.downstreams.sent).toMatchObject([{ server: 'a', params: { taskId: '7' } }]);
-    expect(result.taskId).toBe('gt.YQ.7');
+    expect(result.taskId).toBe(taskId);
   });
 
-  test.each(['7', 'gt.Z2hvc3Q.7', 'gt.YQ.', 5])('%j is no task of ours', async taskId => {
+  test.each(['tasks/get', 'tasks/update', 'tasks/cancel'])(
+    '%s answers another caller exactly as it answers a made-up id',
+    async method => {
+      const { house, taskId } = await started();
+      const bob = { era: 'modern' as const, who: caller('bob') };
+      const shown = await house.handle(method, { taskId }, bob);
+      expect(shown).toEqual(await house.handle(method, { taskId: `gt.${'A'.repeat(taskId.length - 3)}` }, bob));
+      expect(shown).toMatchObject({ kind: 'failure', code: 'TASK_NOT_FOUND' });
+      expect(house.downstreams.sent).toEqual([]);
+    },
+  );
+
+  test('of a server that is gone are unknown', async () => {
+    const { house, taskId } = await started();
+    const who = caller('alice');
+    const gone = `gt.${house.seal.seal('task', who.subject, JSON.stringify(['ghost', '7']))}`;
+    expect(await house.handle('tasks/get', { taskId: gone }, { era: 'modern', who })).toEqual(
+      await house.handle('tasks/get', { taskId: `${taskId}x` }, { era: 'modern', who }),
+    );
+  });
+
+  test.each(['7', 'gt.YQ.7', 'gt.', 5, null])('%j is no task of ours', async taskId => {
     const house = await createStaircase({ a: modern });
     expect(await house.handle('tasks/get', { taskId }, { era: 'modern' })).toMatchObject({ code: 'TASK_NOT_FOUND' });
     expect(house.downstreams.sent).toEqual([]);
@@ -336,8 +366,7 @@ describe('tasks', () => {
 });
 
 describe('connections', () => {
-  const who = (subject: string) =>
-    ({ kind: 'identity', subject, agent: null, agentVerified: true, method: 'token' }) as never;
+  const who = (subject: string) => ({ ...LOCAL_CALLER, subject, method: 'jwt' }) as const;
   const partitionOf = async (sharing: 'shared' | 'per-session' | 'per-principal', more: object) => {
     const house = await createStaircase({ a: { lists: { tools: [tool('t')] }, spec: { sharing } } });
     await house.handle('tools/call', { name: 'a__t' }, more);

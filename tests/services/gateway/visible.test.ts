@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
+import { OPEN_POLICY } from '../../../src/domain/policy.ts';
 import { tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, doorOf, EVERYTHING, type Staircase, settle } from '../../support/staircase.ts';
 
@@ -95,7 +96,7 @@ describe('a list', () => {
     const house = await createStaircase(SERVERS);
     const list = () => house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
     const first = list();
-    house.policy.swap({ version: 2, mode: 'open' });
+    house.policy.swap({ ...OPEN_POLICY, version: 2 });
     expect(list()).not.toBe(first);
   });
 

@@ -30,6 +30,7 @@ export interface HeadWriter {
 
 export function createHeadWriter(host: string): HeadWriter {
   const known = new WeakMap<readonly string[], { path: string; text: string }>();
+  const frozen = new WeakMap<readonly string[], string>();
 
   function constantPart(path: string, headers: readonly string[]): string {
     const found = known.get(headers);
@@ -42,10 +43,21 @@ export function createHeadWriter(host: string): HeadWriter {
     return text;
   }
 
+  /** A frozen list comes again with the same caller's next call. */
+  function extraLines(extra: readonly string[]): string {
+    if (!Object.isFrozen(extra)) return lines(extra);
+    let text = frozen.get(extra);
+    if (text === undefined) {
+      text = lines(extra);
+      frozen.set(extra, text);
+    }
+    return text;
+  }
+
   return {
     write(path, headers, extra) {
       const constant = constantPart(path, headers);
-      return extra === null ? `${constant}content-length: ` : `${constant}${lines(extra)}content-length: `;
+      return extra === null ? `${constant}content-length: ` : `${constant}${extraLines(extra)}content-length: `;
     },
   };
 }

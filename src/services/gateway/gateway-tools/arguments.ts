@@ -36,8 +36,6 @@ export const ExecuteToolArguments = z.object({
   timeout_ms: timeoutMs,
 });
 
-export const StatusArguments = z.object({ agent_id: agentId });
-
 export const FindToolsArguments = z
   .object({
     agent_id: agentId,
@@ -72,14 +70,4 @@ export function parseArguments<T>(schema: z.ZodType<T>, given: unknown): { kind:
   );
   const data: JsonObject = { problems };
   return failure('INVALID_PARAMS', data, { say: `Invalid arguments. ${problems.join('; ')}` });
-}
-
-const AGENT_ID = /^[A-Za-z0-9_.-]{1,128}$/;
-
-/** Self-asserted until identities are verified; the form is checked at least. */
-export function checkAgentId(agent: string | null | undefined): Failure | null {
-  if (agent === null || agent === undefined || AGENT_ID.test(agent)) return null;
-  return failure('INVALID_AGENT_ID', {
-    reason: 'An agent id has 1 to 128 letters, digits, dots, dashes and underscores.',
-  });
 }

@@ -15,13 +15,11 @@ import type { CatalogBook } from '../../catalog/catalog-book.ts';
 import type { Visible } from '../visible.ts';
 import {
   CallToolArguments,
-  checkAgentId,
   ExecuteToolArguments,
   FindToolsArguments,
   GetServerToolsArguments,
   ListServersArguments,
   parseArguments,
-  StatusArguments,
 } from './arguments.ts';
 import type { GatewayToolName } from './definitions.ts';
 
@@ -33,13 +31,8 @@ export type RunTool = (
 ) => Promise<Handled>;
 
 export interface GatewayTools {
-  run(
-    tool: GatewayToolName,
-    who: Identity,
-    call: Call,
-    runTool: RunTool,
-    note: (agent: string) => void,
-  ): Promise<Handled>;
+  /** `who`: as which it acts; the agent id among the arguments was read before. */
+  run(tool: GatewayToolName, who: Identity, call: Call, runTool: RunTool): Promise<Handled>;
 }
 
 export function createGatewayTools(deps: {
@@ -125,14 +118,8 @@ export function createGatewayTools(deps: {
   }
 
   return {
-    async run(tool, who, call, runTool, note) {
+    async run(tool, who, call, runTool) {
       const given = call.params.arguments;
-      const agent = parseArguments(StatusArguments, given);
-      if (agent.kind === 'ok') {
-        const bad = checkAgentId(agent.value.agent_id);
-        if (bad !== null) return bad;
-        if (agent.value.agent_id != null) note(agent.value.agent_id);
-      }
       switch (tool) {
         case 'list_servers': {
           const parsed = parseArguments(ListServersArguments, given);

@@ -1,0 +1,126 @@
+/**
+ * `gatehouse quarantine add|list|remove`: changes the file that a running gateway watches, so it acts within a second and
+ * needs no credential but the right to that file.
+ */
+import { parseDuration } from '../config/durations.ts';
+import {
+  isInForce,
+  QUARANTINE_KINDS,
+  type QuarantineEntry,
+  type QuarantineKind,
+  withEntry,
+  withoutEntry,
+} from '../domain/quarantine.ts';
+import type { Host } from './host.ts';
+
+/** What is kept, as ports/quarantine.ts has it. */
+export interface QuarantineChanges {
+  read(): Promise<readonly QuarantineEntry[]>;
+  change(
+    edit: (entries: readonly QuarantineEntry[]) => readonly QuarantineEntry[] | null,
+  ): Promise<readonly QuarantineEntry[]>;
+}
+
+export interface QuarantineDesk {
+  store: QuarantineChanges;
+  wallMs(): number;
+  /** Who types: a login name. */
+  operator: string;
+}
+
+const DONE = 0;
+const FAILED = 1;
+const MISUSED = 2;
+
+export async function addToQuarantine(
+  { stdout, stderr }: Host,
+  { store, wallMs, operator }: QuarantineDesk,
+  wish: { kind: string; name: string; reason: string; for?: string },
+): Promise<number> {
+  const kind = toKind(wish.kind);
+  const lastsMs = wish.for === undefined ? null : parseDuration(wish.for);
+  const mistake = findMistake(kind, wish, wish.for !== undefined && (lastsMs === null || lastsMs === 0));
+  if (kind === null || mistake !== null) {
+    stderr.line(`error: ${mistake}`);
+    return MISUSED;
+  }
+  const sinceMs = wallMs();
+  const untilMs = lastsMs === null ? null : sinceMs + lastsMs;
+  const entry = { kind, name: wish.name, reason: wish.reason, by: operator, sinceMs, untilMs };
+  let isFull = false;
+  await store.change(entries => {
+    const more = withEntry(entries, entry, sinceMs);
+    isFull = more === null;
+    return more;
+  });
+  if (isFull) {
+    stderr.line('error: the quarantine is full');
+    return FAILED;
+  }
+  stdout.line(`${kind} ${printable(wish.name)} is shut out${untilMs === null ? '' : ` until ${toTime(untilMs)}`}.`);
+  return DONE;
+}
+
+export async function removeFromQuarantine(
+  { stdout, stderr }: Host,
+  { store }: QuarantineDesk,
+  wish: { kind: string; name: string },
+): Promise<number> {
+  const kind = toKind(wish.kind);
+  if (kind === null) {
+    stderr.line(`error: ${KINDS}`);
+    return MISUSED;
+  }
+  let found = false;
+  await store.change(entries => {
+    const fewer = withoutEntry(entries, { kind, name: wish.name });
+    found = fewer.length < entries.length;
+    return found ? fewer : null;
+  });
+  if (!found) {
+    stderr.line(`error: there is no ${kind} ${printable(wish.name)} in quarantine`);
+    return FAILED;
+  }
+  stdout.line(`${kind} ${printable(wish.name)} is let in again.`);
+  return DONE;
+}
+
+export async function listQuarantine({ stdout }: Host, { store, wallMs }: QuarantineDesk): Promise<number> {
+  const nowMs = wallMs();
+  const entries = (await store.read()).filter(entry => isInForce(entry, nowMs));
+  if (entries.length === 0) stdout.line('Nobody and nothing is in quarantine.');
+  const width = Math.max(0, ...entries.map(({ name }) => printable(name).length));
+  for (const { kind, name, reason, by, sinceMs, untilMs } of entries) {
+    const end = untilMs === null ? 'until removed' : `until ${toTime(untilMs)}`;
+    const facts = `since ${toTime(sinceMs)} ${end} by ${printable(by)}: ${printable(reason)}`;
+    stdout.line(`${kind.padEnd(6)}  ${printable(name).padEnd(width)}  ${facts}`);
+  }
+  return DONE;
+}
+
+const KINDS = `what to shut out must be one of ${QUARANTINE_KINDS.join(', ')}`;
+
+function toKind(written: string): QuarantineKind | null {
+  return QUARANTINE_KINDS.find(kind => kind === written) ?? null;
+}
+
+function findMistake(
+  kind: QuarantineKind | null,
+  { name, reason }: { name: string; reason: string },
+  isBadTime: boolean,
+): string | null {
+  if (kind === null) return KINDS;
+  if (reason.length > 1024) return 'the reason must have at most 1024 characters';
+  if (name === '' || name.length > 1024) return 'the name must have 1 to 1024 characters';
+  if (kind === 'tool' && !/^[^/]+\/./.test(name)) return 'a tool is named <server>/<tool>';
+  return isBadTime ? '--for must be a duration such as 30m or 24h' : null;
+}
+
+/** Names come from tokens: nothing in them may steer the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '?');
+}
+
+function toTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,92 @@
+/**
+ * Who and what is shut out at once, whatever rules, scopes or rank say. An entry names one caller, agent, server or tool
+ * exactly: patterns belong to policy, and in an emergency a pattern is a slip that shuts out everybody.
+ */
+import { z } from 'zod';
+
+export const QUARANTINE_KINDS = ['caller', 'agent', 'server', 'tool'] as const;
+export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
+
+export interface QuarantineEntry {
+  kind: QuarantineKind;
+  /** A caller's subject, an agent id, a server's key, or `<server>/<tool>` with the tool's own name. */
+  name: string;
+  /** For operators; never told to the one it is about. */
+  reason: string;
+  /** Who set it. */
+  by: string;
+  /** Unix milliseconds. */
+  sinceMs: number;
+  /** null: until it is removed. */
+  untilMs: number | null;
+}
+
+/** So many that nobody writes them by hand, few enough to be looked through. */
+export const MAX_QUARANTINED = 10_000;
+
+const Entry = z.strictObject({
+  kind: z.enum(QUARANTINE_KINDS),
+  name: z.string().min(1).max(1024),
+  reason: z.string().max(1024),
+  by: z.string().max(256),
+  since: z.iso.datetime({ offset: true }),
+  until: z.iso.datetime({ offset: true }).nullable().optional(),
+});
+const Document = z.strictObject({ version: z.literal(1), entries: z.array(Entry).max(MAX_QUARANTINED) });
+
+/** What is wrong with the document as a sentence, or its entries. The text is not quoted. */
+export function readQuarantine(text: string): { ok: true; entries: QuarantineEntry[] } | { ok: false; reason: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { ok: false, reason: 'it is not JSON' };
+  }
+  const parsed = Document.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { ok: false, reason: `${issue?.path.join('.') || 'the document'} is not as it should be` };
+  }
+  return {
+    ok: true,
+    entries: parsed.data.entries.map(({ since, until, ...entry }) => ({
+      ...entry,
+      sinceMs: Date.parse(since),
+      untilMs: until === undefined || until === null ? null : Date.parse(until),
+    })),
+  };
+}
+
+export function writeQuarantine(entries: readonly QuarantineEntry[]): string {
+  const written = entries.map(({ sinceMs, untilMs, ...entry }) => ({
+    ...entry,
+    since: new Date(sinceMs).toISOString(),
+    until: untilMs === null ? null : new Date(untilMs).toISOString(),
+  }));
+  return `${JSON.stringify({ version: 1, entries: written }, null, 2)}\n`;
+}
+
+/** Without what is over, and with `entry` in the place of an earlier one of the same name. Null: there are too many. */
+export function withEntry(
+  entries: readonly QuarantineEntry[],
+  entry: QuarantineEntry,
+  nowMs: number,
+): QuarantineEntry[] | null {
+  const others = entries.filter(other => isInForce(other, nowMs) && !isSame(other, entry));
+  return others.length >= MAX_QUARANTINED ? null : [...others, entry];
+}
+
+export function withoutEntry(
+  entries: readonly QuarantineEntry[],
+  gone: Pick<QuarantineEntry, 'kind' | 'name'>,
+): QuarantineEntry[] {
+  return entries.filter(entry => !isSame(entry, gone));
+}
+
+export function isInForce({ untilMs }: QuarantineEntry, nowMs: number): boolean {
+  return untilMs === null || untilMs > nowMs;
+}
+
+function isSame(a: Pick<QuarantineEntry, 'kind' | 'name'>, b: Pick<QuarantineEntry, 'kind' | 'name'>): boolean {
+  return a.kind === b.kind && a.name === b.name;
+}

@@ -1,0 +1,38 @@
+/**
+ * The names of our endpoints as OAuth resources (RFC 8707, RFC 9728): one canonical URI each, made from the configured
+ * public address and never from a request's Host.
+ */
+
+export interface Endpoint {
+  /** Below the public address: `/mcp`, `/github/mcp`; empty for the address itself. */
+  path: string;
+  /** The one server behind it, or null for everything. */
+  server: string | null;
+}
+
+const WHOLE: ReadonlySet<string> = new Set(['', '/mcp', '/mcp/direct', '/mcp/agent', '/mcp/discovery', '/sse']);
+const PER_SERVER = /^\/([A-Za-z0-9._-]{1,64})\/(?:mcp|sse)$/;
+
+/** The endpoint a request path belongs to, or null; what an SSE client posts belongs to its stream's. */
+export function findEndpoint(path: string): Endpoint | null {
+  const plain = path === '/' ? '' : path.replace(/\/messages$/, '/sse');
+  if (WHOLE.has(plain)) return { path: plain, server: null };
+  const server = PER_SERVER.exec(plain)?.[1];
+  return server === undefined ? null : { path: plain, server };
+}
+
+/**
+ * Scheme and host of a web address in lower case, without the slash that stands for no path; the rest, and whatever is no
+ * web address, as it is written. No dots are resolved: `/mcp/../admin` is not another way to say `/admin`.
+ */
+export function canonicalResource(uri: string): string {
+  const [, authority, rest] = /^(https?:\/\/[^/?#]+)([\s\S]*)$/i.exec(uri) ?? [];
+  if (authority === undefined || rest === undefined) return uri;
+  return `${authority.toLowerCase()}${rest === '/' ? '' : rest}`;
+}
+
+/** The endpoint of ours that a canonical resource names, or null. */
+export function findResourceEndpoint(publicUrl: string, resource: string): Endpoint | null {
+  const own = canonicalResource(publicUrl);
+  return resource.startsWith(own) ? findEndpoint(resource.slice(own.length)) : null;
+}

@@ -1,0 +1,78 @@
+/**
+ * The public documents of an OAuth resource server: RFC 9728 metadata, one per endpoint, and a copy of what the only issuer
+ * says of itself (RFC 8414) for clients that look for it here. Every value is configured; nothing of a request is in them.
+ * Without issuers there are no documents. A path that is no endpoint has none: never another's.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JsonObject } from '../../domain/json.ts';
+import { findEndpoint } from '../../domain/resource.ts';
+import { refuse } from '../http/problem.ts';
+
+export interface WellKnownDeps {
+  /** Without a slash at the end; null: nothing is served. */
+  publicUrl: string | null;
+  issuers: readonly string[];
+  scopes: readonly string[];
+  /** Whether a server's endpoint exists. */
+  hasServer(server: string): boolean;
+  /** The issuer's own metadata as it was read, or null. */
+  issuerMetadata(): JsonObject | null;
+}
+
+export interface WellKnown {
+  /** True for a path whose documents any page may read: the Origin guard has nothing to protect there. */
+  isPublic(path: string): boolean;
+  /** False when the path is none of ours. */
+  handle(req: IncomingMessage, res: ServerResponse, path: string): boolean;
+}
+
+const RESOURCE = '/.well-known/oauth-protected-resource';
+const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server';
+
+export function createWellKnown(deps: WellKnownDeps): WellKnown {
+  const { publicUrl } = deps;
+
+  function findDocument(path: string): JsonObject | null {
+    if (publicUrl === null) return null;
+    if (path === AUTHORIZATION_SERVER) return deps.issuerMetadata();
+    const endpoint = path === `${RESOURCE}/` ? null : findEndpoint(path.slice(RESOURCE.length));
+    if (endpoint === null || (endpoint.server !== null && !deps.hasServer(endpoint.server))) return null;
+    return {
+      resource: `${publicUrl}${endpoint.path}`,
+      authorization_servers: [...deps.issuers],
+      ...(deps.scopes.length > 0 ? { scopes_supported: [...deps.scopes] } : {}),
+      bearer_methods_supported: ['header'],
+    };
+  }
+
+  const isPublic = (path: string) =>
+    path === AUTHORIZATION_SERVER || path === RESOURCE || path.startsWith(`${RESOURCE}/`);
+
+  return {
+    isPublic: path => publicUrl !== null && isPublic(path),
+    handle(req, res, path) {
+      if (!isPublic(path)) return false;
+      const isRead = req.method === 'GET' || req.method === 'HEAD';
+      const document = isRead ? findDocument(path) : null;
+      if (!isRead) refuse(req, res, 405, 'method_not_allowed', { allow: 'GET, HEAD' });
+      else if (document === null) refuse(req, res, 404, 'not_found', ANY_ORIGIN);
+      else answer(req, res, document);
+      return true;
+    },
+  };
+}
+
+/** The documents are public and no credential is read for them, so any page may. */
+const ANY_ORIGIN = { 'access-control-allow-origin': '*' };
+
+function answer(req: IncomingMessage, res: ServerResponse, document: JsonObject): void {
+  const body = JSON.stringify(document);
+  res.writeHead(200, {
+    ...ANY_ORIGIN,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'public, max-age=300',
+    'x-content-type-options': 'nosniff',
+  });
+  res.end(req.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,157 @@
+/**
+ * A file that only grows, by whole pieces: what a full disk or a killed process left of a piece is cut off before the
+ * next one. Owner-only (0600). Refused: anything but a regular file, because a pipe keeps nothing.
+ */
+import { constants } from 'node:fs';
+import type { Disk } from './disk.ts';
+
+const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
+const OWNER_ONLY = 0o600;
+const CHUNK = 256 * 1024;
+const LINE_END = 10;
+
+export class AppendFile {
+  #path: string;
+  readonly #disk: Disk;
+  readonly #fd: number;
+  readonly #inode: number;
+  /** All of it is whole pieces. */
+  #size: number;
+  #isTorn = false;
+
+  constructor(disk: Disk, path: string) {
+    this.#path = path;
+    this.#disk = disk;
+    this.#fd = disk.openSync(path, FLAGS, OWNER_ONLY);
+    try {
+      const facts = disk.fstatSync(this.#fd);
+      if (!facts.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
+      if ((facts.mode & 0o077) !== 0) disk.fchmodSync(this.#fd, OWNER_ONLY);
+      this.#size = facts.size;
+      this.#inode = facts.ino;
+    } catch (cause) {
+      disk.closeSync(this.#fd);
+      throw cause;
+    }
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** All of it or, as far as the disk allows, nothing. */
+  append(bytes: Uint8Array): void {
+    if (this.#isTorn) this.#heal();
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        const written = this.#disk.writeSync(this.#fd, bytes, at, bytes.length - at);
+        if (written === 0) throw Object.assign(new Error('nothing could be written'), { code: 'ENOSPC' });
+        at += written;
+      }
+    } catch (cause) {
+      this.#isTorn = true;
+      try {
+        this.#heal();
+      } catch {
+        // Tried again before the next piece; the first cause is the one to tell.
+      }
+      throw cause;
+    }
+    this.#size += bytes.length;
+  }
+
+  #heal(): void {
+    const { size } = this.#disk.fstatSync(this.#fd);
+    // Smaller: somebody else cut it; to grow it back would fill it with zeros.
+    if (size > this.#size) this.#disk.ftruncateSync(this.#fd, this.#size);
+    else this.#size = size;
+    this.#isTorn = false;
+  }
+
+  truncate(size: number): void {
+    this.#disk.ftruncateSync(this.#fd, size);
+    this.#size = size;
+  }
+
+  /** Cuts off what follows the last line end; returns how many bytes that was. */
+  dropPartialLine(): number {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    let end = this.#size;
+    while (end > 0) {
+      const start = Math.max(0, end - CHUNK);
+      const length = this.#disk.readSync(this.#fd, buffer, 0, end - start, start);
+      const at = buffer.subarray(0, length).lastIndexOf(LINE_END);
+      if (at !== -1) {
+        end = start + at + 1;
+        break;
+      }
+      end = start;
+    }
+    const dropped = this.#size - end;
+    if (dropped > 0) this.truncate(end);
+    return dropped;
+  }
+
+  /** The last whole line, or null; of a line longer than a chunk only its end. */
+  lastLine(): string | null {
+    if (this.#size === 0) return null;
+    const start = Math.max(0, this.#size - CHUNK);
+    const buffer = Buffer.allocUnsafe(this.#size - start);
+    const length = this.#disk.readSync(this.#fd, buffer, 0, buffer.length, start);
+    const text = buffer.toString('utf8', 0, length).replace(/\n$/, '');
+    return text.slice(text.lastIndexOf('\n') + 1);
+  }
+
+  /** The first line or, of a longer one, its beginning; null in an empty file. */
+  firstLine(): string | null {
+    if (this.#size === 0) return null;
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, this.#size));
+    const text = buffer.toString('utf8', 0, this.#disk.readSync(this.#fd, buffer, 0, buffer.length, 0));
+    const end = text.indexOf('\n');
+    return end === -1 ? text : text.slice(0, end);
+  }
+
+  /** Whole, as text; for files that are kept small. */
+  read(): string {
+    const buffer = Buffer.allocUnsafe(this.#size);
+    let at = 0;
+    while (at < buffer.length) {
+      const length = this.#disk.readSync(this.#fd, buffer, at, buffer.length - at, at);
+      if (length === 0) break;
+      at += length;
+    }
+    return buffer.toString('utf8', 0, at);
+  }
+
+  /** False when the name leads elsewhere by now: the file was moved or removed by somebody else. */
+  isInPlace(): boolean {
+    return this.#disk.statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+  }
+
+  /** It has been given another name. */
+  at(path: string): this {
+    this.#path = path;
+    return this;
+  }
+
+  sync(): void {
+    this.#disk.fdatasyncSync(this.#fd);
+  }
+
+  /** Off the event loop: some file systems write a large file out when it is closed. */
+  closeLater(): void {
+    this.#disk.close(this.#fd, () => {});
+  }
+
+  close(): void {
+    this.#disk.closeSync(this.#fd);
+  }
+}

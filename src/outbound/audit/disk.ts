@@ -1,0 +1,40 @@
+/**
+ * The system calls that the ledger makes, as a value: the only seam between it and the disk, so that a full or broken
+ * one can be shown to it. Nothing but node:fs is behind it in the running gateway.
+ */
+import fs from 'node:fs';
+
+export type Disk = Pick<
+  typeof fs,
+  | 'openSync'
+  | 'close'
+  | 'closeSync'
+  | 'readSync'
+  | 'writeSync'
+  | 'fstatSync'
+  | 'statSync'
+  | 'ftruncateSync'
+  | 'fdatasyncSync'
+  | 'fdatasync'
+  | 'fchmodSync'
+  | 'mkdirSync'
+  | 'readdirSync'
+  | 'renameSync'
+  | 'unlinkSync'
+>;
+
+export const SYSTEM_DISK: Disk = fs;
+
+/** The system's word for what went wrong (`ENOSPC`), fit for logs and metrics. */
+export function failureCode(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+  return typeof code === 'string' ? code : 'UNKNOWN';
+}
+
+/** First the one, then the other, off the event loop; null when both are on the disk. */
+export function syncBoth(disk: Disk, first: number, second: number, done: (failed: Error | null) => void): void {
+  disk.fdatasync(first, failed => {
+    if (failed) done(failed);
+    else disk.fdatasync(second, alsoFailed => done(alsoFailed));
+  });
+}

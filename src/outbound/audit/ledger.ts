@@ -1,0 +1,390 @@
+/**
+ * The audit ledger behind ports/audit.ts: announcements and lines are gathered while the event loop takes in what has
+ * arrived, and written with one system call each at the end of that turn. `process`: handed to the operating system,
+ * which survives the death of this process; `disk`: on the disk, one fdatasync for all that wait. When the disk refuses,
+ * finished operations wait in memory (bounded) and it is tried again until it does not; meanwhile `closed` refuses what
+ * has an effect and `open` counts what goes unrecorded.
+ */
+import { type AuditFacts, judge } from '../../domain/audit.ts';
+import type { Sealed } from '../../domain/audit-chain.ts';
+import { composeHead, composeInterrupted, composeTail } from '../../domain/audit-line.ts';
+import type { LedgerStatus } from '../../ports/audit.ts';
+import { type Disk, failureCode, SYSTEM_DISK, syncBoth } from './disk.ts';
+import { createFloodGate } from './flood.ts';
+import { Announced, formatIntent } from './intents-file.ts';
+import type { Ledger, LedgerDeps } from './ledger-deps.ts';
+import { LedgerFiles } from './ledger-files.ts';
+import { LineQueue } from './line-queue.ts';
+import { openLedger } from './open-ledger.ts';
+import { composeOutage, composeOwnLine, type Outage } from './own-lines.ts';
+
+export type { Ledger, LedgerDeps, LedgerOptions } from './ledger-deps.ts';
+
+const LINE_DELAY_MS = 20;
+const LINE_BATCH_CHARS = 64 * 1024;
+const HEAD_DELAY_MS = 250;
+const RETRY_MS = 500;
+/** Beyond these in one second, what was turned away becomes counts. */
+const TURNED_AWAY_PER_SECOND = 1_000;
+/** A failure that comes and goes is told this often at most. */
+const TELL_MS = 10_000;
+
+const GO: Promise<boolean> = Promise.resolve(true);
+const STOP: Promise<boolean> = Promise.resolve(false);
+
+/** Everything of one turn that waits for the same write. */
+interface Waiting {
+  promise: Promise<boolean>;
+  resolve: (mayGoOn: boolean) => void;
+}
+
+class GatheringLedger implements Ledger {
+  readonly #deps: LedgerDeps;
+  readonly #disk: Disk;
+  readonly #announced = new Announced();
+  readonly #queue = new LineQueue();
+  readonly #flood;
+  readonly #flushNow = () => this.#flush();
+  readonly #writeSome = (lines: readonly Sealed[]) => {
+    const written = this.#files?.writeSome(lines, this.#deps.clock.wallMs()) ?? 0;
+    this.#counts.lines += written;
+    return written;
+  };
+  #files: LedgerFiles | null = null;
+  /** Announcements of this turn, as text. */
+  #intents = '';
+  /** Intents whose line is in the queue. */
+  #concluding: number[] = [];
+  #waiting: Waiting | null = null;
+  #areLinesDue = false;
+  #isScheduled = false;
+  #isSyncing = false;
+  #isDelayed = false;
+  #isHeadDue = false;
+  #isRetrySet = false;
+  #isClosed = false;
+  #failing: Outage | null = null;
+  #lastTryMs = Number.NEGATIVE_INFINITY;
+  #lastToldMs = Number.NEGATIVE_INFINITY;
+  readonly #counts = { lines: 0, intents: 0, batches: 0, failures: 0, refused: 0, unrecorded: 0 };
+
+  constructor(deps: LedgerDeps) {
+    this.#deps = deps;
+    this.#disk = deps.disk ?? SYSTEM_DISK;
+    this.#flood = createFloodGate(deps.clock, TURNED_AWAY_PER_SECOND, facts => {
+      this.#add(composeHead(facts) + composeTail(facts, null));
+      this.#delayLines();
+    });
+    process.once('exit', this.#writeAll);
+  }
+
+  open(): void {
+    if (this.#files === null && this.#failing === null && !this.#isClosed) this.#tryToOpen();
+  }
+
+  intend(facts: AuditFacts): Promise<boolean> | null {
+    this.open();
+    if (this.#failing !== null) return this.#intendWhileFailing();
+    if (this.#isClosed) return STOP;
+    if (facts.intent !== 0) return null;
+    const head = composeHead(facts);
+    facts.intent = this.#announced.add(head);
+    this.#intents += formatIntent(this.#announced.idOf(facts.intent), this.#queue.nextSeq, head);
+    this.#counts.intents += 1;
+    this.#schedule();
+    return this.#wait();
+  }
+
+  #intendWhileFailing(): Promise<boolean> | null {
+    const { clock, config } = this.#deps;
+    // Space may be back: who needs it asks before the timer does.
+    if (clock.monotonicMs() - this.#lastTryMs >= RETRY_MS) this.#retry();
+    if (this.#failing === null) return GO;
+    return config.onFailure === 'closed' ? STOP : null;
+  }
+
+  conclude(facts: AuditFacts): Promise<void> | null {
+    const { intent } = facts;
+    if (facts.code === 'AUDIT_UNAVAILABLE') return this.#countRefused(intent);
+    this.open();
+    const isTurnedAway = intent === 0 && judge(facts.outcome, facts.code) !== 'ALLOW';
+    if (isTurnedAway && !this.#flood.admit(facts)) return null;
+    const head = this.#announced.headOf(intent) ?? composeHead(facts);
+    const isAdded = this.#add(head + composeTail(facts, intent === 0 ? null : this.#announced.idOf(intent)));
+    if (intent !== 0) {
+      if (isAdded) this.#concluding.push(intent);
+      else this.#announced.delete(intent);
+    }
+    if (!isAdded || this.#failing !== null) return null;
+    // An announced one is in the book already; of a list nobody needs to know more than that it was seen.
+    const isWaitedFor = intent === 0 && (isTurnedAway || facts.method === 'tools/call');
+    if (isWaitedFor || this.#queue.chars >= LINE_BATCH_CHARS) {
+      this.#areLinesDue = true;
+      this.#schedule();
+    } else {
+      this.#delayLines();
+    }
+    return isWaitedFor ? this.#wait() : null;
+  }
+
+  #countRefused(intent: number): null {
+    this.#announced.delete(intent);
+    this.#counts.refused += 1;
+    if (this.#failing !== null) this.#failing.refused += 1;
+    return null;
+  }
+
+  isRefusing(): boolean {
+    return this.#failing !== null && this.#deps.config.onFailure === 'closed';
+  }
+
+  status(): LedgerStatus {
+    const { seq, hash } = this.#files?.end ?? { seq: 0, hash: '' };
+    return {
+      file: this.#files?.path ?? null,
+      seq,
+      hash,
+      failing: this.#failing?.code ?? null,
+      pending: this.#queue.size,
+      counts: { ...this.#counts, aggregated: this.#flood.aggregated(), rotations: this.#files?.rotations ?? 0 },
+    };
+  }
+
+  #wait(): Promise<boolean> & Promise<void> {
+    this.#waiting ??= Promise.withResolvers<boolean>();
+    return this.#waiting.promise as Promise<boolean> & Promise<void>;
+  }
+
+  /** False: there is no room left, and the operation goes unrecorded but counted. */
+  #add(members: string): boolean {
+    if (this.#queue.add(members)) return true;
+    this.#counts.unrecorded += 1;
+    if (this.#failing !== null) this.#failing.unrecorded += 1;
+    return false;
+  }
+
+  /** At the end of the event loop's turn, so that all that arrived in it is one write. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    setImmediate(this.#flushNow);
+  }
+
+  #delayLines(): void {
+    if (this.#isDelayed || this.#isClosed) return;
+    this.#isDelayed = true;
+    this.#deps.clock.after(LINE_DELAY_MS, this.#whenLinesAreDue);
+  }
+
+  readonly #whenLinesAreDue = () => {
+    this.#isDelayed = false;
+    this.#areLinesDue = true;
+    this.#flush();
+  };
+
+  #flush(): void {
+    this.#isScheduled = false;
+    if (this.#isSyncing || this.#isClosed || this.#failing !== null) return;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    try {
+      this.#write();
+    } catch (cause) {
+      this.#fail(cause, waiting);
+      return;
+    }
+    if (this.#deps.config.durability === 'disk' && waiting !== null) this.#sync(waiting);
+    else waiting?.resolve(true);
+  }
+
+  /** Throws what the disk refuses; what was written by then is off the queue. */
+  #write(): void {
+    const files = this.#files;
+    if (files === null) return;
+    if (this.#intents !== '') {
+      const intents = this.#intents;
+      this.#intents = '';
+      files.intents.append(intents);
+      this.#counts.batches += 1;
+    }
+    if (this.#areLinesDue) this.#writeLines(files);
+  }
+
+  #writeLines(files: LedgerFiles): void {
+    this.#areLinesDue = false;
+    if (this.#queue.size === 0) return;
+    const { rotations } = files;
+    this.#queue.drain(this.#writeSome);
+    this.#counts.batches += 1;
+    for (const intent of this.#concluding) this.#announced.delete(intent);
+    this.#concluding = [];
+    this.#tidy(files, files.rotations !== rotations);
+    if (files.rotations !== rotations) this.#tellEnd('audit ledger continues in a new file');
+    if (!this.#isHeadDue) {
+      this.#isHeadDue = true;
+      this.#deps.clock.after(HEAD_DELAY_MS, this.#writeHead);
+    }
+    this.#deps.onWritten?.(files.path);
+  }
+
+  #tidy(files: LedgerFiles, isNewPart: boolean): void {
+    const secure = this.#deps.config.durability === 'disk' ? () => files.sync() : null;
+    files.intents.tidy(this.#announced, this.#queue.nextSeq, isNewPart, secure);
+  }
+
+  readonly #writeHead = () => {
+    this.#isHeadDue = false;
+    const files = this.#files;
+    if (files === null || this.#isClosed || this.#failing !== null) return;
+    try {
+      files.writeHead();
+      if (files.reopenIfMoved()) this.#deps.log.warn('audit ledger was moved by another program; a new file is begun');
+    } catch (cause) {
+      this.#fail(cause, null);
+    }
+  };
+
+  /** While one sync runs, others gather for the next. */
+  #sync(waiting: Waiting): void {
+    const files = this.#files;
+    if (files === null) return waiting.resolve(true);
+    this.#isSyncing = true;
+    const finish = (cause: unknown) => {
+      this.#isSyncing = false;
+      if (cause !== null) return this.#fail(cause, waiting);
+      waiting.resolve(true);
+      if (this.#waiting !== null || this.#areLinesDue) this.#flush();
+    };
+    syncBoth(this.#disk, files.intents.fd, files.fd, finish);
+  }
+
+  #fail(cause: unknown, waiting: Waiting | null): void {
+    const { clock, log, config } = this.#deps;
+    const now = clock.monotonicMs();
+    const code = failureCode(cause);
+    this.#counts.failures += 1;
+    this.#lastTryMs = now;
+    // The calls that waited are refused, or go on unannounced.
+    this.#intents = '';
+    this.#failing ??= { code, sinceMs: now, refused: 0, unrecorded: 0 };
+    this.#failing.code = code;
+    if (now - this.#lastToldMs >= TELL_MS) {
+      this.#lastToldMs = now;
+      const isClosed = config.onFailure === 'closed';
+      const consequence = isClosed
+        ? 'calls are refused until it can be'
+        : 'calls go on, recorded as far as memory allows';
+      log.error('audit ledger cannot be written', { code, file: config.path, consequence });
+    }
+    waiting?.resolve(config.onFailure === 'open');
+    this.#waiting?.resolve(config.onFailure === 'open');
+    this.#waiting = null;
+    this.#retrySoon();
+  }
+
+  #retrySoon(): void {
+    if (this.#isRetrySet) return;
+    this.#isRetrySet = true;
+    this.#deps.clock.after(RETRY_MS, this.#retryLater);
+  }
+
+  readonly #retryLater = () => {
+    this.#isRetrySet = false;
+    if (this.#failing === null || this.#isClosed) return;
+    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS / 2) this.#retry();
+    if (this.#failing !== null) this.#retrySoon();
+  };
+
+  /** Writes what waits and a line about the failure; all is well again when the disk takes both. */
+  #retry(): void {
+    const failing = this.#failing;
+    if (failing === null || this.#isClosed) return;
+    this.#lastTryMs = this.#deps.clock.monotonicMs();
+    try {
+      const files = this.#files ?? this.#openFiles();
+      this.#writeLines(files);
+      this.#queue.writeAtOnce(composeOutage(failing, this.#lastTryMs, this.#deps.clock.wallMs()), this.#writeSome);
+      files.writeHead();
+    } catch (cause) {
+      failing.code = failureCode(cause);
+      this.#counts.failures += 1;
+      return;
+    }
+    this.#failing = null;
+    const { refused, unrecorded } = failing;
+    this.#deps.log.info('audit ledger can be written again', { refused, unrecorded });
+  }
+
+  #tryToOpen(): void {
+    try {
+      this.#openFiles();
+    } catch (cause) {
+      this.#fail(cause, null);
+    }
+  }
+
+  #openFiles(): LedgerFiles {
+    const { config, log, tryLock, clock } = this.#deps;
+    const opened = openLedger(this.#disk, config.path, tryLock, this.#deps.maxSlots);
+    const files = new LedgerFiles(this.#disk, opened.parts, config);
+    this.#files = files;
+    for (const { operation, metadata } of opened.findings) {
+      log.warn('audit ledger is not as it was left', { finding: operation, ...metadata });
+    }
+    this.#queue.begin(opened.parts.end, [
+      ...opened.findings.map(({ operation, metadata }) => composeOwnLine(operation, clock.wallMs(), metadata)),
+      ...opened.interrupted.map(({ id, head }) => head + composeInterrupted(id)),
+    ]);
+    this.#writeLines(files);
+    // Only now: until its line is written, an announcement is all there is.
+    this.#tidy(files, true);
+    files.writeHead();
+    this.#tellEnd('audit ledger is open');
+    return files;
+  }
+
+  /** Said where others keep it: who can rewrite the files cannot rewrite what was said. In pieces, or it would be masked. */
+  #tellEnd(message: string): void {
+    const { seq, hash } = this.#files?.end ?? { seq: 0, hash: '' };
+    this.#deps.log.info(message, { file: this.#files?.path, seq, sha256: hash.match(/.{1,16}/g)?.join(' ') });
+  }
+
+  readonly #writeAll = () => {
+    if (this.#isClosed || this.#failing !== null) return;
+    this.#flood.flush();
+    this.#areLinesDue = true;
+    try {
+      this.#write();
+      this.#waiting?.resolve(true);
+      this.#waiting = null;
+    } catch (cause) {
+      this.#fail(cause, this.#waiting);
+    }
+  };
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    process.off('exit', this.#writeAll);
+    this.#flood.flush();
+    if (this.#failing !== null) this.#retry();
+    this.#writeAll();
+    this.#isClosed = true;
+    const lost = this.#queue.size;
+    if (lost > 0) this.#deps.log.error('finished operations could not be written to the audit ledger', { lost });
+    const files = this.#files;
+    if (files === null) return;
+    try {
+      if (lost === 0) this.#tidy(files, true);
+      if (this.#deps.config.durability === 'disk') files.sync();
+      this.#tellEnd('audit ledger is closed');
+    } catch (cause) {
+      this.#deps.log.error('audit ledger could not be closed well', { code: failureCode(cause) });
+    } finally {
+      files.close();
+    }
+  }
+}
+
+export function createLedger(deps: LedgerDeps): Ledger {
+  return new GatheringLedger(deps);
+}

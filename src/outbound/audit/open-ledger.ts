@@ -1,0 +1,197 @@
+/**
+ * Opening a ledger: the first path that no other process writes, the end of the chain found again, what a dead process
+ * left half-done put right. Whatever is found that is not as it was left becomes a line of its own; nothing is repaired
+ * in silence, and no line that is whole is ever changed.
+ */
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
+import type { AuditMetadata } from '../../domain/audit.ts';
+import { type ChainEnd, type Checkpoint, readSeal } from '../../domain/audit-chain.ts';
+import { findLedgerFiles, headName, intentsName, lockName, slotName } from '../../domain/audit-names.ts';
+import { AppendFile } from './append-file.ts';
+import type { Disk } from './disk.ts';
+import { HeadFile } from './head-file.ts';
+import { IntentsFile, type OpenIntent } from './intents-file.ts';
+import type { LedgerParts } from './ledger-files.ts';
+import type { OwnOperation } from './own-lines.ts';
+
+/** null: held by another process. Throws when it cannot be made. */
+export type TryLock = (path: string) => { release(): void } | null;
+
+export interface Opened {
+  parts: LedgerParts;
+  /** Announced before the last process died, and not in the ledger: to be written down as interrupted. */
+  interrupted: readonly OpenIntent[];
+  /** What was not as it was left, to be written down. */
+  findings: readonly { operation: OwnOperation; metadata: AuditMetadata }[];
+}
+
+const MAX_SLOTS = 256;
+const CHUNK = 1024 * 1024;
+/** Longer than any id with its quotes: what a chunk's end may cut. */
+const OVERLAP = 128;
+
+/** Throws what the system refuses. */
+export function openLedger(disk: Disk, path: string, tryLock: TryLock, maxSlots = MAX_SLOTS): Opened {
+  const folder = dirname(path);
+  disk.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { name, lock } = findFreeSlot(folder, basename(path), tryLock, maxSlots);
+  const closers: (() => void)[] = [() => lock.release()];
+  try {
+    const head = new HeadFile(disk, join(folder, headName(name)));
+    closers.push(() => head.close());
+    const intents = new IntentsFile(disk, join(folder, intentsName(name)));
+    closers.push(() => intents.close());
+    const { ledger, findings } = openCurrentPart(disk, folder, name);
+    closers.push(() => ledger.close());
+
+    const found = findEnd(disk, folder, name, ledger);
+    const checkpoint = head.read();
+    const continued = continueChain(found, checkpoint, () => readFirstBase(disk, folder, name));
+    const announced = intents.read();
+    const parts: LedgerParts = { folder, name, ledger, intents, head, ...continued, releaseLock: () => lock.release() };
+    return {
+      parts,
+      interrupted: announced.length === 0 ? [] : withoutConcluded(disk, folder, name, announced),
+      findings: [...findings, ...continued.findings],
+    };
+  } catch (cause) {
+    for (const close of closers.reverse()) close();
+    throw cause;
+  }
+}
+
+function findFreeSlot(
+  folder: string,
+  name: string,
+  tryLock: TryLock,
+  maxSlots: number,
+): { name: string; lock: { release(): void } } {
+  for (let slot = 1; slot <= maxSlots; slot += 1) {
+    const candidate = slotName(name, slot);
+    const lock = tryLock(join(folder, lockName(candidate)));
+    if (lock !== null) return { name: candidate, lock };
+  }
+  throw Object.assign(new Error('too many gateways write audit logs here'), { code: 'EBUSY' });
+}
+
+/** What follows the last line end was never waited for by anybody. What is not our writing is put aside whole. */
+function openCurrentPart(
+  disk: Disk,
+  folder: string,
+  name: string,
+): { ledger: AppendFile; findings: Opened['findings'] } {
+  const path = join(folder, name);
+  const ledger = new AppendFile(disk, path);
+  const last = ledger.lastLine();
+  const isOurs = last === null || readSeal(last) !== null || ledger.firstLine()?.startsWith('{"seq":') === true;
+  if (!isOurs) {
+    ledger.close();
+    const aside = findFreeName(disk, folder, `${name}.other`);
+    disk.renameSync(path, join(folder, aside));
+    return {
+      ledger: new AppendFile(disk, path),
+      findings: [{ operation: 'audit/put-aside', metadata: { file: aside } }],
+    };
+  }
+  const dropped = ledger.dropPartialLine();
+  return {
+    ledger,
+    findings: dropped === 0 ? [] : [{ operation: 'audit/healed', metadata: { dropped_bytes: dropped } }],
+  };
+}
+
+function findFreeName(disk: Disk, folder: string, stem: string): string {
+  for (let number = 1; ; number += 1) {
+    const name = `${stem}-${number}`;
+    if (disk.statSync(join(folder, name), { throwIfNoEntry: false }) === undefined) return name;
+  }
+}
+
+/** The last sealed line there is, in the current part or the one before it. */
+function findEnd(disk: Disk, folder: string, name: string, ledger: AppendFile): ChainEnd | null {
+  const last = ledger.lastLine();
+  if (last !== null) return readSeal(last);
+  const part = listParts(disk, folder, name).at(-1);
+  if (part === undefined) return null;
+  const file = new AppendFile(disk, join(folder, part));
+  const line = file.lastLine();
+  file.close();
+  return line === null ? null : readSeal(line);
+}
+
+function listParts(disk: Disk, folder: string, name: string): string[] {
+  return findLedgerFiles(name, disk.readdirSync(folder))
+    .filter(file => file.slot === 1 && file.firstSeq !== null)
+    .map(file => file.name);
+}
+
+function readFirstBase(disk: Disk, folder: string, name: string): Checkpoint['base'] | null {
+  const file = new AppendFile(disk, join(folder, listParts(disk, folder, name)[0] ?? name));
+  const line = file.firstLine();
+  file.close();
+  const seal = line === null ? null : readSeal(line);
+  return seal === null ? null : { seq: seal.seq, prev: seal.prev };
+}
+
+/** Where lines and checkpoint disagree, the chain is continued so that verifying finds what is missing. */
+function continueChain(
+  found: ChainEnd | null,
+  checkpoint: Checkpoint | null,
+  readBase: () => Checkpoint['base'] | null,
+): { base: Checkpoint['base']; end: ChainEnd; findings: Opened['findings'] } {
+  const disagree = (metadata: AuditMetadata): Opened['findings'] => [{ operation: 'audit/discrepancy', metadata }];
+  if (checkpoint === null) {
+    if (found === null) {
+      const id = randomBytes(32).toString('hex');
+      return { base: { seq: 1, prev: id }, end: { seq: 0, hash: id }, findings: [] };
+    }
+    const base = readBase() ?? { seq: found.seq, prev: found.hash };
+    return { base, end: pick(found), findings: disagree({ finding: 'checkpoint missing', found_seq: found.seq }) };
+  }
+  const { base, last } = checkpoint;
+  const isEmpty = last.seq < base.seq;
+  if (found === null || found.seq < last.seq) {
+    const findings = isEmpty
+      ? []
+      : disagree({ finding: 'lines missing', found_seq: found?.seq ?? 0, last_seq: last.seq });
+    return { base, end: last, findings };
+  }
+  const isOther = found.seq === last.seq && found.hash !== last.hash;
+  const findings = isOther ? disagree({ finding: 'line differs from checkpoint', last_seq: last.seq }) : [];
+  return { base, end: pick(found), findings };
+}
+
+const pick = ({ seq, hash }: ChainEnd): ChainEnd => ({ seq, hash });
+
+/** Concluded ones carry their id in a line that is not older than their announcement. */
+function withoutConcluded(disk: Disk, folder: string, name: string, announced: readonly OpenIntent[]): OpenIntent[] {
+  const open = new Map(announced.map(intent => [intent.id, intent]));
+  const oldest = Math.min(...announced.map(({ after }) => after));
+  const parts = findLedgerFiles(name, disk.readdirSync(folder)).filter(({ slot }) => slot === 1);
+  for (const [index, part] of parts.entries()) {
+    const next = parts[index + 1]?.firstSeq;
+    if (next !== undefined && next !== null && next <= oldest) continue;
+    forEachId(disk, join(folder, part.name), id => void open.delete(id));
+  }
+  return [...open.values()];
+}
+
+/** Quotes inside of values are escaped, so the pattern meets members only. */
+function forEachId(disk: Disk, path: string, take: (id: string) => void): void {
+  const fd = disk.openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    let carried = '';
+    for (let at = 0; ; ) {
+      const length = disk.readSync(fd, buffer, 0, CHUNK, at);
+      if (length === 0) return;
+      at += length;
+      const text = carried + buffer.toString('latin1', 0, length);
+      for (const [, id] of text.matchAll(/"intent":"([0-9a-f]{8}-\d{1,15})"/g)) if (id !== undefined) take(id);
+      carried = text.slice(-OVERLAP);
+    }
+  } finally {
+    disk.closeSync(fd);
+  }
+}

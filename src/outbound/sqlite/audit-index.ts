@@ -1,0 +1,134 @@
+/**
+ * The audit index behind ports/audit.ts: a thread that follows the ledger file by itself, so that the event loop pays
+ * nothing for it. It costs 40 MB while it lives, so it is started by the first question and ended when there was none
+ * for a while; what it missed meanwhile it reads when it is started again.
+ */
+import { Worker } from 'node:worker_threads';
+import type { AuditFilter } from '../../domain/audit.ts';
+import type { AuditIndex, AuditPage } from '../../ports/audit.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+
+export type Question =
+  | { kind: 'follow'; id: number }
+  | { kind: 'query'; id: number; filter: AuditFilter; page: { limit: number; before: number | null } };
+
+export type Answer =
+  | { ok: true; id: number; taken: number; page: AuditPage | null }
+  | { ok: false; id: number; message: string };
+
+export interface AuditIndexDeps {
+  /** The ledger that is written, once it is known; null: none is open. */
+  path: () => string | null;
+  clock: Clock;
+  log: Log;
+  /** The thread's program; beside this file unless the house was bundled. */
+  worker?: URL;
+}
+
+export interface FollowingIndex extends AuditIndex {
+  /** Lines were written: read before long, many at once, while somebody asks questions; otherwise with the next one. */
+  follow(): void;
+}
+
+const FOLLOW_MS = 5_000;
+const IDLE_MS = 30_000;
+const MAX_QUESTIONS = 64;
+const QUERY_MS = 60_000;
+const NOTHING: AuditPage = { events: [], before: null, total: 0 };
+
+interface Open {
+  resolve: (page: AuditPage) => void;
+  reject: (cause: Error) => void;
+  cancelTimer: () => void;
+}
+
+export function createAuditIndex({ path, clock, log, worker = findWorker() }: AuditIndexDeps): FollowingIndex {
+  const open = new Map<number, Open>();
+  let thread: Worker | null = null;
+  let lastId = 0;
+  let isFollowSet = false;
+  let lastUseMs = 0;
+  let isClosed = false;
+
+  function start(): Worker | null {
+    const ledger = path();
+    if (isClosed || ledger === null) return null;
+    if (thread !== null) return thread;
+    const started = new Worker(worker, { workerData: { path: ledger }, name: 'audit-index' });
+    started.unref();
+    started.on('message', settle);
+    started.on('error', cause => end(started, cause));
+    started.on('exit', () => end(started, new Error('the audit index ended')));
+    thread = started;
+    endWhenIdle(started);
+    return started;
+  }
+
+  function settle(answer: Answer): void {
+    if (!answer.ok) log.warn('audit index could not be read', { detail: answer.message });
+    const question = open.get(answer.id);
+    if (question === undefined) return;
+    open.delete(answer.id);
+    question.cancelTimer();
+    lastUseMs = clock.monotonicMs();
+    if (answer.ok) question.resolve(answer.page ?? NOTHING);
+    else question.reject(new Error(answer.message));
+  }
+
+  function end(ended: Worker, cause: Error): void {
+    if (thread !== ended) return;
+    thread = null;
+    for (const { reject, cancelTimer } of open.values()) {
+      cancelTimer();
+      reject(cause);
+    }
+    open.clear();
+  }
+
+  function endWhenIdle(started: Worker): void {
+    clock.after(IDLE_MS, () => {
+      if (thread !== started) return;
+      if (open.size > 0 || clock.monotonicMs() - lastUseMs < IDLE_MS) return endWhenIdle(started);
+      thread = null;
+      void started.terminate();
+    });
+  }
+
+  return {
+    follow() {
+      if (isFollowSet || thread === null) return;
+      isFollowSet = true;
+      clock.after(FOLLOW_MS, () => {
+        isFollowSet = false;
+        thread?.postMessage({ kind: 'follow', id: 0 } satisfies Question);
+      });
+    },
+    query(filter, page) {
+      const started = start();
+      if (started === null) return Promise.resolve(NOTHING);
+      if (open.size >= MAX_QUESTIONS) return Promise.reject(new Error('too many questions to the audit index'));
+      lastId += 1;
+      const id = lastId;
+      const { promise, resolve, reject } = Promise.withResolvers<AuditPage>();
+      const cancelTimer = clock.after(QUERY_MS, () => {
+        open.delete(id);
+        reject(new Error('the audit index did not answer in time'));
+      });
+      open.set(id, { resolve, reject, cancelTimer });
+      lastUseMs = clock.monotonicMs();
+      started.postMessage({ kind: 'query', id, filter, page } satisfies Question);
+      return promise;
+    },
+    async close() {
+      isClosed = true;
+      await thread?.terminate();
+    },
+  };
+}
+
+/** From source it lies beside this file; a bundle has it at its root, and us in a folder of pieces. */
+function findWorker(): URL {
+  const isSource = import.meta.url.endsWith('.ts');
+  return new URL(isSource ? './audit-index-worker.ts' : '../audit-index-worker.js', import.meta.url);
+}

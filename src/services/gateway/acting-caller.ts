@@ -1,0 +1,25 @@
+/**
+ * A caller as policy judges it where nobody names an agent: news, subscriptions, what a stream may tell. The same as a list
+ * shows it; a caller that the rules know no agent for stays itself, and is denied as such.
+ */
+import type { Identity } from '../../domain/identity.ts';
+import type { PolicySet } from '../../domain/policy.ts';
+import { resolveAgent } from '../policy/resolve-agent.ts';
+
+export function asActing(policy: PolicySet, who: Identity, defaultAgent: string | null): Identity {
+  const acting = resolveAgent(policy, who, null, defaultAgent);
+  return acting.kind === 'failure' ? withoutAgent(who) : acting;
+}
+
+/** The same object each time, so that what was worked out for it is found again. */
+const agentless = new WeakMap<Identity, Identity>();
+
+function withoutAgent(who: Identity): Identity {
+  if (who.agent === null) return who;
+  let bare = agentless.get(who);
+  if (bare === undefined) {
+    bare = { ...who, agent: null, agentVerified: false };
+    agentless.set(who, bare);
+  }
+  return bare;
+}

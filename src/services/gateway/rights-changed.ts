@@ -1,0 +1,38 @@
+/**
+ * What follows when rights change while clients are connected: subscriptions that are no longer permitted end, and whoever
+ * sees other lists now is told to read them. Calls need nothing: each is decided anew.
+ */
+import type { Subscriber } from '../../domain/call.ts';
+import { decide } from '../../domain/policy.ts';
+import type { PolicyBook } from '../policy/policy-book.ts';
+import { asActing } from './acting-caller.ts';
+import type { NewsDesk } from './news.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+export interface RightsChanged {
+  /** After the policy was swapped. */
+  ofEverybody(): void;
+  /** A subscriber showed a credential that gives other rights than its last. */
+  of(subscriber: Subscriber): void;
+}
+
+export function createRightsChanged(deps: {
+  policy: PolicyBook;
+  subscriptions: Subscriptions;
+  news: NewsDesk;
+  defaultAgent: string | null;
+}): RightsChanged {
+  const { policy, subscriptions, news, defaultAgent } = deps;
+  const review = (only?: Subscriber) =>
+    void subscriptions.review((who, { server, own }) => {
+      const acting = asActing(policy.current(), who, defaultAgent);
+      return decide(policy.current(), acting, 'subscribe', { kind: 'resource', server, name: own }).kind === 'allow';
+    }, only);
+  return {
+    ofEverybody() {
+      review();
+      news.policyChanged();
+    },
+    of: subscriber => review(subscriber),
+  };
+}

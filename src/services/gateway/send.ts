@@ -1,0 +1,136 @@
+/**
+ * The last steps of the staircase, for whatever goes to a server: quarantine, decide, the server's own limits, the book,
+ * and only then the bridge. Each step needs what the one before it made; nothing is sent without a permit.
+ */
+import { type Reply, withArguments } from '../../domain/call.ts';
+import { type Failure, failure } from '../../domain/error.ts';
+import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import type { Allowed, Limited } from '../../domain/limits.ts';
+import {
+  type Action,
+  decide,
+  evaluatedScopes,
+  needsArguments,
+  type Permit,
+  type RuleRef,
+  type Target,
+} from '../../domain/policy.ts';
+import type { AuditLedger } from '../../ports/audit.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
+import type { PolicyBook } from '../policy/policy-book.ts';
+import type { Bridge } from './bridge.ts';
+import type { Turn } from './turn.ts';
+
+/** A name may be as long as a body; a record is a line. */
+const MAX_RECORDED_NAME = 300;
+
+const ACTIONS: Record<string, Action> = {
+  'tools/call': 'call',
+  'prompts/get': 'get',
+  'resources/read': 'read',
+  'completion/complete': 'complete',
+};
+
+/** Methods with an effect on the world: announced in the book before they are sent. */
+const EFFECTS: ReadonlySet<string> = new Set(['tools/call', 'tasks/update', 'tasks/cancel']);
+
+export interface Send {
+  /** decide, and write down what was decided. */
+  permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure;
+  /** `params` name things as their server knows them. `timeoutMs` null: the server's own limit. */
+  send(turn: Turn, target: Target, params: JsonObject, timeoutMs: number | null): Promise<Reply | Failure> | Failure;
+}
+
+export function createSend(deps: {
+  policy: PolicyBook;
+  quarantine: Quarantine;
+  limiter: Limiter;
+  audit: AuditLedger;
+  bridge: Bridge;
+}): Send {
+  const { policy, quarantine, limiter, audit, bridge } = deps;
+
+  function permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure {
+    const { who, record } = turn;
+    record.server = target.server;
+    record.target = target.name.slice(0, MAX_RECORDED_NAME);
+    const inForce = policy.current();
+    record.evaluatedScopes = evaluatedScopes(inForce, who);
+    const block = quarantine.isEmpty()
+      ? null
+      : quarantine.findBlock(who, target.server, target.kind === 'tool' ? target.name : null);
+    if (block !== null) return refuseDenied(turn, `quarantine.${block.kind}`, [], null);
+    const decision = decide(inForce, who, action, target, args);
+    if (decision.kind === 'deny') return refuseDenied(turn, decision.rule, decision.missing, decision.say);
+    record.rule = decision.permit.rule;
+    record.wouldDeny = decision.permit.wouldDeny;
+    return decision.permit;
+  }
+
+  function send(
+    turn: Turn,
+    target: Target,
+    params: JsonObject,
+    timeoutMs: number | null,
+  ): Promise<Reply | Failure> | Failure {
+    const { who, call } = turn;
+    const args = needsArguments(policy.current(), who, target) ? argumentsOf(params, call.argumentBytes) : undefined;
+    const permit = permitFor(turn, ACTIONS[call.method] ?? 'call', target, args);
+    if ('kind' in permit) return permit;
+    if (call.door.server !== null) return announce(turn, permit, params, timeoutMs);
+    const operation = { method: call.method, server: target.server, tool: target.kind === 'tool' ? target.name : null };
+    const taken = limiter.takeOnServer(who, operation);
+    if (taken instanceof Promise) return taken.then(verdict => sendTaken(turn, permit, params, timeoutMs, verdict));
+    return sendTaken(turn, permit, params, timeoutMs, taken);
+  }
+
+  function sendTaken(
+    turn: Turn,
+    permit: Permit,
+    params: JsonObject,
+    timeoutMs: number | null,
+    taken: Allowed | Limited,
+  ): Promise<Reply | Failure> | Failure {
+    if (taken.kind === 'limited') return limitedFailure(taken);
+    const reply = announce(turn, permit, params, timeoutMs);
+    return taken.slot === 0 ? reply : reply.finally(() => limiter.release(taken.slot));
+  }
+
+  /** In the book first, where it has an effect. */
+  function announce(turn: Turn, permit: Permit, params: JsonObject, timeoutMs: number | null): Promise<Reply> {
+    const { who, call, line, record } = turn;
+    const going = EFFECTS.has(call.method) ? audit.intend(record) : null;
+    if (going === null) return bridge.send(permit, who, call, line, params, timeoutMs);
+    return going.then(mayGo =>
+      mayGo
+        ? bridge.send(permit, who, call, line, params, timeoutMs)
+        : failure('AUDIT_UNAVAILABLE', {}, { retryAfterMs: 1000 }),
+    );
+  }
+
+  return { permitFor, send };
+}
+
+/** The parameters' arguments, whichever way they are kept. */
+function argumentsOf(params: JsonObject, argumentBytes: Uint8Array | null): JsonObject | null {
+  const { arguments: args } = withArguments(params, argumentBytes);
+  return isJsonObject(args) ? args : null;
+}
+
+/** The rule goes into the record as well as to the caller. */
+export function refuseDenied(
+  { who, record }: Turn,
+  rule: RuleRef | null,
+  missing: readonly string[],
+  say: string | null,
+): Failure {
+  record.rule = rule;
+  const scopes = missing.length === 0 ? {} : { missing_scopes: [...missing] };
+  const data = { agent_id: who.agent, operation: record.operation, rule, ...scopes };
+  return failure('DENIED_BY_POLICY', data, say === null ? {} : { say });
+}
+
+export function limitedFailure({ scope, limit, remaining, retryAfterMs, resetMs }: Limited): Failure {
+  return failure('RATE_LIMITED', { scope, limit, remaining, reset_ms: resetMs }, { retryAfterMs });
+}

@@ -1,0 +1,98 @@
+/** The index says what the ledger says, and is made again when it does not fit. */
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { createSystemClock } from '../../../src/outbound/clock.ts';
+import { createAuditIndex } from '../../../src/outbound/sqlite/audit-index.ts';
+import { openAuditIndexStore } from '../../../src/outbound/sqlite/audit-index-store.ts';
+import { call, deny, makeFolder, openLedgerAt } from '../audit/desk.ts';
+import { keepLog } from '../audit/facts.ts';
+
+const PAGE = { limit: 100, before: null };
+
+function openStore(path: string) {
+  const store = openAuditIndexStore(path);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+it('finds one allowed and one denied call by each of its filters', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const ledger = openLedgerAt(path);
+  await call(ledger, { agent: 'a', server: 'github', target: 'read', atMs: Date.UTC(2026, 0, 1) });
+  await deny(ledger, { agent: 'b', server: 'postgres', target: 'drop', atMs: Date.UTC(2026, 0, 2), id: 'the-denied' });
+  await ledger.close();
+  const store = openStore(path);
+  expect(store.catchUp()).toBe(2);
+  const agents = (filter: Parameters<typeof store.query>[0]) =>
+    store.query(filter, PAGE).events.map(({ agent_id }) => agent_id);
+  expect(agents({})).toEqual(['b', 'a']);
+  expect(agents({ decision: 'DENY' })).toEqual(['b']);
+  expect(agents({ agent: 'a' })).toEqual(['a']);
+  expect(agents({ server: 'postgres', tool: 'drop' })).toEqual(['b']);
+  expect(agents({ requestId: 'the-denied' })).toEqual(['b']);
+  expect(agents({ fromMs: Date.UTC(2026, 0, 2) })).toEqual(['b']);
+  expect(agents({ untilMs: Date.UTC(2026, 0, 2) })).toEqual(['a']);
+  expect(agents({ agent: "a' or '1'='1" })).toEqual([]);
+});
+
+it('pages through everything once, across rotated files', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const ledger = openLedgerAt(path, { maxFileBytes: 64 * 1024 });
+  const store = openStore(path);
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => deny(ledger)));
+    store.catchUp();
+  }
+  const seen: number[] = [];
+  for (let before: number | null = null, more = true; more; more = before !== null) {
+    const page = store.query({}, { limit: 70, before });
+    expect(page.total).toBe(500);
+    seen.push(...page.events.map(({ seq }) => seq));
+    before = page.before;
+  }
+  expect(seen).toEqual(Array.from({ length: 500 }, (_, n) => 500 - n));
+  expect(store.catchUp()).toBe(0);
+});
+
+it('forgets what retention removed', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const ledger = openLedgerAt(path, { maxFileBytes: 64 * 1024, keepFiles: 1 });
+  const store = openStore(path);
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => deny(ledger)));
+    store.catchUp();
+  }
+  const { total, events } = store.query({}, { limit: 1000, before: null });
+  expect(total).toBeLessThan(400);
+  expect(events[0]?.seq).toBe(500);
+});
+
+it('is made again after it was removed, and when another ledger lies there', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const first = openLedgerAt(path);
+  await Promise.all(Array.from({ length: 10 }, () => deny(first)));
+  await first.close();
+  const store = openStore(path);
+  expect(store.catchUp()).toBe(10);
+  for (const name of ['audit.jsonl', 'audit.jsonl.head']) fs.rmSync(join(path, '..', name));
+  const second = openLedgerAt(path);
+  await Promise.all(Array.from({ length: 12 }, () => deny(second, { agent: 'second' })));
+  await second.close();
+  expect(store.catchUp()).toBe(12);
+  expect(store.query({ agent: 'second' }, PAGE).total).toBe(12);
+  expect(store.query({}, PAGE).total).toBe(12);
+});
+
+it('answers from a thread of its own, with everything that was written before the question', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const ledger = openLedgerAt(path);
+  const index = createAuditIndex({ path: () => ledger.status().file, clock: createSystemClock(), log: keepLog() });
+  onTestFinished(() => index.close());
+  await deny(ledger);
+  expect((await index.query({}, PAGE)).total).toBe(1);
+  await Promise.all(Array.from({ length: 200 }, () => deny(ledger)));
+  expect((await index.query({ decision: 'DENY' }, { limit: 5, before: null })).events.map(({ seq }) => seq)).toEqual([
+    201, 200, 199, 198, 197,
+  ]);
+});

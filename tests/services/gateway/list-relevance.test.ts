@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest';
+import { type Identity, LOCAL_CALLER } from '../../../src/domain/identity.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import type { PolicySet } from '../../../src/domain/policy.ts';
+import type { News } from '../../../src/services/gateway/news.ts';
+import { tool } from '../../support/fake-downstreams.ts';
+import { scopedPolicy } from '../../support/scoped-policy.ts';
+import { createStaircase, doorOf, EVERYTHING, settle } from '../../support/staircase.ts';
+
+const caller = (subject: string, ...scopes: string[]): Identity => ({
+  ...LOCAL_CALLER,
+  subject,
+  method: 'jwt',
+  scopes: new Set(scopes),
+});
+const [ann, bob, nobody] = [caller('ann', 'git'), caller('bob', 'git', 'mail'), caller('nobody')];
+const FIRST = scopedPolicy({ git: { git: ['push'] }, mail: { mail: 'all' } });
+
+async function house(policy: PolicySet = FIRST) {
+  const made = await createStaircase({
+    git: { lists: { tools: [tool('push'), tool('pull')], prompts: [{ name: 'review' }] } },
+    mail: { lists: { tools: [tool('send')], resources: [{ uri: 'mail://1', name: 'one' }] } },
+  });
+  made.policy.swap(policy);
+  made.news.policyChanged();
+  made.clock.advance(1_000);
+  const heard: News[] = [];
+  made.news.subscribe(news => void heard.push(news));
+  return {
+    ...made,
+    /** Whom the news since then concern, by kind of list. */
+    async concerned(...callers: Identity[]) {
+      await settle();
+      made.clock.advance(1_000);
+      return Object.fromEntries(
+        heard
+          .splice(0)
+          .flatMap(news => (news.kind === 'list-changed' ? [news] : []))
+          .map(({ what, concerns }) => [
+            what,
+            callers.filter(who => concerns?.(who, EVERYTHING)).map(({ subject }) => subject),
+          ]),
+      );
+    },
+    heard,
+  };
+}
+
+const push = (more: JsonObject = {}) => tool('push', more);
+
+describe('a changed catalog concerns', () => {
+  test.each([
+    { tools: [push(), tool('pull', { title: 'new' })], tells: [], because: 'what changed is seen by none of them' },
+    { tools: [push({ title: 'new' }), tool('pull')], tells: ['ann', 'bob'], because: 'what they see was changed' },
+    { tools: [tool('pull')], tells: ['ann', 'bob'], because: 'what they saw is gone' },
+    { tools: [push(), tool('pull'), tool('extra')], tells: [], because: 'what came is not for them' },
+    { tools: [push(), tool('pull')], tells: [], because: 'it was read again and found the same' },
+  ])('$tells: $because', async ({ tools, tells }) => {
+    const made = await house();
+    made.downstreams.relist('git', { tools });
+    const { tools: told = [] } = await made.concerned(ann, bob, nobody);
+    expect(told).toEqual(tells);
+  });
+
+  test('those alone who may use the server', async () => {
+    const made = await house();
+    made.downstreams.relist('mail', { tools: [tool('send'), tool('read')] });
+    expect(await made.concerned(ann, bob, nobody)).toMatchObject({ tools: ['bob'] });
+  });
+
+  test('nobody behind the door of another server', async () => {
+    const made = await house();
+    made.downstreams.relist('mail', { tools: [tool('read')] });
+    await settle();
+    made.clock.advance(1_000);
+    const [news] = made.heard;
+    if (news?.kind !== 'list-changed') throw new Error('no news');
+    expect([doorOf('git'), doorOf('mail'), EVERYTHING].map(door => news.concerns?.(bob, door))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+  });
+});
+
+describe('a changed policy concerns', () => {
+  test('the one whose scope was taken away, in the lists that differ', async () => {
+    const made = await house();
+    made.policy.swap(scopedPolicy({ git: { git: ['push'] } }, 3));
+    made.rightsChanged.ofEverybody();
+    expect(await made.concerned(ann, bob, nobody)).toEqual({ tools: ['bob'], resources: ['bob'], prompts: [] });
+  });
+
+  test('those who were given more', async () => {
+    const made = await house();
+    made.policy.swap(scopedPolicy({ git: { git: ['push', 'pull'] }, mail: { mail: 'all' } }, 3));
+    made.rightsChanged.ofEverybody();
+    expect(await made.concerned(ann, bob, nobody)).toEqual({ tools: ['ann', 'bob'], resources: [], prompts: [] });
+  });
+
+  test('nobody when it says the same in other words', async () => {
+    const made = await house();
+    made.policy.swap(scopedPolicy({ git: { git: ['push'], none: [] }, mail: { mail: ['send'] } }, 3));
+    made.rightsChanged.ofEverybody();
+    expect(await made.concerned(ann, bob, nobody)).toEqual({ tools: [], resources: [], prompts: [] });
+  });
+
+  test('nobody a second time: each piece of news is measured against the last', async () => {
+    const made = await house();
+    made.policy.swap(scopedPolicy({ git: { git: ['pull'] } }, 3));
+    made.rightsChanged.ofEverybody();
+    expect((await made.concerned(ann)).tools).toEqual(['ann']);
+    made.rightsChanged.ofEverybody();
+    expect((await made.concerned(ann)).tools).toEqual([]);
+  });
+});
+
+test('a subscription ends with the right to its resource, also of a session that shows a lesser credential', async () => {
+  const made = await house();
+  const subscribers = [{ who: bob }, { who: caller('eve', 'mail') }];
+  for (const subscriber of subscribers) {
+    const honoured = await made.gateway.watch(subscriber.who, EVERYTHING, ['mail://1'], subscriber);
+    expect([...honoured.keys()]).toEqual(['mail://1']);
+  }
+  const [first, second] = subscribers;
+  if (first === undefined || second === undefined) throw new Error('two subscribers');
+  second.who = caller('eve', 'git');
+  made.rightsChanged.of(second);
+  const watching = () => subscribers.map(one => made.gateway.isWatching(one, 'mail', 'mail://1'));
+  expect(watching()).toEqual([true, false]);
+  made.policy.swap(scopedPolicy({ git: { git: 'all' } }, 3));
+  made.rightsChanged.ofEverybody();
+  expect(watching()).toEqual([false, false]);
+  await settle();
+  expect([...(made.downstreams.watched.get('mail') ?? [])]).toEqual([]);
+});
+
+test('asking for 2,000 callers with the same rights decides once', async () => {
+  const tools = Array.from({ length: 500 }, (_, i) => tool(`t${i}`));
+  const made = await createStaircase({ git: { lists: { tools } } });
+  made.policy.swap(scopedPolicy({ git: { git: 'all' } }));
+  made.news.policyChanged();
+  const heard: News[] = [];
+  made.news.subscribe(news => void heard.push(news));
+  made.clock.advance(1_000);
+  let looked = 0;
+  const watchedScopes = (): ReadonlySet<string> =>
+    new Proxy(new Set(['git']), {
+      get(set, member) {
+        looked += 1;
+        const value: unknown = Reflect.get(set, member);
+        return typeof value === 'function' ? value.bind(set) : value;
+      },
+    });
+  const [news] = heard;
+  if (news?.kind !== 'list-changed') throw new Error('no news');
+  const groups = new Set<string>();
+  const ask = (subject: string) => news.concerns?.({ ...caller(subject), scopes: watchedScopes(), groups }, EVERYTHING);
+  ask('first');
+  const once = looked;
+  for (let i = 0; i < 2_000; i++) ask(`caller-${i}`);
+  // Each further caller costs reading its scopes, not a decision per tool.
+  expect((looked - once) / 2_000).toBeLessThan(5);
+});

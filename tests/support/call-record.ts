@@ -1,0 +1,30 @@
+/** A finished call with nothing remarkable about it. */
+import type { CallRecord } from '../../src/domain/call.ts';
+
+export const callRecord = (more: Partial<CallRecord> = {}): CallRecord => ({
+  id: 'r1',
+  atMs: 0,
+  subject: 'alice',
+  issuer: null,
+  client: null,
+  authMethod: 'local',
+  agent: null,
+  agentVerified: false,
+  actingFor: null,
+  sessionId: null,
+  operation: 'tools/call',
+  method: 'tools/call',
+  server: 'git',
+  target: 'push',
+  outcome: 'ok',
+  code: null,
+  rule: null,
+  wouldDeny: null,
+  evaluatedScopes: [],
+  durationMs: 10,
+  detail: null,
+  clientName: null,
+  metadata: null,
+  intent: 0,
+  ...more,
+});
