@@ -9,8 +9,11 @@ import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
+import type { Identity } from './domain/identity.ts';
 import type { PolicySet } from './domain/policy.ts';
+import { REST_API } from './domain/scope-rules.ts';
 import type { ServerStatus } from './domain/server.ts';
+import { createFindClientAddress } from './inbound/http/client-address.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
 import { createKeepAlive } from './inbound/mcp/keep-alive.ts';
@@ -18,6 +21,7 @@ import { mostVerbose } from './inbound/mcp/legacy-dispatch.ts';
 import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
+import { addTokenRoutes } from './inbound/rest/tokens.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
@@ -43,6 +47,7 @@ import { createGatewayTools } from './services/gateway/gateway-tools/gateway-too
 import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
+import { refusalRecord } from './services/gateway/recorded.ts';
 import { createReload } from './services/gateway/reload.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { describeGateway, describePolicy } from './services/gateway/status.ts';
@@ -112,7 +117,7 @@ export function createApp(options: AppOptions): App {
   const audit = auditBook.ledger;
   const limiter = createLimiter({ store: createMemoryLimits(clock), rules: config.limits });
   const quarantine = createQuarantine({
-    store: createQuarantineFile({ path: config.limits.quarantineFile, clock, log }),
+    store: createQuarantineFile({ path: config.limits.quarantineFile, clock }),
     clock,
     log,
   });
@@ -241,6 +246,7 @@ export function createApp(options: AppOptions): App {
     clock,
     ttlMs: config.sessions.ttlMs,
     maxSessions: config.sessions.maxSessions,
+    limiter,
     onRightsChanged: rightsChanged.of,
     onEnd(session) {
       gateway.endSubscriber(session);
@@ -249,12 +255,16 @@ export function createApp(options: AppOptions): App {
     },
   });
   const keepAlive = createKeepAlive(clock);
+  const findAddress = createFindClientAddress(config.listen.trustedProxies ?? []);
   const who = createIdentityParts(started, () => config, {
     clock,
     log,
     hasServer: server => catalog.current().servers.has(server),
+    policy: policy.current,
+    recorder,
+    audit,
   });
-  const { identify, stillValid, challenges, wellKnown } = who;
+  const { identify, stillValid, challenges, wellKnown, tokens } = who;
   const mcpDeps: McpDeps = {
     gateway,
     catalog,
@@ -263,6 +273,14 @@ export function createApp(options: AppOptions): App {
     identify,
     stillValid,
     challenges,
+    refused(req, path, { reason }) {
+      const address = findAddress(req);
+      const record = refusalRecord(mcpDeps.nextRequestId(), clock, reason, { address, path });
+      recorder.record(record);
+      void audit.conclude(record);
+      const taken = limiter.takeRefusal(address);
+      return taken instanceof Promise || taken.kind === 'allowed' ? null : taken;
+    },
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,
@@ -293,6 +311,11 @@ export function createApp(options: AppOptions): App {
       };
     },
     metrics: config.metrics ? metrics : null,
+    addRoutes: routes => {
+      if (tokens === null) return;
+      const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
+      addTokenRoutes(routes, { tokens, identify, challenges, limiter, refused: mcpDeps.refused, isShutOut });
+    },
   });
   offerGatewayGauges(
     metrics,

@@ -1,20 +1,27 @@
 /** Everything that answers "who is calling", put together from the configuration it was started with. */
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
+import type { PolicySet } from '../domain/policy.ts';
 import { createWellKnown, type WellKnown } from '../inbound/well-known/well-known.ts';
 import { createPinnedFetch } from '../outbound/fetch/pinned-fetch.ts';
 import { createJwtVerifier } from '../outbound/idp/jwt-verifier.ts';
 import { originsOf } from '../outbound/idp/key-source.ts';
+import type { AuditLedger } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { Recorder } from '../ports/recorder.ts';
 import { type Challenges, createChallenges } from '../services/identity/challenge.ts';
 import { type CredentialChain, createCredentialChain, keyOwner, localCaller } from '../services/identity/identify.ts';
+import type { VendTokens } from '../services/identity/vend-tokens.ts';
+import { createTokenParts, type TokenParts } from './tokens.ts';
 
 export interface IdentityParts extends CredentialChain {
   challenges: Challenges;
   wellKnown: WellKnown;
   /** Whoever launched us over stdio. */
   local: Identity;
+  /** Tokens of our own; null: none are given out. */
+  tokens: VendTokens | null;
   /** Names of issuers of whom nobody can get in for want of keys. */
   issuersWithoutKeys(): readonly string[];
   start(): void;
@@ -25,7 +32,14 @@ export interface IdentityParts extends CredentialChain {
 export function createIdentityParts(
   started: Config,
   current: () => Config,
-  deps: { clock: Clock; log: Log; hasServer: (server: string) => boolean },
+  deps: {
+    clock: Clock;
+    log: Log;
+    hasServer: (server: string) => boolean;
+    policy: () => PolicySet;
+    recorder: Recorder;
+    audit: AuditLedger;
+  },
 ): IdentityParts {
   const { clock, log, hasServer } = deps;
   const { issuers: trusted, requiredScopes } = started.identity;
@@ -40,33 +54,46 @@ export function createIdentityParts(
           fetch: createPinnedFetch({ origins: new Set(trusted.flatMap(originsOf)), clock }),
           clock,
           log,
+          isRevoked: who => parts?.revocations.isRevoked(who) === true,
         });
   const challenges = createChallenges({ publicUrl, scopes: requiredScopes });
   const local = localCaller(started.policy.localCaller);
+  const owner = keyOwner(started.policy.keyHolder);
+  const parts: TokenParts | null = started.tokens.enabled
+    ? createTokenParts(started, current, { ...deps, owner, forget: which => void verifier?.forget(which) })
+    : null;
   const chain = createCredentialChain({
     findKey: () => current().apiKey,
     findNamedKeys: () => current().identity.keys,
-    vended: null,
+    vended: parts?.own ?? null,
     issuers: verifier,
     challenges,
     local,
-    owner: keyOwner(started.policy.keyHolder),
-    isRevoked: () => false,
+    owner,
+    isRevoked: who => parts?.isOver(who) === true,
     clock,
   });
   return {
     ...chain,
     challenges,
     local,
+    tokens: parts?.tokens ?? null,
     wellKnown: createWellKnown({
       publicUrl,
       issuers: trusted.map(({ issuer }) => issuer),
       scopes: requiredScopes,
       hasServer,
       issuerMetadata: () => verifier?.metadata() ?? null,
+      ...(parts === null ? {} : { ownKeys: () => parts.own.published() }),
     }),
     issuersWithoutKeys: () => verifier?.withoutKeys() ?? [],
-    start: () => verifier?.warm(),
-    stop: () => verifier?.close(),
+    start() {
+      parts?.start();
+      verifier?.warm();
+    },
+    stop() {
+      parts?.stop();
+      verifier?.close();
+    },
   };
 }

@@ -12,6 +12,7 @@ import type { AuditConfig } from './audit-config.ts';
 import type { IdentityConfig } from './identity-config.ts';
 import type { LimitsConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
+import type { TokensConfig } from './tokens-config.ts';
 
 export interface ListenConfig {
   host: string;
@@ -84,6 +85,7 @@ export interface Config {
   scopes: WrittenScopes | null;
   audit: AuditConfig;
   limits: LimitsConfig;
+  tokens: TokensConfig;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

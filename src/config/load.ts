@@ -20,6 +20,7 @@ import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { readProviders } from './providers-file.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
+import { toTokensConfig } from './tokens-config.ts';
 
 export type { Problem } from './problem.ts';
 export { formatProblem } from './problem.ts';
@@ -151,6 +152,11 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     scopes: scopes?.ok === true ? scopes.scopes : null,
     audit,
     limits: toLimitsConfig(written.limits, { folder, cwd: input.cwd, auditPath: audit.path }),
+    tokens: toTokensConfig(written.tokens, {
+      folder: folder ?? input.cwd,
+      auditPath: audit.path,
+      hasCallers: identity.config.issuers.length > 0 || identity.config.keys.length > 0,
+    }),
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,

@@ -34,6 +34,7 @@ const STATIC_KEYS: readonly (readonly [key: string, read: (config: Config) => un
   ['policy.localCaller', ({ policy }) => policy.localCaller],
   ['policy.keyHolder', ({ policy }) => policy.keyHolder],
   ['audit', ({ audit }) => audit],
+  ['tokens', ({ tokens }) => tokens],
   ['limits.quarantineFile', ({ limits }) => limits.quarantineFile],
 ];
 

@@ -32,6 +32,18 @@ export interface Identity {
   actors?: readonly string[];
   /** The caller's own agent, where it acts as `agent` by a grant; absent: it acts as itself. */
   actingAgent?: string;
+  /** Of a token of our own (`vended`); absent otherwise. */
+  lineage?: Lineage;
+}
+
+/** What a token of our own was given out by. It ends with its parent. */
+export interface Lineage {
+  /** How the parent was shown. */
+  method: AuthMethod;
+  /** Tells the parent's credential from others, and nothing of it; empty where it has no name of its own. */
+  parent: string;
+  /** When it was given out; Unix milliseconds. */
+  atMs: number;
 }
 
 const NONE: ReadonlySet<string> = new Set();

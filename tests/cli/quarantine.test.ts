@@ -10,7 +10,6 @@ import {
   removeFromQuarantine,
 } from '../../src/cli/quarantine.ts';
 import { createQuarantineFile } from '../../src/outbound/limits/quarantine-file.ts';
-import { silent } from '../inbound/http/wire.ts';
 import { createFrozenClock } from '../support/frozen-clock.ts';
 
 const folders: string[] = [];
@@ -25,7 +24,7 @@ function sitDown() {
   const output = { line: (text = '') => void lines.push(text) };
   const host = { stdout: output, stderr: output } as unknown as Host;
   const clock = createFrozenClock();
-  const store = createQuarantineFile({ path: join(folder, 'quarantine.json'), clock, log: silent });
+  const store = createQuarantineFile({ path: join(folder, 'quarantine.json'), clock });
   const desk: QuarantineDesk = { store, wallMs: clock.wallMs, operator: 'ops' };
   return { host, desk, lines, clock };
 }

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { QuarantineEntry } from '../../src/domain/quarantine.ts';
 import { createSystemClock } from '../../src/outbound/clock.ts';
 import { createQuarantineFile } from '../../src/outbound/limits/quarantine-file.ts';
-import { silent } from '../inbound/http/wire.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 
@@ -58,7 +57,7 @@ test.each([
 ] as const)(
   '$because that is shut out is neither listed nor called, until it is let in again',
   async ({ kind, name, other }) => {
-    const store = createQuarantineFile({ path: quarantineFile, clock: createSystemClock(), log: silent });
+    const store = createQuarantineFile({ path: quarantineFile, clock: createSystemClock() });
     const entry: QuarantineEntry = {
       kind,
       name,

@@ -90,6 +90,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       news: house.news,
       downstreams: house.downstreams,
       stillValid: options.stillValid ?? (() => true),
+      refused: () => null,
       challenges: createChallenges({ publicUrl: null, scopes: [] }),
       identify: options.identify ?? createIdentify(() => apiKey, null),
       forwardable: () => options.forwardable ?? null,

@@ -27,6 +27,8 @@ export interface RouteDeps {
   identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
   readiness(): Readiness;
   metrics: MetricsReader | null;
+  /** Adds the routes of other surfaces. */
+  addRoutes?: ((routes: Hono<{ Bindings: HttpBindings }>) => void) | undefined;
 }
 
 /** Answered even while calls are refused for overload or shutdown: who watches must see most when it burns. */
@@ -45,7 +47,7 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
   routes.use(async (c, next) => {
     await next();
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
-    c.header('x-request-id', randomUUID());
+    if (!c.res.headers.has('x-request-id')) c.header('x-request-id', randomUUID());
   });
 
   for (const path of OPERATOR_PATHS) {
@@ -83,6 +85,8 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
       const error = who.status === 401 ? 'unauthorized' : 'forbidden';
       return c.json({ error }, who.status, { 'www-authenticate': who.wwwAuthenticate });
     }
+    // A token for one server is for nothing else.
+    if (who.boundServer !== null) return c.json({ error: 'forbidden' }, 403);
     if (metrics === null) return c.json({ error: 'Metrics are switched off.' }, 503);
     return wantsText(c.req.query('format'), c.env.incoming.headers.accept)
       ? c.body(metrics.prometheus(), 200, { 'content-type': EXPOSITION })
@@ -90,6 +94,8 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
   });
 
   routes.get('/', c => c.text(forPeople(deps.version)));
+
+  deps.addRoutes?.(routes);
 
   routes.notFound(c => c.json({ error: 'not_found' }, 404));
   routes.onError((cause, c) => {

@@ -18,7 +18,7 @@ import type { MetricsReader } from '../../ports/metrics.ts';
 import { allowOrigin, answerOptions } from './cors.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
 import { refuse } from './problem.ts';
-import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness } from './routes.ts';
+import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness, type RouteDeps } from './routes.ts';
 import { createSecureServer, demandTls } from './secure.ts';
 import { answerUnreadable, currentResponse } from './unreadable.ts';
 
@@ -37,6 +37,8 @@ export interface HttpDeps {
   isPublic?(path: string): boolean;
   readiness(): Readiness;
   metrics: MetricsReader | null;
+  /** Adds the routes of other surfaces. */
+  addRoutes?: RouteDeps['addRoutes'];
 }
 
 export interface HttpServer {

@@ -1,6 +1,8 @@
 /** What every MCP transport needs of the house, handed in once by app.ts. */
+import type { IncomingMessage } from 'node:http';
 import type { SessionConfig } from '../../config/config.ts';
-import type { Identity } from '../../domain/identity.ts';
+import type { Challenge, Identity } from '../../domain/identity.ts';
+import type { Limited } from '../../domain/limits.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
@@ -21,6 +23,8 @@ export interface McpDeps {
   /** False once a caller's credential has expired or was revoked: its streams are closed with the next tick. */
   stillValid(who: Identity): boolean;
   challenges: Challenges;
+  /** Writes a refused credential down; says when its address has shown too many. */
+  refused(req: IncomingMessage, path: string, challenge: Challenge): Limited | null;
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;

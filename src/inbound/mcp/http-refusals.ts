@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Era } from '../../domain/era.ts';
 import { ERRORS, type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Challenge } from '../../domain/identity.ts';
+import type { Limited } from '../../domain/limits.ts';
 import type { RpcError, RpcId } from '../../domain/rpc.ts';
 import { endLingering } from '../http/body.ts';
+import { limitHeaders } from '../http/limited.ts';
 import { errorFrame } from './frames.ts';
 import { retryAfterSeconds } from './respond.ts';
 
@@ -32,6 +34,19 @@ export function refuseChallenged(req: IncomingMessage, res: ServerResponse, chal
 /** Sessions are of the legacy era alone. */
 export function refuseSession(req: IncomingMessage, res: ServerResponse, what: 'missing' | 'unknown'): void {
   refuseWith(req, res, 'legacy', null, failure(what === 'missing' ? 'SESSION_REQUIRED' : 'SESSION_UNKNOWN'));
+}
+
+/** `limited`: the caller has as many as it may; null: all of them together are too many. */
+export function refuseSessions(
+  req: IncomingMessage,
+  res: ServerResponse,
+  id: RpcId | null,
+  limited: Limited | null,
+): void {
+  const say = 'Too many open sessions.';
+  if (limited === null) return refuseWith(req, res, 'legacy', id, failure('OVERLOADED', {}, { say }));
+  const no = failure('RATE_LIMITED', { scope: limited.scope, limit: limited.limit }, { say });
+  refuseWith(req, res, 'legacy', id, no, limitHeaders(limited));
 }
 
 export function refuseMethod(req: IncomingMessage, res: ServerResponse, allow: string): void {

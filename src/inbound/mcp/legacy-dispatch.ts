@@ -37,6 +37,7 @@ export function answerInitialize(deps: McpDeps, session: Session, params: JsonOb
     session.door,
     'legacy',
     deps.version,
+    server => deps.gateway.mayHear(session.who, server),
   );
   const result = { protocolVersion: session.revision, capabilities, serverInfo, instructions };
   return { kind: 'answer', era: 'legacy', result, bytes: null };

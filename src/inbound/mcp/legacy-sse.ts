@@ -3,7 +3,6 @@
  * is answered on the stream. Kept because clients that know nothing else are still about.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { readBody } from '../http/body.ts';
 import { readMessage } from './classify.ts';
@@ -12,11 +11,18 @@ import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { type Frame, toLine } from './frames.ts';
-import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
+import {
+  refuseMediaType,
+  refuseMethod,
+  refuseSession,
+  refuseSessions,
+  refuseUnacceptable,
+  refuseWith,
+} from './http-refusals.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
 import type { Outlet } from './outlet.ts';
 import { isJsonType, readJson } from './read-json.ts';
-import type { Session } from './session.ts';
+import { Session } from './session.ts';
 
 export interface LegacySse {
   handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity): void;
@@ -32,8 +38,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
       return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
     }
     const session = deps.sessions.open(who, door, '2024-11-05');
-    if (session === null)
-      return refuseWith(req, res, 'legacy', null, failure('OVERLOADED', {}, { say: 'Too many open sessions.' }));
+    if (!(session instanceof Session)) return refuseSessions(req, res, null, session);
     holdOpen(res);
     session.uses++;
     const stream: EventStreamResponse = new EventStreamResponse(res, {}, () => {

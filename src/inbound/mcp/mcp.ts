@@ -4,7 +4,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Challenge, Identity } from '../../domain/identity.ts';
+import { limitHeaders } from '../http/limited.ts';
 import { refuse } from '../http/problem.ts';
+import { pathOf } from '../http/routes.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
 import { refuseChallenged } from './http-refusals.ts';
@@ -14,7 +16,7 @@ import type { Session } from './session.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
 export interface McpDoors {
-  /** False when the path is no MCP door, or the server it names does not exist. */
+  /** False when the path is no MCP door. */
   handle(req: IncomingMessage, res: ServerResponse, path: string): boolean;
   /** A session that no HTTP client opened (stdio) gets news too. */
   adopt(session: Session): void;
@@ -37,9 +39,27 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
 
   function enter(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity | Challenge): void {
     if (res.destroyed) return;
-    if (who.kind === 'challenge') refuseChallenged(req, res, who);
+    if (who.kind === 'challenge') turnAway(req, res, who);
+    else if (isElsewhere(entrance, who)) turnAway(req, res, deps.challenges.forbidden(pathOf(req.url), 'bound'));
+    else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found');
     else if (entrance.transport === 'streamable') streamable.handle(req, res, entrance, who);
     else sse.handle(req, res, entrance, who);
+  }
+
+  /** A token for one server opens no other's door, whether there is one or not. */
+  function isElsewhere({ door: { server } }: Entrance, who: Identity): boolean {
+    return server !== null && who.boundServer !== null && who.boundServer !== server;
+  }
+
+  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not. */
+  function leadsNowhere({ door: { server } }: Entrance, who: Identity): boolean {
+    return server !== null && !deps.catalog.current().servers.has(server) && deps.gateway.mayHear(who, server);
+  }
+
+  function turnAway(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
+    const limited = deps.refused(req, pathOf(req.url), challenge);
+    if (limited === null) refuseChallenged(req, res, challenge);
+    else refuse(req, res, 429, 'rate_limited', limitHeaders(limited));
   }
 
   /** A token that was not seen before is verified first; the request waits unread. */
@@ -64,10 +84,8 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     handle(req, res, path) {
       const entrance = findEntrance(path);
       if (entrance === null) return false;
-      // `GET /` is a page for people; `/x/mcp` of a server nobody configured is an ordinary 404.
+      // `GET /` is a page for people.
       if (entrance.lenient && req.method !== 'POST' && req.headers['mcp-session-id'] === undefined) return false;
-      const { server } = entrance.door;
-      if (server !== null && !deps.catalog.current().servers.has(server)) return false;
       const who = deps.identify(req.headers, path);
       if (who instanceof Promise) void enterLater(req, res, entrance, who);
       else enter(req, res, entrance, who);

@@ -65,7 +65,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     return DONE;
   }
   if (method === 'server/discover') {
-    answer(discover(deps, request.door));
+    answer(discover(deps, request.who, request.door));
     return DONE;
   }
   if (method === 'subscriptions/listen') return listen(deps, request, outlet, onFinished);
@@ -87,12 +87,13 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
   return { cancel: reason => line.cancel(reason), finish: () => {} };
 }
 
-function discover(deps: McpDeps, door: Door): Handled {
+function discover(deps: McpDeps, who: Identity, door: Door): Handled {
   const { serverInfo, capabilities, instructions } = composeWelcome(
     deps.catalog.current(),
     door,
     'modern',
     deps.version,
+    server => deps.gateway.mayHear(who, server),
   );
   const result: JsonObject = {
     resultType: 'complete',

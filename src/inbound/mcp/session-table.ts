@@ -6,16 +6,18 @@ import { randomUUID } from 'node:crypto';
 import type { Door } from '../../domain/call.ts';
 import type { LegacyRevision } from '../../domain/era.ts';
 import type { Identity } from '../../domain/identity.ts';
+import type { Allowed, Limited } from '../../domain/limits.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Limiter } from '../../services/limits/limiter.ts';
 import { Session } from './session.ts';
 
 /** A table that is full makes room by ending sessions nobody used for this long. */
 const SPARE_AFTER_MS = 5 * 60_000;
 
 export interface SessionTable {
-  /** Null when the table is full of sessions in use. */
-  open(who: Identity, door: Door, revision: LegacyRevision): Session | null;
+  /** Null when the table is full of sessions in use; `Limited` when the caller has as many as it may. */
+  open(who: Identity, door: Door, revision: LegacyRevision): Session | Limited | null;
   /** Slides the expiry, and binds the session to the credential shown now. Null for unknown, expired and foreign ids alike. */
   find(id: string, who: Identity): Session | null;
   end(session: Session, reason: string): void;
@@ -27,7 +29,11 @@ export interface SessionTable {
   stop(): void;
 }
 
+const NOTHING_HELD: Allowed = { kind: 'allowed', slot: 0 };
+
 export function createSessionTable(deps: {
+  /** Bounds the sessions of one caller. */
+  limiter?: Pick<Limiter, 'hold' | 'release'>;
   clock: Clock;
   ttlMs: number;
   maxSessions: number;
@@ -35,7 +41,7 @@ export function createSessionTable(deps: {
   /** Its caller showed a credential with other rights than before. */
   onRightsChanged?: (session: Session) => void;
 }): SessionTable {
-  const { clock, ttlMs, maxSessions, onEnd, onRightsChanged } = deps;
+  const { clock, ttlMs, maxSessions, onEnd, onRightsChanged, limiter } = deps;
   const sessions = new Map<string, Session>();
   const adopted = new Set<Session>();
   let stopTimer = () => {};
@@ -43,6 +49,7 @@ export function createSessionTable(deps: {
   function end(session: Session, reason: string): void {
     if (!sessions.delete(session.id)) return;
     session.end(reason);
+    limiter?.release(session.slot);
     onEnd(session);
   }
 
@@ -76,7 +83,10 @@ export function createSessionTable(deps: {
         }
         if (sessions.size >= maxSessions) return null;
       }
+      const held = limiter?.hold('session', who) ?? NOTHING_HELD;
+      if (held.kind === 'limited') return held;
       const session = new Session({ id: randomUUID(), who, door, revision, nowMs: clock.monotonicMs() });
+      session.slot = held.slot;
       sessions.set(session.id, session);
       return session;
     },

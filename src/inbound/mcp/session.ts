@@ -32,6 +32,8 @@ export class Session {
   /** Streams and calls under way: a session in use does not expire. */
   uses = 0;
   ended = false;
+  /** The place it holds among its caller's; 0: none. */
+  slot = 0;
   /** Requests under way: few, and an array leaves no tables behind (domain/slot-table.ts says why that matters). */
   readonly #lines: RequestLine[] = [];
   #asks: Map<RpcId, (answer: ClientAnswer) => void> | null = null;

@@ -6,10 +6,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../../domain/call.ts';
 import type { Era } from '../../domain/era.ts';
-import { type Failure, failure, toRpcError } from '../../domain/error.ts';
+import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import type { Json, JsonObject } from '../../domain/json.ts';
-import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
+import type { Json } from '../../domain/json.ts';
 import { readBody } from '../http/body.ts';
 import {
   checkStandardHeaders,
@@ -25,11 +24,19 @@ import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { errorFrame } from './frames.ts';
-import { refuseMediaType, refuseMethod, refuseSession, refuseUnacceptable, refuseWith } from './http-refusals.ts';
+import {
+  refuseMediaType,
+  refuseMethod,
+  refuseSession,
+  refuseSessions,
+  refuseUnacceptable,
+  refuseWith,
+} from './http-refusals.ts';
 import { HttpReply } from './http-reply.ts';
 import { endWhenInvalid } from './keep-alive.ts';
 import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-arguments.ts';
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
+import { findMirrorMistake } from './mirrored-headers.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
 import { isJsonType, readJson } from './read-json.ts';
 import type { RequestLine } from './request-line.ts';
@@ -51,7 +58,6 @@ export interface StreamableHttp {
 export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerResponse) => void): StreamableHttp {
   const listens = new Set<Running>();
   const standing = new Set<EventStreamResponse>();
-  const paramHeaders = new WeakMap<JsonObject, readonly ParamHeader[]>();
 
   function post(req: IncomingMessage, res: ServerResponse, { door, lenient }: Entrance, who: Identity): void {
     const { accept, 'content-type': contentType } = req.headers;
@@ -94,7 +100,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (read.kind === 'refused') return refuseWith(req, res, 'modern', read.id, read.failure);
     const mismatch =
       checkStandardHeaders(req.headers, message.method, read.params) ??
-      checkParamHeaders(req, door, message.method, read.params);
+      findMirrorMistake(deps.catalog.current(), req.headers, door, message.method, read.params);
     if (mismatch !== null) return refuseWith(req, res, 'modern', message.id, mismatch);
 
     const isListen = message.method === 'subscriptions/listen';
@@ -179,8 +185,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     }
     // Never an id the client chose: a fixed one could be planted (session fixation).
     const session = deps.sessions.open(who, door, negotiate(params));
-    if (session === null)
-      return refuseWith(req, res, 'legacy', id, failure('OVERLOADED', {}, { say: 'Too many open sessions.' }));
+    if (!(session instanceof Session)) return refuseSessions(req, res, id, session);
     const handled = answerInitialize(deps, session, params);
     const body = toFrame('legacy', id, 'initialize', handled).head;
     res.writeHead(200, {
@@ -317,31 +322,6 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       session.revision === '2025-11-25',
     );
     return session.streams;
-  }
-
-  /** `Mcp-Param-*` must say what the arguments say, for tools that mirror any (SEP-2243). */
-  function checkParamHeaders(req: IncomingMessage, door: Door, method: string, params: JsonObject): Failure | null {
-    if (method !== 'tools/call' || typeof params.name !== 'string') return null;
-    const catalog = deps.catalog.current();
-    const entry =
-      door.server === null
-        ? (catalog.tools.get(params.name) ?? catalog.uniqueOwnTools.get(params.name))
-        : catalog.ownTools.get(door.server)?.get(params.name);
-    if (!entry) return null;
-    let mirrored = paramHeaders.get(entry.ownItem);
-    if (mirrored === undefined) {
-      mirrored = readParamHeaders(entry.ownItem.inputSchema) ?? [];
-      paramHeaders.set(entry.ownItem, mirrored);
-    }
-    for (const { header: name, path } of mirrored) {
-      const said = header(req, name);
-      const decoded = said === undefined ? null : decodeHeaderValue(said);
-      const isReadable = said === undefined || decoded !== null;
-      if (!isReadable || decoded !== readMirrored(params.arguments, path)) {
-        return failure('HEADER_MISMATCH', {}, { say: `The ${name} header must equal the argument ${path.join('.')}.` });
-      }
-    }
-    return null;
   }
 
   return {

@@ -1,6 +1,6 @@
 /**
  * The public documents of an OAuth resource server: RFC 9728 metadata, one per endpoint, and a copy of what the only issuer
- * says of itself (RFC 8414) for clients that look for it here. Every value is configured; nothing of a request is in them.
+ * says of itself (RFC 8414) for clients that look for it here; and the public keys of our own tokens. Every value is configured; nothing of a request is in them.
  * Without issuers there are no documents. A path that is no endpoint has none: never another's.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -17,6 +17,8 @@ export interface WellKnownDeps {
   hasServer(server: string): boolean;
   /** The issuer's own metadata as it was read, or null. */
   issuerMetadata(): JsonObject | null;
+  /** The public keys of our own tokens (RFC 7517), or null where none are given out. */
+  ownKeys?(): JsonObject | null;
 }
 
 export interface WellKnown {
@@ -27,12 +29,14 @@ export interface WellKnown {
 }
 
 const RESOURCE = '/.well-known/oauth-protected-resource';
+const OWN_KEYS = '/.well-known/jwks.json';
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server';
 
 export function createWellKnown(deps: WellKnownDeps): WellKnown {
   const { publicUrl } = deps;
 
   function findDocument(path: string): JsonObject | null {
+    if (path === OWN_KEYS) return deps.ownKeys?.() ?? null;
     if (publicUrl === null) return null;
     if (path === AUTHORIZATION_SERVER) return deps.issuerMetadata();
     const endpoint = path === `${RESOURCE}/` ? null : findEndpoint(path.slice(RESOURCE.length));
@@ -46,10 +50,10 @@ export function createWellKnown(deps: WellKnownDeps): WellKnown {
   }
 
   const isPublic = (path: string) =>
-    path === AUTHORIZATION_SERVER || path === RESOURCE || path.startsWith(`${RESOURCE}/`);
+    path === AUTHORIZATION_SERVER || path === OWN_KEYS || path === RESOURCE || path.startsWith(`${RESOURCE}/`);
 
   return {
-    isPublic: path => publicUrl !== null && isPublic(path),
+    isPublic: path => isPublic(path) && (publicUrl !== null || (path === OWN_KEYS && deps.ownKeys !== undefined)),
     handle(req, res, path) {
       if (!isPublic(path)) return false;
       const isRead = req.method === 'GET' || req.method === 'HEAD';

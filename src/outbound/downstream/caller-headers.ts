@@ -80,7 +80,8 @@ function compose(who: Identity, server: string, tool: string): string[] {
   add('x-username', encode(who.name ?? ownSubject(who)));
   add('x-client-id', who.client === null ? null : encode(who.client));
   addList(headers, 'x-scopes', who.scopes, ' ');
-  addList(headers, 'x-groups', who.groups, ',');
+  // In a token of ours groups give no rights, and must give none further on.
+  if (who.method !== 'vended') addList(headers, 'x-groups', who.groups, ',');
   add('x-auth-method', who.method);
   add('x-server-name', encode(server));
   add('x-tool-name', encode(tool));

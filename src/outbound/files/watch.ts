@@ -77,8 +77,11 @@ export function createFileWatch({ paths, debounceMs, log, onChange }: FileWatchO
   };
 }
 
-/** Follows links: of a mounted folder whose files are links, the target changes. */
-async function look(files: Iterable<string>): Promise<string> {
+/**
+ * What can be seen of files without reading them: another text, another content. Follows links: of a mounted folder whose
+ * files are links, the target changes.
+ */
+export async function look(files: Iterable<string>): Promise<string> {
   const facts = await Promise.all(
     [...files].map(file =>
       stat(file, { bigint: true }).then(

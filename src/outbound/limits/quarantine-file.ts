@@ -9,22 +9,18 @@ import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type QuarantineEntry, readQuarantine, writeQuarantine } from '../../domain/quarantine.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Log } from '../../ports/log.ts';
 import type { QuarantineStore } from '../../ports/quarantine.ts';
-import { createFileWatch } from '../files/watch.ts';
+import { look } from '../files/watch.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
-const DEBOUNCE_MS = 50;
-/** Where the system tells nothing of changes (network file systems), a look at the file does. */
+/** A look costs one question to the system. Its events would come with every line of the ledger in the same folder. */
 const LOOK_MS = 500;
 const LOCK_TRIES = 200;
 const LOCK_PAUSE_MS = 10;
 /** A change takes milliseconds; a lock this old was left behind by a process that was killed. */
 const STALE_LOCK_MS = 10_000;
 
-export function createQuarantineFile(options: { path: string; clock: Clock; log: Log }): QuarantineStore {
-  const { path, clock, log } = options;
-
+export function createQuarantineFile({ path, clock }: { path: string; clock: Clock }): QuarantineStore {
   async function read(): Promise<QuarantineEntry[]> {
     const text = await readWhole(path);
     if (text === null) return [];
@@ -53,18 +49,21 @@ export function createQuarantineFile(options: { path: string; clock: Clock; log:
       }
     },
     watch(onChange) {
-      const watch = createFileWatch({ paths: [path], debounceMs: DEBOUNCE_MS, log, onChange });
       let cancel = () => {};
-      let stopped = false;
-      const look = async () => {
-        if ((await watch.changedSinceLastLook()) && !stopped) onChange();
-        if (!stopped) cancel = clock.after(LOOK_MS, look);
+      let isStopped = false;
+      let seen: string | null = null;
+      const again = async () => {
+        const now = await look([path]);
+        if (isStopped) return;
+        if (seen !== null && now !== seen) onChange();
+        seen = now;
+        cancel = clock.after(LOOK_MS, again);
       };
-      cancel = clock.after(LOOK_MS, look);
+      const first = again();
       return async () => {
-        stopped = true;
+        isStopped = true;
         cancel();
-        await watch.close();
+        await first;
       };
     },
   };

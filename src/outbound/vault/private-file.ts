@@ -3,7 +3,18 @@
  * when they are links, not regular, too large, or open to others.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 export type PrivateText = { kind: 'text'; text: string } | { kind: 'absent' } | { kind: 'refused'; reason: string };
@@ -52,11 +63,16 @@ export function writePrivateFile(path: string, text: string): void {
 
 /** False when there is one already, which is left as it is. */
 export function createPrivateFile(path: string, text: string): boolean {
+  const beside = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    create(path, text);
+    create(beside, text);
+    // Under its name it is there whole or not at all, however the process ends.
+    linkSync(beside, path);
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(beside, { force: true });
   }
   syncFolder(path);
   return true;

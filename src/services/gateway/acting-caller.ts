@@ -2,7 +2,9 @@
  * A caller as policy judges it where nobody names an agent: news, subscriptions, what a stream may tell. The same as a list
  * shows it; a caller that the rules know no agent for stays itself, and is denied as such.
  */
+import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { isJsonObject, type Json } from '../../domain/json.ts';
 import type { PolicySet } from '../../domain/policy.ts';
 import { resolveAgent } from '../policy/resolve-agent.ts';
 
@@ -22,4 +24,11 @@ function withoutAgent(who: Identity): Identity {
     agentless.set(who, bare);
   }
   return bare;
+}
+
+/** The agent that a caller of one of our tools says it is; null: it says nothing. */
+export function claimedAgent(args: Json | undefined): string | null | Failure {
+  const claimed = isJsonObject(args) ? args.agent_id : null;
+  if (claimed === null || claimed === undefined || typeof claimed === 'string') return claimed ?? null;
+  return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. agent_id: must be text.' });
 }

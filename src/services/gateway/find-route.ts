@@ -6,7 +6,6 @@ import type { Door } from '../../domain/call.ts';
 import { type Catalog, findTemplate } from '../../domain/catalog.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { Target } from '../../domain/policy.ts';
-import type { ServerKey } from '../../domain/server.ts';
 
 export interface Found {
   target: Target;
@@ -14,14 +13,23 @@ export interface Found {
   listed: boolean;
 }
 
-/** Shape: null only where not even a server can be told from the name. */
-export function findTool(catalog: Catalog, door: Door, name: string): Found | null {
+/**
+ * `mayKnow`: an own name without its server stands for the one tool that has it, to those who may use that tool; to others
+ * it is a name like any that nobody has. Shape: null only where not even a server can be told from the name.
+ */
+export function findTool(
+  catalog: Catalog,
+  door: Door,
+  name: string,
+  mayKnow: (target: Target) => boolean,
+): Found | null {
   if (door.server !== null) {
     const listed = catalog.ownTools.get(door.server)?.has(name) ?? false;
     return { target: { kind: 'tool', server: door.server, name }, listed };
   }
   const entry = catalog.tools.get(name) ?? catalog.uniqueOwnTools.get(name);
-  if (entry) return { target: { kind: 'tool', server: entry.server, name: entry.own }, listed: true };
+  const target: Target | null = entry ? { kind: 'tool', server: entry.server, name: entry.own } : null;
+  if (target !== null && (catalog.tools.has(name) || mayKnow(target))) return { target, listed: true };
   return unlisted(catalog, 'tool', name);
 }
 
@@ -67,8 +75,12 @@ export function findReference(catalog: Catalog, door: Door, ref: JsonObject): (F
 
 /** `<server>__<rest>` tells the server even where the rest is unknown. */
 function unlisted(catalog: Catalog, kind: 'tool' | 'prompt', name: string): Found | null {
+  const target = readName(kind, name);
+  return target !== null && catalog.servers.has(target.server) ? { target, listed: false } : null;
+}
+
+/** What a name of our own making says by itself, whether or not there is such a server; null: it is of another form. */
+export function readName(kind: 'tool' | 'prompt', name: string): Target | null {
   const at = name.indexOf('__');
-  if (at <= 0) return null;
-  const server: ServerKey = name.slice(0, at);
-  return catalog.servers.has(server) ? { target: { kind, server, name: name.slice(at + 2) }, listed: false } : null;
+  return at <= 0 ? null : { kind, server: name.slice(0, at), name: name.slice(at + 2) };
 }

@@ -5,10 +5,10 @@
 import { type Call, type Door, type Handled, type Line, type Subscriber, withArguments } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import { isJsonObject, type Json, type JsonObject, stringOrNull } from '../../domain/json.ts';
+import { isJsonObject, type JsonObject, stringOrNull } from '../../domain/json.ts';
 import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { decide, findMethodDenial, type Target } from '../../domain/policy.ts';
+import { decide, evaluatedScopes, findMethodDenial, type Target } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
@@ -21,7 +21,7 @@ import type { Limiter } from '../limits/limiter.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { resolveAgent } from '../policy/resolve-agent.ts';
-import { asActing } from './acting-caller.ts';
+import { asActing, claimedAgent } from './acting-caller.ts';
 import { createBridge } from './bridge.ts';
 import { type Found, findPrompt, findReference, findResource, findTool } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
@@ -87,7 +87,7 @@ const LISTS: Record<string, ListingKind> = {
 
 export function createGateway(deps: GatewayDeps): Gateway {
   const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock, audit, limiter } = deps;
-  const { permitFor, send } = createSend({ ...deps, bridge: createBridge(deps) });
+  const { permitFor, deniedByName, denyHidden, send } = createSend({ ...deps, bridge: createBridge(deps) });
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -164,6 +164,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const no = findMethodDenial(policy.current(), who, server, turn.call.method);
     if (no === null) return null;
     turn.record.server = server;
+    turn.record.evaluatedScopes = evaluatedScopes(policy.current(), who);
     return refuseDenied(turn, no.rule, no.missing, no.say);
   }
 
@@ -239,6 +240,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const claimed = claimedAgent(whole.params.arguments);
       const unknown = typeof claimed === 'string' || claimed === null ? actAs(turn, claimed) : claimed;
       if (unknown !== null) return unknown;
+      const hidden = own === 'get_server_tools' ? denyHidden(turn, whole.params.arguments) : null;
+      if (hidden !== null) return hidden;
       const runTool = (
         target: { server: string; tool: string } | { name: string },
         inner: JsonObject,
@@ -281,7 +284,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (permit !== null && 'kind' in permit) return permit;
       // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
       found = await lookAgain(found, find);
-      if (found === null) return failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null });
+      if (found === null)
+        return (
+          deniedByName(turn, 'tool', name) ?? failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null })
+        );
     }
     const { target } = found;
     if (!found.listed) {
@@ -300,7 +306,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   async function getPrompt(turn: Turn, name: string): Promise<Handled> {
     const { call } = turn;
     const found = await look(() => findPrompt(catalog.current(), call.door, name));
-    if (found === null) return failure('PROMPT_NOT_FOUND');
+    if (found === null) return deniedByName(turn, 'prompt', name) ?? failure('PROMPT_NOT_FOUND');
     return send(turn, found.target, { ...call.params, name: found.target.name }, null);
   }
 
@@ -324,7 +330,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const { ref } = call.params;
     if (!isJsonObject(ref)) return missing('ref');
     const found = await look(() => findReference(catalog.current(), call.door, ref));
-    if (found === null) return failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
+    if (found === null) {
+      const no = typeof ref.name === 'string' ? deniedByName(turn, 'prompt', ref.name) : null;
+      return no ?? failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
+    }
     return send(turn, found.target, { ...call.params, ref: found.ownRef }, null);
   }
 
@@ -375,13 +384,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     isWatching: (subscriber, server, uri) => subscriptions.has(subscriber, server, uri),
     mayHear: (who, server) => visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), server),
   };
-}
-
-/** The agent that a caller of one of our tools says it is; null: it says nothing. */
-function claimedAgent(args: Json | undefined): string | null | Failure {
-  const claimed = isJsonObject(args) ? args.agent_id : null;
-  if (claimed === null || claimed === undefined || typeof claimed === 'string') return claimed ?? null;
-  return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. agent_id: must be text.' });
 }
 
 /** What timed out is, to the caller, the operation it asked for. */

@@ -39,6 +39,22 @@ export function openRecord(clock: Clock, who: Identity, call: Call, line: Line):
   };
 }
 
+/** Somebody who could not be identified: no call, but the book has a line of it. */
+export function refusalRecord(
+  id: string,
+  clock: Clock,
+  reason: string,
+  seen: { address: string; path: string },
+): CallRecord {
+  return {
+    ...{ id, atMs: clock.wallMs(), subject: null, issuer: null, client: null, authMethod: null, agent: null },
+    ...{ agentVerified: false, actingFor: null, sessionId: null, operation: 'authenticate', method: 'authenticate' },
+    ...{ server: null, target: null, outcome: 'refused', code: 'UNAUTHENTICATED', rule: null, wouldDeny: null },
+    ...{ evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null, intent: 0 },
+    metadata: { reason, ...seen },
+  };
+}
+
 export function closeRecord(record: CallRecord, handled: Handled, call: Call, clock: Clock, recorder: Recorder): void {
   record.durationMs = clock.monotonicMs() - call.receivedAtMs;
   record.outcome = outcomeOf(handled);

@@ -4,7 +4,7 @@
  */
 import { type Reply, withArguments } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
-import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import type { Allowed, Limited } from '../../domain/limits.ts';
 import {
   type Action,
@@ -20,6 +20,7 @@ import type { Limiter } from '../limits/limiter.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import type { Bridge } from './bridge.ts';
+import { readName } from './find-route.ts';
 import type { Turn } from './turn.ts';
 
 /** A name may be as long as a body; a record is a line. */
@@ -38,6 +39,10 @@ const EFFECTS: ReadonlySet<string> = new Set(['tools/call', 'tasks/update', 'tas
 export interface Send {
   /** decide, and write down what was decided. */
   permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure;
+  /** What leads nowhere is refused as a server's own would be: otherwise a denial would tell that the server exists. */
+  deniedByName(turn: Turn, kind: 'tool' | 'prompt', name: string): Failure | null;
+  /** Of a server that the caller may not use nothing is told, not even that there is none. `args`: name it as `server`. */
+  denyHidden(turn: Turn, args: Json | undefined): Failure | null;
   /** `params` name things as their server knows them. `timeoutMs` null: the server's own limit. */
   send(turn: Turn, target: Target, params: JsonObject, timeoutMs: number | null): Promise<Reply | Failure> | Failure;
 }
@@ -109,7 +114,25 @@ export function createSend(deps: {
     );
   }
 
-  return { permitFor, send };
+  function deniedByName(turn: Turn, kind: 'tool' | 'prompt', name: string): Failure | null {
+    const target = readName(kind, name);
+    if (target === null) return null;
+    const permit = permitFor(turn, kind === 'tool' ? 'call' : 'get', target);
+    if ('kind' in permit) return permit;
+    turn.record.server = null;
+    turn.record.target = null;
+    return null;
+  }
+
+  function denyHidden(turn: Turn, args: Json | undefined): Failure | null {
+    const server = isJsonObject(args) ? args.server : null;
+    if (typeof server !== 'string') return null;
+    const permit = permitFor(turn, 'list', { kind: 'server', server, name: server });
+    turn.record.target = null;
+    return 'kind' in permit ? permit : null;
+  }
+
+  return { permitFor, deniedByName, denyHidden, send };
 }
 
 /** The parameters' arguments, whichever way they are kept. */

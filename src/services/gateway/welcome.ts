@@ -6,6 +6,7 @@ import type { Door } from '../../domain/call.ts';
 import type { Catalog, ServerView } from '../../domain/catalog.ts';
 import { type Era, TASKS_EXTENSION } from '../../domain/era.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
+import type { ServerKey } from '../../domain/server.ts';
 
 const MAX_INSTRUCTIONS_PER_SERVER = 600;
 const MAX_INSTRUCTIONS = 8000;
@@ -17,8 +18,17 @@ export interface Welcome {
   instructions: string;
 }
 
-export function composeWelcome(catalog: Catalog, door: Door, era: Era, version: string): Welcome {
-  const views = [...catalog.servers.values()].filter(view => door.server === null || view.key === door.server);
+/** `isVisible`: whether the one who is welcomed may know of a server. */
+export function composeWelcome(
+  catalog: Catalog,
+  door: Door,
+  era: Era,
+  version: string,
+  isVisible: (server: ServerKey) => boolean,
+): Welcome {
+  const views = [...catalog.servers.values()].filter(
+    ({ key }) => (door.server === null || key === door.server) && isVisible(key),
+  );
   return {
     serverInfo: { name: 'mcp-gatehouse', title: 'Gatehouse', version },
     capabilities: {

@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
-import type { Session } from '../../../src/inbound/mcp/session.ts';
+import { UNLIMITED } from '../../../src/domain/limits.ts';
+import { Session } from '../../../src/inbound/mcp/session.ts';
 import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
+import { createLimiter, type Limiter } from '../../../src/services/limits/limiter.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { EVERYTHING } from '../../support/staircase.ts';
 
 const BOB = { ...LOCAL_CALLER, subject: 'bob' };
 const HOUR = 3_600_000;
 
-function desk(more: { ttlMs?: number; maxSessions?: number } = {}) {
+function desk(more: { ttlMs?: number; maxSessions?: number; limiter?: Limiter } = {}) {
   const clock = createFrozenClock();
   const ended: Session[] = [];
   const table = createSessionTable({
@@ -20,7 +22,7 @@ function desk(more: { ttlMs?: number; maxSessions?: number } = {}) {
   });
   const open = (who = LOCAL_CALLER) => {
     const session = table.open(who, EVERYTHING, '2025-11-25');
-    if (session === null) throw new Error('the table is full');
+    if (!(session instanceof Session)) throw new Error('there is no room');
     return session;
   };
   return { clock, table, ended, open, find: (session: Session, who = LOCAL_CALLER) => table.find(session.id, who) };
@@ -121,4 +123,25 @@ test('stop ends all and leaves no timer', () => {
   open();
   table.stop();
   expect([ended.length, table.size(), clock.pending()]).toEqual([2, 0, 0]);
+});
+
+test('a caller may have so many sessions and no more, until one of its own ends', () => {
+  const limiter = createLimiter({
+    store: {
+      take() {
+        throw new Error('nothing is counted by time');
+      },
+    },
+    rules: { ...UNLIMITED, sessionsPerCaller: 2 },
+  });
+  const { open, table } = desk({ limiter });
+  const alice = { ...LOCAL_CALLER, subject: 'alice', method: 'jwt' } as const;
+  const first = open(alice);
+  open(alice);
+  expect(table.open(alice, EVERYTHING, '2025-11-25')).toMatchObject({ kind: 'limited', scope: 'session', limit: 2 });
+  open({ ...alice, subject: 'bob' });
+  table.end(first, 'done');
+  table.end(first, 'twice');
+  open(alice);
+  expect(table.open(alice, EVERYTHING, '2025-11-25')).toMatchObject({ kind: 'limited' });
 });

@@ -5,6 +5,7 @@ import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../../src/domain/json.ts';
 import { createKeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
 import { dispatchLegacy, mostVerbose } from '../../../src/inbound/mcp/legacy-dispatch.ts';
+import { Session } from '../../../src/inbound/mcp/session.ts';
 import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
 import { createChallenges } from '../../../src/services/identity/challenge.ts';
@@ -23,6 +24,7 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
     ...house,
     identify: () => LOCAL_CALLER,
     stillValid: () => true,
+    refused: () => null,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     forwardable: () => null,
     sessions,
@@ -96,7 +98,7 @@ describe('a legacy client over stdio', () => {
     deps.sessions.adopt(door.session);
     await say(request(1, 'logging/setLevel', { level: 'debug' }));
     const other = deps.sessions.open(LOCAL_CALLER, { server: null, exposure: null }, '2025-11-25');
-    if (other === null) throw new Error('the table has room for one');
+    if (!(other instanceof Session)) throw new Error('the table has room for one');
     const outlet = { message: () => true, answer: () => {} };
     const quiet = { kind: 'request' as const, id: 2, method: 'logging/setLevel', params: { level: 'error' } };
     dispatchLegacy(deps, other, quiet, outlet);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { type JsonObject, objectOrEmpty } from '../../../src/domain/json.ts';
+import { Session } from '../../../src/inbound/mcp/session.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { BOTH, type DoorKit, type DoorOptions, startDoor } from '../../support/mcp-door.ts';
@@ -150,7 +151,8 @@ describe('a session', () => {
       { server: null, exposure: null },
       '2025-11-25',
     );
-    const stolen = await door.rpc('tools/list', {}, { 'mcp-session-id': session?.id ?? '' });
+    if (!(session instanceof Session)) throw new Error('there is no room');
+    const stolen = await door.rpc('tools/list', {}, { 'mcp-session-id': session.id });
     const random = await door.rpc('tools/list', {}, { 'mcp-session-id': '00000000-0000-4000-8000-000000000000' });
     expect([stolen.status, stolen.text]).toEqual([random.status, random.text]);
   });

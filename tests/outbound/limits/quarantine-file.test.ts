@@ -41,7 +41,7 @@ function collect(): { log: Log; lines: string[] } {
 
 async function open(path: string, clock = createSystemClock()): Promise<Quarantine & { lines: string[] }> {
   const { log, lines } = collect();
-  const quarantine = createQuarantine({ store: createQuarantineFile({ path, clock, log }), clock, log });
+  const quarantine = createQuarantine({ store: createQuarantineFile({ path, clock }), clock, log });
   ends.push(() => quarantine.stop());
   await quarantine.start();
   return { ...quarantine, lines };
@@ -97,7 +97,7 @@ describe('who and what is shut out', () => {
     const path = place();
     const clock = createFrozenClock();
     const { log } = collect();
-    const quarantine = createQuarantine({ store: createQuarantineFile({ path, clock, log }), clock, log });
+    const quarantine = createQuarantine({ store: createQuarantineFile({ path, clock }), clock, log });
     ends.push(() => quarantine.stop());
     await quarantine.start();
     await quarantine.add(entry({ untilMs: clock.wallMs() + 60_000 }));
@@ -133,7 +133,7 @@ describe('the file', () => {
   test('changed by another process, acts on a running gateway', async () => {
     const path = place();
     const running = await open(path);
-    const typed = createQuarantineFile({ path, clock: createSystemClock(), log: collect().log });
+    const typed = createQuarantineFile({ path, clock: createSystemClock() });
     await typed.change(entries => [...entries, entry()]);
     await eventually(() => running.isBlocked(null, 'files', null), 'the running one has heard of it');
     await typed.change(() => []);
@@ -146,7 +146,7 @@ describe('the file', () => {
     const script = `
       import { createQuarantineFile } from ${JSON.stringify(join(import.meta.dirname, '../../../src/outbound/limits/quarantine-file.ts'))};
       import { createSystemClock } from ${JSON.stringify(join(import.meta.dirname, '../../../src/outbound/clock.ts'))};
-      const store = createQuarantineFile({ path: process.argv[1], clock: createSystemClock(), log: null });
+      const store = createQuarantineFile({ path: process.argv[1], clock: createSystemClock() });
       for (let i = 0; i < 10; i++) await store.change(entries => [...entries, { kind: 'agent', name: process.argv[2] + i, reason: '', by: '', sinceMs: 0, untilMs: null }]);`;
     const child = (name: string) =>
       new Promise<number | null>(resolve =>
@@ -201,7 +201,7 @@ describe('the file', () => {
     await quarantine.add(entry());
     writeFileSync(`${path}.lock`, '');
     const later = createFrozenClock(Date.now() + 11_000);
-    const store = createQuarantineFile({ path, clock: later, log: collect().log });
+    const store = createQuarantineFile({ path, clock: later });
     expect(await store.change(() => [])).toEqual([]);
   });
 });

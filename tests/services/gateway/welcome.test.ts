@@ -15,12 +15,18 @@ const house = await createStaircase({
   d: { capabilities: { extensions: { [TASKS]: {} } } },
 });
 const welcome = (door = EVERYTHING, era: 'legacy' | 'modern' = 'legacy') =>
-  composeWelcome(house.catalog.current(), door, era, '1.2.3');
+  composeWelcome(house.catalog.current(), door, era, '1.2.3', () => true);
 
 describe('capabilities', () => {
   test('are declared whole, whatever is up: what comes later needs no new handshake', async () => {
     const cold = await createStaircase({ a: {} }, { cold: true });
-    const { capabilities, serverInfo } = composeWelcome(cold.catalog.current(), EVERYTHING, 'legacy', '1.2.3');
+    const { capabilities, serverInfo } = composeWelcome(
+      cold.catalog.current(),
+      EVERYTHING,
+      'legacy',
+      '1.2.3',
+      () => true,
+    );
     expect(capabilities).toEqual({
       tools: { listChanged: true },
       resources: { listChanged: true, subscribe: true },
@@ -74,6 +80,6 @@ describe('instructions', () => {
       Array.from({ length: 500 }, (_, i) => [`s${i}`, { spec: { description: 'x'.repeat(100) } }]),
     );
     const { catalog } = await createStaircase(many, { cold: true });
-    expect(composeWelcome(catalog.current(), EVERYTHING, 'modern', '1').instructions).toHaveLength(8_000);
+    expect(composeWelcome(catalog.current(), EVERYTHING, 'modern', '1', () => true).instructions).toHaveLength(8_000);
   });
 });
