@@ -8,11 +8,14 @@ import packageFacts from '../../package.json' with { type: 'json' };
 import type { Overrides } from '../config/load.ts';
 import { didYouMean } from '../config/problem.ts';
 import type { Host } from './host.ts';
+import { addOperatorCommands } from './operator-commands.ts';
 
 export const VERSION: string = packageFacts.version;
 
 const EXIT_FAILURE = 1;
 const EXIT_MISUSE = 2;
+
+const COMMANDS = ['serve', 'stdio', 'validate', 'audit', 'quarantine', 'policy', 'test-policy', 'generate-config'];
 
 interface GlobalOptions {
   config?: string;
@@ -34,6 +37,8 @@ Examples:
   gatehouse serve --port 9000                the same on another port
   gatehouse stdio                            MCP on stdin and stdout, for clients that launch their servers
   gatehouse validate                         check the configuration without starting anything
+  gatehouse policy explain agent github push may this agent call it, and which rule says so
+  gatehouse audit tail --follow              who does what, as it happens
   gatehouse --init                           write a first configuration to ~/.config/agent-mcp-gateway
 
   claude mcp add --transport http gatehouse http://127.0.0.1:8000/mcp
@@ -79,7 +84,7 @@ export async function runCommandLine(host: Host): Promise<number> {
   program.action(async () => {
     const [unknown] = program.args;
     if (unknown !== undefined) {
-      const meant = didYouMean(unknown, ['serve', 'stdio', 'validate']);
+      const meant = didYouMean(unknown, COMMANDS);
       program.error(`error: unknown command '${unknown}'${meant === null ? '' : `\n(${meant})`}`);
     }
     const { init, printConfigPaths } = program.opts<GlobalOptions>();
@@ -117,6 +122,8 @@ export async function runCommandLine(host: Host): Promise<number> {
     .action(async () => {
       await run(import('./validate.ts').then(({ validate }) => validate(host, overrides())));
     });
+
+  addOperatorCommands(program, host, overrides, run);
 
   try {
     await program.parseAsync([...host.args], { from: 'user' });

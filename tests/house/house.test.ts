@@ -217,3 +217,8 @@ describe('the repository', () => {
 const MACHINE = new RegExp(
   `(?<![\\w.:-])/(?:${['wo', 'rk'].join('')}|${['ro', 'ot'].join('')}|${['fa', 'rm'].join('')})/`,
 );
+
+it('is installed without a compiler: what brings its binaries along says so in the lockfile too', () => {
+  const { packages } = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'));
+  expect(packages['node_modules/better-sqlite3']).toMatchObject({ gypfile: false });
+});

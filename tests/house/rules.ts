@@ -56,7 +56,7 @@ const FLOORS: readonly Floor[] = [
     name: 'cli',
     contains: inside('cli'),
     // The manifest holds the version, once.
-    may: path => inside('domain', 'config', 'cli')(path) || path === 'app.ts' || path === '../package.json',
+    may: path => inside('domain', 'config', 'cli', 'app')(path) || path === 'app.ts' || path === '../package.json',
   },
   { name: 'the entry', contains: path => path === 'main.ts', may: inside('cli') },
   { name: 'the demo servers', contains: inside('demo'), may: inside('demo') },

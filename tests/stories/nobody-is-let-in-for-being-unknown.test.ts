@@ -183,11 +183,9 @@ describe('with a token that names the agent', () => {
     expect(await shownTo(client)).toEqual([]);
   });
 
-  test.each(['', '../x', 'a b', 'x'.repeat(300), 'ädmin'])(
-    'an agent id written "%s" is refused as it stands',
-    async id => {
-      const client = await (await start({})).open('legacy', tokenOf('alice', { agent_id: 'developer' }));
-      expect(codeOf(await listServers(client, id))).toEqual([-32003, 'INVALID_AGENT_ID']);
-    },
-  );
+  test('an agent id that is none is refused as it stands', async () => {
+    const client = await (await start({})).open('legacy', tokenOf('alice', { agent_id: 'developer' }));
+    for (const id of ['', '../x', 'a b', 'x'.repeat(300), 'ädmin'])
+      expect([id, ...codeOf(await listServers(client, id))]).toEqual([id, -32003, 'INVALID_AGENT_ID']);
+  });
 });

@@ -11,7 +11,7 @@ import { type Client, errorOf, type Reply, resultOf } from '../support/mcp-clien
 
 const ALLOWED = null;
 
-/** Servers: echo, web, db, all with the same tools. */
+/** Servers: echo, web, db, all with the same tools, and vault with tools that only it has. */
 const AGENTS = {
   all: { allow: { servers: ['*'] } },
   narrowed: { allow: { servers: ['*'], tools: { echo: ['add'] } } },
@@ -62,9 +62,10 @@ const clients = new Map<string, Client>();
 
 beforeAll(async () => {
   servers = await Promise.all(['echo', 'web', 'db'].map(name => startScripted({ name })));
-  const [echo, web, db] = servers.map(({ url }) => ({ url }));
-  if (echo === undefined || web === undefined || db === undefined) throw new Error('three servers');
-  gateway = await startGuarded({ servers: { echo, web, db }, rules: { agents: AGENTS } });
+  servers.push(await startScripted({ name: 'vault', tools: 2 }));
+  const [echo, web, db, vault] = servers.map(({ url }) => ({ url }));
+  if (!echo || !web || !db || !vault) throw new Error('four servers');
+  gateway = await startGuarded({ servers: { echo, web, db, vault }, rules: { agents: AGENTS } });
 }, 60_000);
 
 afterAll(async () => {
@@ -128,7 +129,7 @@ test('a list shows what may be called and nothing else: 20 of 21 tools of web, o
   expect([of('web').length, of('echo'), of('db')]).toEqual([20, ['echo__add'], []]);
   expect(names).not.toContain('web__get_time');
   const listed = resultOf(await (await as('fenced', 'legacy')).call('list_servers')).structuredContent;
-  expect((listed as { result: { name: string }[] }).result.map(({ name }) => name)).toEqual(['echo', 'web']);
+  expect((listed as { result: { name: string }[] }).result.map(({ name }) => name)).toEqual(['echo', 'web', 'vault']);
 });
 
 test('an unknown tool of an allowed server is unknown, under both ways to ask', async () => {
@@ -168,6 +169,18 @@ describe.each(['legacy', 'modern'] as const)('to a %s client', era => {
   ])('%s answers for a server it may not use as for one that does not exist', async (_, askFor) => {
     const client = await as('globbed', era);
     expect(sayOf(await askFor(client, 'web'), 'web')).toEqual(sayOf(await askFor(client, 'nil'), 'nil'));
+  });
+
+  test('a tool’s name without its server tells nothing to whom it is hidden, and is enough for whom it is not', async () => {
+    const ways = [
+      (client: Client, name: string) => client.call(name),
+      (client: Client, name: string) => client.call('call_tool', { name, arguments: {} }),
+    ];
+    for (const way of ways) {
+      const hidden = sayOf(await way(await as('globbed', era), 'tool_0001'), 'tool_0001');
+      expect(hidden).toEqual(sayOf(await way(await as('globbed', era), 'no_such'), 'no_such'));
+      expect((await way(await as('all', era), 'tool_0001')).answer).toHaveProperty('result');
+    }
   });
 
   test('a server’s own door answers alike too', async () => {

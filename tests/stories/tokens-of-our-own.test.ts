@@ -2,11 +2,14 @@
  * A caller passes on a part of what it may do: never more, never longer, never further than one step, and it can take it
  * back. Whatever a token hangs on takes the token with it.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
+import { openOwnKeys } from '../../src/outbound/idp/own-keys.ts';
+import { createRevocationFile } from '../../src/outbound/idp/revocation-file.ts';
+import { parentMark } from '../../src/services/identity/lineage.ts';
 import { errorOf, type Reply, resultOf } from '../support/mcp-client.ts';
 import { createEcKey, signToken } from '../support/token-issuer.ts';
 import {
@@ -140,6 +143,23 @@ describe('at a gateway with keys, an issuer and scopes', () => {
     const client = await gateway.open('modern', token);
     expect(toolsOf(await client.request('tools/list'))).toEqual(['alpha__echo', 'beta__echo']);
     await client.close();
+  });
+
+  test('sessions of a caller and of its tokens are apart, in both directions and from one token to the next', async () => {
+    const [one, two] = [await gateway.vend(KEYS.ci), await gateway.vend(KEYS.ci)];
+    const holders = [KEYS.ci, one.token, two.token];
+    for (const holder of holders) {
+      const client = await gateway.open('legacy', holder);
+      const statuses = await Promise.all(
+        holders.map(async other => {
+          const session = { 'mcp-session-id': client.sessionId ?? '', accept: 'application/json, text/event-stream' };
+          const ping = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+          return (await gateway.post('/mcp', other, ping, session)).status;
+        }),
+      );
+      expect(statuses).toEqual(holders.map(other => (other === holder ? 200 : 404)));
+      await client.close();
+    }
   });
 
   test('a token of ours gets no token, not even one for less', async () => {
@@ -372,6 +392,41 @@ describe('what a token hangs on', () => {
     }
     expect(readFileSync(gateway.file('token-revocations.json'), 'utf8')).not.toContain(KEYS.ci);
   });
+
+  test('a parent that another process takes back takes its tokens with it, and no others', async () => {
+    const [parent, other] = ['p-1', 'p-2'].map(jti => issuerToken('ann', { groups: ['team'], jti }));
+    if (parent === undefined || other === undefined) throw new Error('unreachable');
+    const [child, cousin] = [await gateway.vend(parent), await gateway.vend(other)];
+    for (const token of [parent, other, child.token, cousin.token]) expect(await callWith(gateway, token)).toBe('ok');
+    const found = openOwnKeys(gateway.file('token-keys.json'), Date.now());
+    if (!found.ok) throw new Error(found.reason);
+    const key = parentMark(found.keys.mark, { issuer: ISSUER, tokenId: 'p-1' }) ?? '';
+    const path = gateway.file('token-revocations.json');
+    const elsewhere = createRevocationFile({ path, nowMs: Date.now, markOf: () => null });
+    elsewhere.add({ kind: 'parent', key, atMs: Date.now(), untilMs: Date.now() + 3_600_000 });
+    await expect.poll(() => callWith(gateway, child.token), { timeout: 10_000 }).toBe('401');
+    expect(await callWith(gateway, parent)).toBe('401');
+    for (const token of [other, cousin.token]) expect(await callWith(gateway, token)).toBe('ok');
+  });
+
+  test.each(['token-keys.json', 'token-revocations.json'])(
+    'with a damaged %s no token of ours is good, and all else is',
+    async name => {
+      const { token, jti } = await gateway.vend(KEYS.ci);
+      await gateway.post(REVOKE, KEYS.ci, { jti });
+      await gateway.stop();
+      writeFileSync(gateway.file(name), '{', { mode: 0o600 });
+      await gateway.start();
+      expect(await callWith(gateway, token)).toBe('401');
+      expect(await callWith(gateway, KEYS.ci)).toBe('ok');
+      expect(await callWith(gateway, issuerToken('ann', { groups: ['team'] }))).toBe('ok');
+      for (const [path, body] of [[GENERATE, {}] as const, [REVOKE, { jti }] as const]) {
+        const reply = await gateway.post(path, KEYS.ci, body);
+        expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '1']);
+      }
+      expect(readFileSync(gateway.file(name), 'utf8')).toBe('{');
+    },
+  );
 
   test('429 beyond so many in an hour, with the time to wait, for each caller apart', async () => {
     await gateway.stop();

@@ -24,9 +24,14 @@ export const ISSUER = 'https://idp.example.test';
 const METHODS = ['initialize', 'notifications/initialized', 'ping', 'tools/list', 'tools/call', 'resources/read'];
 export const SCOPES: JsonObject = {
   'UI-Scopes': { admins: { modify_service: ['all'] } },
-  group_mappings: { team: ['everywhere', 'api-tokens'], operators: ['admins', 'everywhere', 'api-tokens'] },
+  group_mappings: {
+    team: ['everywhere', 'api-tokens', 'echo-only all'],
+    operators: ['admins', 'everywhere', 'api-tokens'],
+  },
   everywhere: [{ server: '*', methods: METHODS, tools: '*' }],
   'echo-only': [{ server: '*', methods: METHODS, tools: ['echo'] }],
+  // No word of OAuth: in a token it would read as two.
+  'echo-only all': [{ server: '*', methods: METHODS, tools: '*' }],
   'api-tokens': [{ server: 'api', methods: ['tokens'], tools: [] }],
 };
 

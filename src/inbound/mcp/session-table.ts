@@ -92,7 +92,7 @@ export function createSessionTable(deps: {
     },
     find(id, who) {
       const session = sessions.get(id);
-      if (session === undefined || session.who.subject !== who.subject) return null;
+      if (session === undefined || !isSameHolder(session.who, who)) return null;
       if (isExpired(session, ttlMs)) {
         end(session, 'expired');
         return null;
@@ -110,4 +110,13 @@ export function createSessionTable(deps: {
       for (const session of [...sessions.values()]) end(session, 'shutting down');
     },
   };
+}
+
+/**
+ * One caller with another credential goes on with its session; a token that was given out for less does not go on with its
+ * owner's, nor its owner with that: what one hears is not for the other.
+ */
+function isSameHolder(one: Identity, other: Identity): boolean {
+  if (one.subject !== other.subject || one.boundServer !== other.boundServer) return false;
+  return (one.method !== 'vended' && other.method !== 'vended') || one.tokenId === other.tokenId;
 }

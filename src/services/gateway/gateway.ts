@@ -216,6 +216,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return kind === undefined ? failure('METHOD_NOT_FOUND') : visible.list(who, call.door, kind, call.era);
   }
 
+  const knownTo = (turn: Turn) => (target: Target) =>
+    decide(policy.current(), turn.who, 'list', target).kind === 'allow';
+
   function callTool(turn: Turn): Promise<Handled> | Handled {
     const { who, call, record } = turn;
     const { params, door } = call;
@@ -249,13 +252,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
       ) => {
         const find = () =>
           'server' in target
-            ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool)
-            : findTool(catalog.current(), door, target.name);
+            ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool, knownTo(turn))
+            : findTool(catalog.current(), door, target.name, knownTo(turn));
         return sendTool({ ...turn, call: whole }, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
       return gatewayTools.run(own, turn.who, whole, runTool).then(handled => underItsName(own, handled));
     }
-    const find = () => findTool(catalog.current(), door, name);
+    const find = () => findTool(catalog.current(), door, name, knownTo(turn));
     return sendTool(turn, find, name, params, null);
   }
 

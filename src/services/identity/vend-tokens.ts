@@ -82,6 +82,8 @@ const REMEMBERED_MS = 25 * HOUR_MS;
 /** Beside everything else a request's headers hold. */
 const MAX_TOKEN_CHARS = 12_000;
 const TOKEN_ID = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{22})$/;
+/** RFC 6749, section 3.3. A file of scopes may name others; in a token one with a blank would be two. */
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 const NO_SCOPES: readonly string[] = [];
 
 export function createVendTokens(deps: VendDeps): VendTokens {
@@ -129,7 +131,8 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     const bound = findServer(who, request.resource);
     if ('kind' in bound) return bound;
     const { scopes: rules } = deps.policy();
-    const callerScopes = rules === null ? [...who.scopes] : effectiveScopes(rules, who);
+    const held = rules === null ? [...who.scopes] : effectiveScopes(rules, who);
+    const callerScopes = held.filter(scope => SCOPE_TOKEN.test(scope));
     record.evaluatedScopes = callerScopes;
     record.server = bound.server;
     if (!request.scopes.every(scope => callerScopes.includes(scope))) {

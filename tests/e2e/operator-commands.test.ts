@@ -1,0 +1,87 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, test } from 'vitest';
+import { createDesk, type Desk } from '../config/desk.ts';
+import { runGatehouse } from './gatehouse-process.ts';
+
+let desk: Desk;
+beforeEach(() => {
+  desk = createDesk();
+});
+afterEach(() => desk.remove());
+
+const run = (...args: string[]) => runGatehouse({ args, cwd: desk.cwd, env: { HOME: desk.home } });
+const rules = (agents: object) => desk.write('cwd/rules.json', JSON.stringify({ agents }));
+const FRONTEND = {
+  frontend: { allow: { servers: ['postgres'] }, deny: { tools: { postgres: ['drop_table'] } } },
+};
+
+test.each([
+  { tool: 'drop_table', code: 1, rule: 'agents.frontend.deny.tools.postgres[0]' },
+  { tool: 'query', code: 0, rule: 'agents.frontend.allow.servers[0]' },
+])('test-policy needs nothing but a rules file and says what decides on $tool', async ({ tool, code, rule }) => {
+  rules(FRONTEND);
+  const said = await run('test-policy', 'frontend', 'postgres', tool, '--rules', 'rules.json');
+  expect(said).toMatchObject({ code, stderr: '' });
+  expect(said.stdout).toMatch(/server access {2}allow/);
+  expect(said.stdout).toContain(rule);
+});
+
+it('tells an agent nobody knows that it is denied', async () => {
+  rules(FRONTEND);
+  const said = await run('test-policy', 'stranger', 'postgres', 'query', '--rules', 'rules.json');
+  expect(said).toMatchObject({ code: 1 });
+  expect(said.stdout).toContain('INVALID_AGENT_ID');
+});
+
+it('fails a list of expectations by the one that is not met', async () => {
+  rules(FRONTEND);
+  const list = [
+    { agent: 'frontend', server: 'postgres', tool: 'query', expect: 'allow' },
+    { agent: 'frontend', server: 'postgres', tool: 'drop_table', expect: 'allow' },
+  ];
+  writeFileSync(join(desk.cwd, 'list.yaml'), JSON.stringify(list));
+  const said = await run('policy', 'test', 'list.yaml', '--rules', 'rules.json');
+  expect(said.code).toBe(1);
+  expect(said.stdout).toContain('1 of 2 as expected');
+});
+
+test.each(['single-agent', 'multi-agent'])('writes %s files that are valid, and once only', async type => {
+  expect(await run('generate-config', '--type', type, '--output', '.')).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(desk.cwd)).toEqual(expect.arrayContaining(['.mcp.json', '.mcp-gateway-rules.json']));
+  expect(await run('validate')).toMatchObject({ code: 0, stderr: '' });
+  expect((await run('generate-config', '--type', type, '--output', '.')).code).toBe(1);
+});
+
+it('shuts out, lists and lets in', async () => {
+  await run('generate-config', '--type', 'single-agent', '--output', '.');
+  expect((await run('quarantine', 'add', 'server', 'time', '--reason', 'slow')).code).toBe(0);
+  expect((await run('quarantine', 'list')).stdout).toMatch(/server {2}time .*: slow/);
+  expect((await run('quarantine', 'remove', 'server', 'time')).code).toBe(0);
+});
+
+test.each([
+  { args: ['audit', 'verify'], code: 1, says: 'There is no audit ledger' },
+  { args: ['policy', 'explain', 'a', 'b', 'c', '--args', '[1]'], code: 2, says: 'must be a JSON object' },
+  { args: ['policy', 'expain'], code: 2, says: 'explain' },
+  { args: ['policy', 'simulate'], code: 2, says: 'name a candidate' },
+  { args: ['generate-config', '--type', 'many', '--output', '.'], code: 2, says: 'multi-agent' },
+  { args: ['audt'], code: 2, says: 'did you mean audit?' },
+])('answers $args with exit $code and a word of help', async ({ args, code, says }) => {
+  const said = await run(...args);
+  expect(said.code).toBe(code);
+  expect(said.stderr).toContain(says);
+  expect(said.stderr).not.toMatch(/\n\s+at /);
+});
+
+it('finds in the ledger what a candidate would decide otherwise', async () => {
+  await run('generate-config', '--type', 'single-agent', '--output', '.');
+  const facts = { decision: 'ALLOW', method: 'local', operation: 'tools/call', subject: 'local', agent_id: 'default' };
+  const event = { seq: 1, timestamp: '2026-01-01T00:00:00.000Z', ...facts, server: 'time', tool: 'now' };
+  desk.write('cwd/book.jsonl', `${JSON.stringify(event)}\n`);
+  rules({ default: { allow: { servers: [] } } });
+  const said = await run('policy', 'simulate', '--rules', 'rules.json', '--ledger', 'book.jsonl');
+  expect(said.code).toBe(1);
+  expect(said.stdout).toContain('allow -> deny');
+  expect(said.stdout).toContain('1 calls: 1 allowed now, 0 by the candidate, 1 differ');
+});
