@@ -27,7 +27,6 @@ import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
-import { createIdleMemory } from './outbound/idle-memory.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
 import { compileCel } from './outbound/policy/cel.ts';
@@ -38,7 +37,6 @@ import { createMetrics } from './outbound/telemetry/metrics.ts';
 import { offerProcessGauges } from './outbound/telemetry/process-gauges.ts';
 import { createRecorder } from './outbound/telemetry/recorder.ts';
 import { createSeal } from './outbound/vault/seal.ts';
-import type { Recorder } from './ports/recorder.ts';
 import { createCatalogBook } from './services/catalog/catalog-book.ts';
 import { createCatalogRefresh, describeCollision } from './services/catalog/refresh.ts';
 import { createGateway } from './services/gateway/gateway.ts';
@@ -112,7 +110,7 @@ export function createApp(options: AppOptions): App {
   const log = createLog({ level: config.log.level, format: config.log.format });
   for (const warning of options.warnings) log.warn('configuration', { warning });
   const metrics = createMetrics({ clock });
-  const book = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
+  const recorder = createRecorder({ metrics, log, slowMs: config.log.slowOperationMs, clock });
   const auditBook = openBook(config.audit, { clock, log, metrics });
   const audit = auditBook.ledger;
   const limiter = createLimiter({ store: createMemoryLimits(clock), rules: config.limits });
@@ -121,13 +119,6 @@ export function createApp(options: AppOptions): App {
     clock,
     log,
   });
-  const memory = createIdleMemory(clock, () => gateway.inFlight() > 0);
-  const recorder: Recorder = {
-    record(call) {
-      memory.note();
-      book.record(call);
-    },
-  };
   const requestPrefix = randomBytes(4).toString('hex');
   let requests = 0;
 
