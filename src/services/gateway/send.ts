@@ -2,6 +2,7 @@
  * The last steps of the staircase, for whatever goes to a server: quarantine, decide, the server's own limits, the book,
  * and only then the bridge. Each step needs what the one before it made; nothing is sent without a permit.
  */
+import { hasEffect } from '../../domain/audit.ts';
 import { type Reply, withArguments } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
@@ -32,9 +33,6 @@ const ACTIONS: Record<string, Action> = {
   'resources/read': 'read',
   'completion/complete': 'complete',
 };
-
-/** Methods with an effect on the world: announced in the book before they are sent. */
-const EFFECTS: ReadonlySet<string> = new Set(['tools/call', 'tasks/update', 'tasks/cancel']);
 
 export interface Send {
   /** decide, and write down what was decided. */
@@ -105,7 +103,7 @@ export function createSend(deps: {
   /** In the book first, where it has an effect. */
   function announce(turn: Turn, permit: Permit, params: JsonObject, timeoutMs: number | null): Promise<Reply> {
     const { who, call, line, record } = turn;
-    const going = EFFECTS.has(call.method) ? audit.intend(record) : null;
+    const going = hasEffect(call.method) ? audit.intend(record) : null;
     if (going === null) return bridge.send(permit, who, call, line, params, timeoutMs);
     return going.then(mayGo =>
       mayGo
