@@ -18,7 +18,7 @@ await build({
     'audit-index-worker': 'src/outbound/sqlite/audit-index-worker.ts',
   },
   // Brings native code along.
-  external: ['better-sqlite3'],
+  external: ['better-sqlite3', 'sqlite-vec'],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,

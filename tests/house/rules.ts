@@ -98,6 +98,8 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   minisearch: ['outbound/search/'],
   jose: ['outbound/idp/'],
   'better-sqlite3': ['outbound/sqlite/'],
+  'sqlite-vec': ['outbound/sqlite/'],
+  ws: ['inbound/events/'],
   '@marcbachmann/cel-js': ['outbound/policy/'],
   commander: ['cli/'],
   yaml: ['config/'],
