@@ -9,7 +9,6 @@ import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
-import type { Identity } from './domain/identity.ts';
 import type { PolicySet } from './domain/policy.ts';
 import { REST_API } from './domain/scope-rules.ts';
 import type { ServerStatus } from './domain/server.ts';
@@ -21,7 +20,8 @@ import { mostVerbose } from './inbound/mcp/legacy-dispatch.ts';
 import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
-import { addTokenRoutes } from './inbound/rest/tokens.ts';
+import { mountRest } from './inbound/rest/mount.ts';
+import { tokenRoutes } from './inbound/rest/tokens.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
@@ -302,11 +302,21 @@ export function createApp(options: AppOptions): App {
       };
     },
     metrics: config.metrics ? metrics : null,
-    addRoutes: routes => {
-      if (tokens === null) return;
-      const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
-      addTokenRoutes(routes, { tokens, identify, challenges, limiter, refused: mcpDeps.refused, isShutOut });
-    },
+    addRoutes: routes =>
+      mountRest(routes, tokens === null ? [] : tokenRoutes(tokens), {
+        policy: policy.current,
+        identify,
+        findSession: () => null,
+        challenges,
+        limiter,
+        refused: mcpDeps.refused,
+        isShutOut: caller => quarantine.isBlocked(caller, REST_API, null),
+        addressOf: findAddress,
+        recorder,
+        audit,
+        clock,
+        log,
+      }),
   });
   offerGatewayGauges(
     metrics,

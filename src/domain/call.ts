@@ -139,3 +139,16 @@ export interface CallRecord {
   /** The ledger's: number of the intent that announced this operation, 0 for none. */
   intent: number;
 }
+
+const NO_SCOPES: readonly string[] = [];
+
+/** Of an operation that is no MCP call (a request of the REST API, a login), opened as if it went well. */
+export function openRecordOf(who: Identity, operation: string, id: string, atMs: number): CallRecord {
+  const { subject, issuer, client, method, agent, agentVerified } = who;
+  return {
+    ...{ id, atMs, subject, issuer, client, authMethod: method, agent, agentVerified, actingFor: null },
+    ...{ sessionId: null, operation, method: operation, server: null, target: null, outcome: 'ok', code: null },
+    ...{ rule: null, wouldDeny: null, evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null },
+    ...{ metadata: null, intent: 0 },
+  };
+}

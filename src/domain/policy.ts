@@ -13,6 +13,7 @@ import {
   callableTools,
   effectiveScopes,
   findMissingScope,
+  isScopedAdmin,
   REST_API,
   type ScopeRules,
   weighScopedAnyTool,
@@ -267,6 +268,13 @@ function weighManagement(policy: PolicySet, who: Identity, action: string, resou
 export function mayUi(policy: PolicySet, who: Identity, action: string, resource: string | null): boolean {
   if (who.boundServer !== null && who.boundServer !== resource) return false;
   return weighManagement(policy, who, action, resource).isAllowed;
+}
+
+/** Whether a caller may change everything of some kind, and so may see to the gateway itself. */
+export function mayAdminister(policy: PolicySet, who: Identity): boolean {
+  if (who.boundServer !== null) return false;
+  if (policy.mode === 'open') return true;
+  return policy.scopes === null ? isOwner(who) : isScopedAdmin(policy.scopes, who);
 }
 
 /** Methods that only keep a conversation going: whoever may use anything on a server may use these. */

@@ -4,11 +4,11 @@
  * Everybody may take back what was given out to itself; whoever administers may take back any.
  */
 import { randomBytes } from 'node:crypto';
-import type { CallRecord } from '../../domain/call.ts';
+import { type CallRecord, openRecordOf } from '../../domain/call.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
-import { decide, findMethodDenial, type PolicySet } from '../../domain/policy.ts';
-import { effectiveScopes, isScopedAdmin, REST_API, trimSlashes } from '../../domain/scope-rules.ts';
+import { decide, findMethodDenial, mayAdminister, type PolicySet } from '../../domain/policy.ts';
+import { effectiveScopes, REST_API, trimSlashes } from '../../domain/scope-rules.ts';
 import { VENDED_CLIENT, type VendedClaims } from '../../domain/vended.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -96,12 +96,6 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     if (findMethodDenial(deps.policy(), who, REST_API, 'POST') === null) return null;
     const denial = findMethodDenial(deps.policy(), who, REST_API, 'tokens');
     return denial === null ? null : denied('This caller may not have tokens.', denial.missing);
-  }
-
-  function isAdmin(who: Identity): boolean {
-    const { mode, scopes } = deps.policy();
-    if (scopes !== null) return isScopedAdmin(scopes, who);
-    return mode === 'open' || (who.method === 'api-key' && who.subject === 'key');
   }
 
   function findHours(hours: number | null): number | null {
@@ -194,7 +188,8 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     const isOwn = idFor(random, who.subject) === tokenId;
     // The holder of a token speaks for that token, not for its owner.
     const mayOwn = isOwn && (who.method !== 'vended' || who.tokenId === tokenId);
-    if (!mayOwn && !isAdmin(who)) return refused(404, 'RESOURCE_NOT_FOUND', 'There is no such token.');
+    if (!mayOwn && !mayAdminister(deps.policy(), who))
+      return refused(404, 'RESOURCE_NOT_FOUND', 'There is no such token.');
     record.target = tokenId;
     record.metadata = { token_id: tokenId };
     const announced = audit.intend(record);
@@ -221,7 +216,7 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     attempt: (record: CallRecord) => Promise<T>,
   ): Promise<T> {
     const startedMs = clock.monotonicMs();
-    const record = openTokenRecord(who, operation, id, clock.wallMs());
+    const record = openRecordOf(who, operation, id, clock.wallMs());
     const close = async () => {
       record.durationMs = clock.monotonicMs() - startedMs;
       deps.recorder.record(record);
@@ -249,16 +244,6 @@ export function createVendTokens(deps: VendDeps): VendTokens {
       const forMs = Math.max(REMEMBERED_MS, untilMs - clock.wallMs());
       return mark !== null && remember('parent', mark, forMs) !== 'full';
     },
-  };
-}
-
-function openTokenRecord(who: Identity, operation: string, id: string, atMs: number): CallRecord {
-  const { subject, issuer, client, method, agent, agentVerified } = who;
-  return {
-    ...{ id, atMs, subject, issuer, client, authMethod: method, agent, agentVerified, actingFor: null },
-    ...{ sessionId: null, operation, method: operation, server: null, target: null, outcome: 'ok', code: null },
-    ...{ rule: null, wouldDeny: null, evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null },
-    ...{ metadata: null, intent: 0 },
   };
 }
 
