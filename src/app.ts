@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createIdentityParts } from './app/identity.ts';
+import { createRestTable } from './app/rest.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
@@ -21,7 +22,6 @@ import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
 import { mountRest } from './inbound/rest/mount.ts';
-import { tokenRoutes } from './inbound/rest/tokens.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
@@ -303,7 +303,7 @@ export function createApp(options: AppOptions): App {
     },
     metrics: config.metrics ? metrics : null,
     addRoutes: routes =>
-      mountRest(routes, tokens === null ? [] : tokenRoutes(tokens), {
+      mountRest(routes, createRestTable({ tokens }), {
         policy: policy.current,
         identify,
         findSession: () => null,
