@@ -1,0 +1,38 @@
+/**
+ * A tool's definition as it was approved, which is the one that is served, and one that differs and waits for somebody to
+ * look at it. One record per server and tool.
+ */
+import { z } from 'zod';
+import { JsonDocument, milliseconds } from './registered.ts';
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const PendingDefinition = z.strictObject({
+  definition: JsonDocument,
+  hash,
+  changes: z.array(
+    z.strictObject({
+      pointer: z.string(),
+      kind: z.enum(['added', 'removed', 'changed']),
+      effect: z.enum(['block', 'quarantine']),
+    }),
+  ),
+  /** When it was first seen; Unix milliseconds. */
+  seenAtMs: milliseconds,
+});
+export type PendingDefinition = z.output<typeof PendingDefinition>;
+
+export const ApprovedTool = z.strictObject({
+  /** Key of the server, without a leading slash. */
+  server: z.string().min(1),
+  /** Its own name. */
+  tool: z.string().min(1),
+  approved: JsonDocument,
+  hash,
+  approvedAtMs: milliseconds,
+  /** A subject, or a word for the rule that approved it (`first-seen`). */
+  approvedBy: z.string().min(1),
+  /** null: the server says what was approved. */
+  pending: PendingDefinition.nullable(),
+});
+export type ApprovedTool = z.output<typeof ApprovedTool>;

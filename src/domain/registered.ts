@@ -1,0 +1,45 @@
+/** What servers and agents of the registry have in common: who sees them, how far along they are, where they come from. */
+import { z } from 'zod';
+
+export const VISIBILITIES = ['public', 'private', 'group-restricted'] as const;
+export type Visibility = (typeof VISIBILITIES)[number];
+
+/** A draft is found by nobody who does not ask for drafts; a deprecated one still works. */
+export const LIFECYCLES = ['draft', 'beta', 'active', 'deprecated'] as const;
+export type Lifecycle = (typeof LIFECYCLES)[number];
+
+/** `live`: registered through an interface. `file`: an operator's file owns it. `federated`: a copy, read only. */
+export const Source = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('live') }),
+  z.strictObject({ kind: z.literal('file'), file: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('federated'), from: z.string().min(1), externalId: z.string() }),
+]);
+export type Source = z.output<typeof Source>;
+
+export const milliseconds = z.number().int().nonnegative();
+export const texts = z.array(z.string());
+
+/** JSON is any JSON: what it is for is not known here. */
+export const JsonDocument = z.record(z.string(), z.json());
+
+/** Fields that every entry has. */
+export const entryFields = {
+  name: z.string().min(1),
+  description: z.string(),
+  /** Lower-case or not, as written; unique. */
+  tags: texts,
+  license: z.string().nullable(),
+  visibility: z.enum(VISIBILITIES),
+  /** Of use with `group-restricted` only. */
+  allowedGroups: texts,
+  status: z.enum(LIFECYCLES),
+  enabled: z.boolean(),
+  /** `Identity.subject` of who may change it besides administrators. */
+  owner: z.string().min(1),
+  /** For people; gives no rights. */
+  registeredBy: z.string(),
+  /** Unix milliseconds. */
+  registeredAtMs: milliseconds,
+  updatedAtMs: milliseconds,
+  source: Source,
+};

@@ -1,0 +1,15 @@
+/** Approved definitions of tools, and those that wait for approval. The promises of repository.ts hold. */
+import type { ApprovedTool } from '../domain/approved-tool.ts';
+import type { ServerKey } from '../domain/server.ts';
+
+export interface DefinitionRepository {
+  find(server: ServerKey, tool: string): Promise<ApprovedTool | null>;
+  /** Of one server, in the order of the tools' names, by code unit. */
+  list(server: ServerKey): Promise<readonly ApprovedTool[]>;
+  /** Those that wait, over all servers, by server and then by tool. */
+  listPending(): Promise<readonly ApprovedTool[]>;
+  /** All of them or none; each in the place of an earlier one of the same server and tool. */
+  put(tools: readonly ApprovedTool[]): Promise<void>;
+  /** False: there was none. */
+  remove(server: ServerKey, tool: string): Promise<boolean>;
+}
