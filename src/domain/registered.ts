@@ -1,5 +1,6 @@
 /** What servers and agents of the registry have in common: who sees them, how far along they are, where they come from. */
 import { z } from 'zod';
+import { isJsonObject, type JsonObject } from './json.ts';
 
 export const VISIBILITIES = ['public', 'private', 'group-restricted'] as const;
 export type Visibility = (typeof VISIBILITIES)[number];
@@ -19,8 +20,8 @@ export type Source = z.output<typeof Source>;
 export const milliseconds = z.number().int().nonnegative();
 export const texts = z.array(z.string());
 
-/** JSON is any JSON: what it is for is not known here. */
-export const JsonDocument = z.record(z.string(), z.json());
+/** Any JSON: it comes out of a JSON parser or goes into a writer, so only its top is looked at. */
+export const JsonDocument = z.custom<JsonObject>(isJsonObject, 'must be an object');
 
 /** Fields that every entry has. */
 export const entryFields = {
