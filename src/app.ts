@@ -4,15 +4,20 @@
  */
 import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
+import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
+import { followProgress, type ServerProgress } from './app/progress.ts';
 import { createRestTable } from './app/rest.ts';
+import { describeStatus } from './app/status.ts';
+import { createWatchingParts } from './app/watching.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
-import type { PolicySet } from './domain/policy.ts';
+import type { Identity } from './domain/identity.ts';
+import { mayUi, type PolicySet } from './domain/policy.ts';
+import { pathOfKey } from './domain/registry-path.ts';
 import { REST_API } from './domain/scope-rules.ts';
-import type { ServerStatus } from './domain/server.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
@@ -29,6 +34,7 @@ import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
+import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
 import { compileCel } from './outbound/policy/cel.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
@@ -48,20 +54,13 @@ import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { refusalRecord } from './services/gateway/recorded.ts';
 import { createReload } from './services/gateway/reload.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
-import { describeGateway, describePolicy } from './services/gateway/status.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
 import { type BuiltPolicy, buildPolicy } from './services/policy/build-policy.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
-
-export interface ServerProgress {
-  key: string;
-  status: ServerStatus;
-  tools: number;
-  reason: string | null;
-}
+import { createAgents } from './services/registry/agents.ts';
 
 export interface App {
   /** Rejects when the address cannot be listened on. `url` is what clients connect to, null without HTTP. */
@@ -133,7 +132,9 @@ export function createApp(options: AppOptions): App {
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
-  const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
+  const storage = createMemoryRegistry();
+  const pins = createDefinitionParts(config.definitions, { store: storage.definitions, audit, metrics, clock, log });
+  const refresh = createCatalogRefresh({ downstreams, book: catalog, pins, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
   const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);
   const subscriptions = createSubscriptions(downstreams);
@@ -191,25 +192,10 @@ export function createApp(options: AppOptions): App {
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
-    status: () =>
-      describeGateway({
-        catalog,
-        downstreams,
-        servers: () => config.servers.map(({ key }) => key),
-        sessions: () => sessions.size(),
-        reloads: () => reload.status(),
-        policy: () => describePolicy(config.rules, policy.current()),
-        paths: () => ({
-          mcp_config: config.files.servers,
-          gateway_rules: config.files.rules,
-          gateway_scopes: config.files.scopes,
-          gateway_config: config.files.config,
-        }),
-        message: () =>
-          policy.current().mode === 'open'
-            ? 'No rules are configured: the callers of this door may use everything behind it.'
-            : 'What no rule or scope grants is denied.',
-      }),
+    status: describeStatus({
+      ...{ catalog, downstreams, policy: policy.current, config: () => config, reloads: () => reload.status() },
+      sessions: () => sessions.size(),
+    }),
   });
   const gateway = createGateway({
     catalog,
@@ -225,6 +211,7 @@ export function createApp(options: AppOptions): App {
     audit,
     limiter,
     quarantine,
+    pins,
     defaultAgent: started.defaultAgent,
     clock,
     maxInFlight: config.listen.maxInFlight,
@@ -282,6 +269,20 @@ export function createApp(options: AppOptions): App {
     maxBodyBytes: config.listen.maxBodyBytes,
     nextRequestId: () => `${requestPrefix}-${(++requests).toString(36)}`,
   };
+  const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
+  const watching = createWatchingParts(config.health, {
+    servers: () =>
+      config.servers.map(({ key, enabled }) => {
+        const numTools = catalog.current().ownTools.get(key)?.size ?? 0;
+        return { path: pathOfKey(key), key, enabled, isLocal: false, numTools };
+      }),
+    mayList: (caller, path) => mayUi(policy.current(), caller, 'list_service', path),
+    ...{ identify, stillValid, findSession: () => null, isShutOut, limiter, refused: mcpDeps.refused },
+    ...{ downstreams, store: storage.health, clock, log },
+  });
+  catalog.onChange(watching.health.follow);
+  pins.onApproved(server => void refresh.refresh(server));
+  const agents = createAgents({ storage, policy: policy.current, clock });
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
@@ -302,15 +303,16 @@ export function createApp(options: AppOptions): App {
       };
     },
     metrics: config.metrics ? metrics : null,
+    sockets: watching.sockets,
     addRoutes: routes =>
-      mountRest(routes, createRestTable({ tokens }), {
+      mountRest(routes, createRestTable({ tokens, pins, agents, health: watching.routes }), {
         policy: policy.current,
         identify,
         findSession: () => null,
         challenges,
         limiter,
         refused: mcpDeps.refused,
-        isShutOut: caller => quarantine.isBlocked(caller, REST_API, null),
+        isShutOut,
         addressOf: findAddress,
         recorder,
         audit,
@@ -327,20 +329,6 @@ export function createApp(options: AppOptions): App {
   quarantine.onChange(() => rightsChanged.ofEverybody());
   const stopProcessGauges = offerProcessGauges(metrics, clock);
 
-  const listeners: ((server: ServerProgress) => void)[] = [];
-  const told = new Map<string, string>();
-  catalog.onChange(() => {
-    for (const { key, status, reason, listing } of catalog.current().servers.values()) {
-      // A server counts as up once its tools are known: that is what a person waits for.
-      if (status === 'ready' && listing === null) continue;
-      const progress = { key, status, reason, tools: listing?.tools.length ?? 0 };
-      const word = JSON.stringify(progress);
-      if (told.get(key) === word) continue;
-      told.set(key, word);
-      for (const listener of listeners) listener(progress);
-    }
-  });
-
   let stdio: StdioDoor | null = null;
   let finish = () => {};
   const finished = new Promise<void>(resolve => {
@@ -349,10 +337,11 @@ export function createApp(options: AppOptions): App {
 
   return {
     finished,
-    onServer: listener => void listeners.push(listener),
+    onServer: followProgress(catalog),
     async start() {
       auditBook.start();
       await quarantine.start();
+      await watching.start();
       who.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
@@ -372,6 +361,7 @@ export function createApp(options: AppOptions): App {
     },
     async stop(graceMs = config.drainMs) {
       const deadlineMs = clock.monotonicMs() + graceMs;
+      watching.stop();
       const closing = serve.http ? http.stop(graceMs) : Promise.resolve();
       doors.finish();
       stdio?.finish();
@@ -387,6 +377,7 @@ export function createApp(options: AppOptions): App {
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
       await quarantine.stop();
       who.stop();
+      await storage.close();
       // Last: whatever ended until now is in the book.
       await auditBook.stop();
     },

@@ -9,6 +9,7 @@ import type { WrittenScopes } from '../domain/scope-rules.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { ServerSpec } from '../domain/server.ts';
 import type { AuditConfig } from './audit-config.ts';
+import type { DefinitionsConfig, HealthConfig } from './definitions-config.ts';
 import type { IdentityConfig } from './identity-config.ts';
 import type { LimitsConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
@@ -86,6 +87,8 @@ export interface Config {
   audit: AuditConfig;
   limits: LimitsConfig;
   tokens: TokensConfig;
+  definitions: DefinitionsConfig;
+  health: HealthConfig;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

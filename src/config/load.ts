@@ -9,6 +9,7 @@ import type { ServerSpec } from '../domain/server.ts';
 import { findKeyWeakness, isLoopbackHost, SHORTEST_KEY } from './access.ts';
 import { toAuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
+import { toDefinitionsConfig, toHealthConfig } from './definitions-config.ts';
 import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
 import { toIdentityConfig } from './identity-config.ts';
@@ -152,6 +153,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     scopes: scopes?.ok === true ? scopes.scopes : null,
     audit,
     limits: toLimitsConfig(written.limits, { folder, cwd: input.cwd, auditPath: audit.path }),
+    definitions: toDefinitionsConfig(written.definitions),
+    health: toHealthConfig(written.health),
     tokens: toTokensConfig(written.tokens, {
       folder: folder ?? input.cwd,
       auditPath: audit.path,

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { EXPOSURES } from '../domain/exposure.ts';
 import { AuditSection } from './audit-config.ts';
+import { DefinitionsSection, HealthSection } from './definitions-config.ts';
 import { IdentitySection } from './identity-config.ts';
 import { LimitsSection } from './limits-config.ts';
 import { TlsSection, TrustedProxies } from './listen-config.ts';
@@ -102,6 +103,8 @@ export const ConfigFile = z.strictObject({
   audit: AuditSection.optional(),
   limits: LimitsSection.optional(),
   tokens: TokensSection.optional(),
+  definitions: DefinitionsSection.optional(),
+  health: HealthSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 

@@ -60,3 +60,6 @@ export interface ServerSpec {
  * `failed`: crash loop, tried only by the breaker's probe. `disabled`: configured off.
  */
 export type ServerStatus = 'idle' | 'connecting' | 'ready' | 'down' | 'failed' | 'disabled';
+
+/** The reason of a server that answers, and takes no credential we have: it is there, and somebody has to see to it. */
+export const CREDENTIALS_REFUSED = "it refused the gateway's credentials";

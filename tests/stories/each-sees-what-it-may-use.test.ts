@@ -3,9 +3,6 @@
  * it is shown - tools, prompts, resources, templates, completion, by list and by search. And the official client, given
  * nothing but the address, finds its way from a refusal to a working call as the person who signed in.
  */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import {
   type OAuthClientProvider,
   Client as SdkClient,
@@ -17,6 +14,7 @@ import type { Era } from '../../src/domain/era.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type AuthorizationServer, startAuthorizationServer } from '../support/authorization-server.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
+import { findFreePort } from '../support/free-port.ts';
 import { type GuardedGateway, startGuarded } from '../support/guarded-gateway.ts';
 import { type Client, errorOf, openClient, type Reply, resultOf } from '../support/mcp-client.ts';
 
@@ -83,16 +81,6 @@ afterAll(async () => {
   for (const server of servers) await server.close();
   await authority.close();
 });
-
-/** The public address stands in the configuration, so the port is chosen before the gateway is there. */
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const open = (name: Bot, era: Era, path = '/mcp'): Promise<Client> =>
   openClient(gateway.origin, era, {

@@ -1,7 +1,9 @@
 /** The parts of the house that say nothing unless asked: no limits, nobody shut out, and a book kept in memory. */
+
 import type { AuditFacts } from '../../src/domain/audit.ts';
 import { UNLIMITED } from '../../src/domain/limits.ts';
 import type { AuditLedger, LedgerStatus } from '../../src/ports/audit.ts';
+import type { Pins } from '../../src/services/catalog/pins.ts';
 import { createLimiter, type Limiter } from '../../src/services/limits/limiter.ts';
 import { createQuarantine, type Quarantine } from '../../src/services/limits/quarantine.ts';
 import { createFrozenClock } from './frozen-clock.ts';
@@ -64,4 +66,9 @@ export function createEmptyQuarantine(): Quarantine {
       },
     },
   });
+}
+
+/** Definitions are passed on as they come. */
+export function createOpenPins(): Pick<Pins, 'screen' | 'isHeld'> {
+  return { screen: async (_server, tools) => tools, isHeld: () => false };
 }

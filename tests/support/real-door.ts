@@ -26,7 +26,7 @@ import { findToken } from '../../src/services/identity/bearer.ts';
 import { createChallenges } from '../../src/services/identity/challenge.ts';
 import type { Identify } from '../../src/services/identity/identify.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
-import { createEmptyQuarantine, createFreeLimiter, createKeptBook } from './quiet-house.ts';
+import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
 import { createKeptLog, wordSearch } from './staircase.ts';
 
 export interface RealDoorOptions {
@@ -49,7 +49,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
   });
   const policy = createPolicyBook();
   const catalog = createCatalogBook('server', () => {});
-  const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
+  const refresh = createCatalogRefresh({ downstreams, book: catalog, pins: createOpenPins(), clock, log });
   const settled = () => refresh.settled(20_000);
   const settledOne = (server: string) => refresh.settledOne(server, 20_000);
   const subscriptions = createSubscriptions(downstreams);
@@ -92,6 +92,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     audit: createKeptBook(),
     limiter: createFreeLimiter(),
     quarantine: createEmptyQuarantine(),
+    pins: createOpenPins(),
     defaultAgent: null,
     debug: false,
   });

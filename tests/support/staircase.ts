@@ -26,7 +26,7 @@ import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createFakeDownstreams, type FakeServer } from './fake-downstreams.ts';
 import { createFakeLine } from './fake-line.ts';
 import { createFrozenClock, type FrozenClock } from './frozen-clock.ts';
-import { createEmptyQuarantine, createFreeLimiter, createKeptBook } from './quiet-house.ts';
+import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
 
 export interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -88,7 +88,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
   const policy = createPolicyBook();
   const collisions: string[] = [];
   const catalog = createCatalogBook(options.prefix ?? 'server', ({ name }) => void collisions.push(name));
-  const refresh = createCatalogRefresh({ downstreams, book: catalog, clock, log });
+  const refresh = createCatalogRefresh({ downstreams, book: catalog, pins: createOpenPins(), clock, log });
   const settled = () => refresh.settled(options.firstListWaitMs ?? 1_000);
   const subscriptions = createSubscriptions(downstreams);
   const news = createNewsDesk(options.newsClock ?? clock, createListRelevance(catalog, policy, null));
@@ -134,6 +134,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     audit: createKeptBook(),
     limiter: createFreeLimiter(),
     quarantine: createEmptyQuarantine(),
+    pins: createOpenPins(),
     defaultAgent: null,
     maxInFlight: options.maxInFlight ?? 100,
     settled,

@@ -1,6 +1,7 @@
 /** How an HTTP refusal that is not JSON-RPC is spelled: `{error}`, and the headers it carries. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { endLingering } from './body.ts';
 
 /** On every answer that is not MCP: no sniffing, no storing, no framing. */
@@ -35,6 +36,20 @@ export function refuse(
   });
   if (unread) endLingering(req, res, payload);
   else res.end(payload);
+}
+
+/** The same for a request that has no response object: it asked for another protocol. */
+export function refuseUpgrade(socket: Duplex, status: number, error: string): void {
+  const payload = JSON.stringify({ error });
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(payload),
+    'x-request-id': randomUUID(),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...lines, '', payload].join('\r\n'));
 }
 
 export function hasBody(req: IncomingMessage): boolean {

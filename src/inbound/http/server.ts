@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { ListenConfig } from '../../config/config.ts';
@@ -17,7 +18,7 @@ import type { Log } from '../../ports/log.ts';
 import type { MetricsReader } from '../../ports/metrics.ts';
 import { allowOrigin, answerOptions } from './cors.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
-import { refuse } from './problem.ts';
+import { refuse, refuseUpgrade } from './problem.ts';
 import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness, type RouteDeps } from './routes.ts';
 import { createSecureServer, demandTls } from './secure.ts';
 import { answerUnreadable, currentResponse } from './unreadable.ts';
@@ -39,6 +40,8 @@ export interface HttpDeps {
   metrics: MetricsReader | null;
   /** Adds the routes of other surfaces. */
   addRoutes?: RouteDeps['addRoutes'];
+  /** WebSockets, after the guards. */
+  sockets?: { isFor(path: string): boolean; accept(req: IncomingMessage, socket: Duplex, head: Buffer): void };
 }
 
 export interface HttpServer {
@@ -206,9 +209,22 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     else refuse(req, res, 500, 'internal_error');
   }
 
+  /** A request to change the protocol: the same guards, and an answer by hand, because no response goes with it. */
+  function onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const badHost = guard?.checkHost(req) ?? null;
+    const no = isDraining ? SHUTTING_DOWN : (badHost ?? guard?.checkOrigin(req.headers.origin) ?? null);
+    if (no === null && deps.sockets?.isFor(pathOf(req.url)) === true) return deps.sockets.accept(req, socket, head);
+    refuseUpgrade(socket, no?.status ?? 404, no?.error ?? 'not_found');
+  }
+
   const onRequest = (req: IncomingMessage, res: GateResponse): void => front(req, res, false);
-  const secure = listen.tls ? createSecureServer(listen.tls, requireCertificates(deps), SETTINGS, onRequest) : null;
-  const server = secure?.server ?? createServer(SETTINGS, onRequest);
+  // Whoever offers another protocol that nobody here speaks is served in this one (RFC 9110, 7.8).
+  const shouldUpgradeCallback = (req: IncomingMessage) => isWebSocket(req);
+  const settings = { ...SETTINGS, shouldUpgradeCallback };
+  const secure = listen.tls ? createSecureServer(listen.tls, requireCertificates(deps), settings, onRequest) : null;
+  const server = secure?.server ?? createServer(settings, onRequest);
+  server.on('upgrade', onUpgrade);
   // Headers beyond a count would be dropped without a word; the size limit bounds them and refuses.
   server.maxHeadersCount = 0;
   server.maxConnections = MAX_CONNECTIONS;
@@ -302,4 +318,8 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
 function requireCertificates({ certificates }: HttpDeps): CertificateSource {
   if (certificates) return certificates;
   throw new GatewayError('INTERNAL', 'TLS without a source of certificates');
+}
+
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status';
 import { ERRORS } from '../../domain/error.ts';
 import type { Challenge } from '../../domain/identity.ts';
+import { objectOrEmpty } from '../../domain/json.ts';
 import type { Limited } from '../../domain/limits.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import { limitHeaders } from '../http/limited.ts';
@@ -41,7 +42,8 @@ export function render(c: RestContext, outcome: RestOutcome, challenges: Challen
     if (Array.isArray(missing)) {
       headers['www-authenticate'] = challenges.insufficientScope(c.req.path, missing.map(String)).wwwAuthenticate;
     }
-    return problem(c, http, outcome.say ?? say, headers);
+    const more = objectOrEmpty(outcome.data.fields);
+    return c.json({ ...more, detail: outcome.say ?? say }, http as ContentfulStatusCode, headers);
   }
   const { status, body, text, headers = {} } = outcome;
   if (text !== undefined) return c.body(text, status as ContentfulStatusCode, { ...headers });

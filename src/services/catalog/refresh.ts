@@ -21,6 +21,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
 import type { CatalogBook } from './catalog-book.ts';
+import type { Pins } from './pins.ts';
 
 const MAX_PAGES = 200;
 const MAX_ITEMS = 20_000;
@@ -63,10 +64,12 @@ interface Entry {
 export function createCatalogRefresh(deps: {
   downstreams: Downstreams;
   book: CatalogBook;
+  /** What of a server's tools is shown. */
+  pins: Pick<Pins, 'screen'>;
   clock: Clock;
   log: Log;
 }): CatalogRefresh {
-  const { downstreams, book, clock, log } = deps;
+  const { downstreams, book, pins, clock, log } = deps;
   let askedAtMs: number | null = null;
   const waiters = new Set<{ isOver(): boolean; wake(): void }>();
   let entries = new Map<ServerKey, Entry>();
@@ -124,7 +127,9 @@ export function createCatalogRefresh(deps: {
           wanted.map(async kind => {
             const items = await readAll(entry, kind);
             if (items === null) return;
-            listing[kind] = items;
+            const shown = kind === 'tools' ? await screen(entry, items) : items;
+            if (shown === null) return;
+            listing[kind] = shown;
             entry.troubles.delete(kind);
           }),
         );
@@ -140,6 +145,23 @@ export function createCatalogRefresh(deps: {
       if (entry.again.size > 0) void read(entry, []);
     });
     return entry.reading;
+  }
+
+  /** Null: what was approved is not known, so the last list stays. */
+  async function screen(
+    { spec, troubles }: Entry,
+    tools: readonly JsonObject[],
+  ): Promise<readonly JsonObject[] | null> {
+    try {
+      return await pins.screen(spec.key, tools);
+    } catch (cause) {
+      log.error('definitions of tools cannot be compared with what was approved', {
+        server: spec.key,
+        detail: cause instanceof Error ? cause.message : String(cause),
+      });
+      troubles.set('tools', 'its tools cannot be compared with what was approved');
+      return null;
+    }
   }
 
   /** What cannot be read because the server is away is read when it is back. */

@@ -11,15 +11,11 @@ import type { ListingKind } from '../../domain/listing.ts';
 import { decide, evaluatedScopes, findMethodDenial, type Target } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
-import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Recorder } from '../../ports/recorder.ts';
 import type { Seal } from '../../ports/seal.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
-import type { Limiter } from '../limits/limiter.ts';
-import type { Quarantine } from '../limits/quarantine.ts';
-import type { PolicyBook } from '../policy/policy-book.ts';
 import { resolveAgent } from '../policy/resolve-agent.ts';
 import { asActing, claimedAgent } from './acting-caller.ts';
 import { createBridge } from './bridge.ts';
@@ -28,7 +24,7 @@ import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
-import { createSend, limitedFailure, refuseDenied } from './send.ts';
+import { createSend, limitedFailure, refuseDenied, type SendDeps } from './send.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { readTaskId } from './task-ids.ts';
 import type { Turn } from './turn.ts';
@@ -51,9 +47,8 @@ export interface Gateway {
   inFlight(): number;
 }
 
-export interface GatewayDeps {
+export interface GatewayDeps extends SendDeps {
   catalog: CatalogBook;
-  policy: PolicyBook;
   downstreams: Downstreams;
   visible: Visible;
   gatewayTools: GatewayTools;
@@ -64,10 +59,6 @@ export interface GatewayDeps {
   subscriptions: Subscriptions;
   recorder: Recorder;
   clock: Clock;
-  /** What has an effect is announced here before it, and everything is written down after. */
-  audit: AuditLedger;
-  limiter: Limiter;
-  quarantine: Quarantine;
   /** Of callers that name no agent. */
   defaultAgent: string | null;
   /** Calls under way at once, over all surfaces. */

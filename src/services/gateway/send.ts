@@ -17,6 +17,7 @@ import {
   type Target,
 } from '../../domain/policy.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
+import type { Pins } from '../catalog/pins.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
@@ -26,6 +27,9 @@ import type { Turn } from './turn.ts';
 
 /** A name may be as long as a body; a record is a line. */
 const MAX_RECORDED_NAME = 300;
+
+/** Said only to whoever may use the tool. */
+const HELD = 'The definition of this tool has changed since it was approved; an operator has to look at it first.';
 
 const ACTIONS: Record<string, Action> = {
   'tools/call': 'call',
@@ -45,14 +49,18 @@ export interface Send {
   send(turn: Turn, target: Target, params: JsonObject, timeoutMs: number | null): Promise<Reply | Failure> | Failure;
 }
 
-export function createSend(deps: {
+export interface SendDeps {
   policy: PolicyBook;
   quarantine: Quarantine;
   limiter: Limiter;
+  /** What has an effect is announced here before it, and everything is written down after. */
   audit: AuditLedger;
-  bridge: Bridge;
-}): Send {
-  const { policy, quarantine, limiter, audit, bridge } = deps;
+  /** Tools that wait for an operator. */
+  pins: Pick<Pins, 'isHeld'>;
+}
+
+export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
+  const { policy, quarantine, limiter, audit, pins, bridge } = deps;
 
   function permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure {
     const { who, record } = turn;
@@ -66,6 +74,8 @@ export function createSend(deps: {
     if (block !== null) return refuseDenied(turn, `quarantine.${block.kind}`, [], null);
     const decision = decide(inForce, who, action, target, args);
     if (decision.kind === 'deny') return refuseDenied(turn, decision.rule, decision.missing, decision.say);
+    if (target.kind === 'tool' && action === 'call' && pins.isHeld(target.server, target.name))
+      return refuseDenied(turn, 'definition: changed since it was approved', [], HELD);
     record.rule = decision.permit.rule;
     record.wouldDeny = decision.permit.wouldDeny;
     return decision.permit;

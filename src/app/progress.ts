@@ -1,0 +1,28 @@
+/** What a person at a terminal is told of the servers as they come up. */
+import type { ServerStatus } from '../domain/server.ts';
+import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+
+export interface ServerProgress {
+  key: string;
+  status: ServerStatus;
+  tools: number;
+  reason: string | null;
+}
+
+/** Calls back whenever a server's status or number of tools changes; the same is told once. */
+export function followProgress(catalog: CatalogBook): (listener: (server: ServerProgress) => void) => void {
+  const listeners: ((server: ServerProgress) => void)[] = [];
+  const told = new Map<string, string>();
+  catalog.onChange(() => {
+    for (const { key, status, reason, listing } of catalog.current().servers.values()) {
+      // A server counts as up once its tools are known: that is what a person waits for.
+      if (status === 'ready' && listing === null) continue;
+      const progress = { key, status, reason, tools: listing?.tools.length ?? 0 };
+      const word = JSON.stringify(progress);
+      if (told.get(key) === word) continue;
+      told.set(key, word);
+      for (const listener of listeners) listener(progress);
+    }
+  });
+  return listener => void listeners.push(listener);
+}

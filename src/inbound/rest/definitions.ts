@@ -1,0 +1,70 @@
+/** `/api/definitions`: tools whose definition has changed since it was approved, what changed, and the approval. */
+import { z } from 'zod';
+import type { ApprovedTool } from '../../domain/approved-tool.ts';
+import { failure } from '../../domain/error.ts';
+import { effectOfChanges } from '../../domain/tool-definition.ts';
+import type { Pins } from '../../services/catalog/pins.ts';
+import { answer, defineRoute, type RestRoute } from './route.ts';
+
+const Waiting = z.object({
+  server: z.string(),
+  tool: z.string(),
+  effect: z.enum(['block', 'quarantine']),
+  seen_at: z.iso.datetime(),
+  changes: z.array(z.object({ pointer: z.string(), kind: z.string(), effect: z.string() })),
+  approved: z.object({
+    definition: z.unknown(),
+    hash: z.string(),
+    approved_by: z.string(),
+    approved_at: z.iso.datetime(),
+  }),
+  offered: z.object({ definition: z.unknown(), hash: z.string() }),
+});
+
+const ApproveBody = z.strictObject({
+  server: z.string().min(1).max(260),
+  /** All that wait on the server where it is left out. */
+  tool: z.string().min(1).max(512).optional(),
+});
+
+export function definitionRoutes(pins: Pins): RestRoute[] {
+  return [
+    defineRoute({
+      ...{ method: 'GET', path: '/api/definitions/pending', operation: 'definitions/pending', tag: 'definitions' },
+      summary: 'List the tools whose definition has changed and waits for approval',
+      access: { kind: 'admin' },
+      answers: { 200: { says: 'By server, then by tool.', schema: z.object({ pending: z.array(Waiting) }) } },
+      run: async () => answer(200, { pending: (await pins.pending()).flatMap(describe) }),
+    }),
+    defineRoute({
+      ...{ method: 'POST', path: '/api/definitions/approve', operation: 'definitions/approve', tag: 'definitions' },
+      summary: 'Approve what a tool, or every tool of a server, says of itself now',
+      access: { kind: 'admin' },
+      body: ApproveBody,
+      answers: {
+        200: { says: 'What was approved.', schema: z.object({ server: z.string(), approved: z.array(z.string()) }) },
+      },
+      async run({ who, body: { server, tool }, note }) {
+        note({ server, target: tool ?? null });
+        const approved = await pins.approve(server, tool ?? null, who.subject);
+        if (approved.length > 0) return answer(200, { server, approved });
+        return failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
+      },
+    }),
+  ];
+}
+
+function describe({ server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool) {
+  if (pending === null) return [];
+  return [
+    {
+      ...{ server, tool, effect: effectOfChanges(pending.changes) ?? 'block', changes: pending.changes },
+      seen_at: new Date(pending.seenAtMs).toISOString(),
+      approved: {
+        ...{ definition: approved, hash, approved_by: approvedBy },
+        approved_at: new Date(approvedAtMs).toISOString(),
+      },
+      offered: { definition: pending.definition, hash: pending.hash },
+    },
+  ];
+}

@@ -1,0 +1,164 @@
+/**
+ * Definitions are pinned: what a tool said of itself when it was first seen is what every client is shown, on every
+ * surface, until somebody approves what it says now. Each reading of a server's list is compared, so a server that
+ * changes its words after it was trusted reaches nobody with them. Meanwhile the tool is held: listed as approved, and
+ * not called. A store that cannot be asked approves nothing: what is not known to be approved is not shown.
+ */
+import type { ApprovedTool } from '../../domain/approved-tool.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { ServerKey } from '../../domain/server.ts';
+import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { DefinitionRepository } from '../../ports/definition-repository.ts';
+
+/**
+ * `hold`: a changed tool is not called until it is approved. `serve`: the approved definition is shown and calls go on.
+ * `off`: definitions are passed on as they come.
+ */
+export type OnDrift = 'hold' | 'serve' | 'off';
+
+export interface DriftEvent {
+  server: ServerKey;
+  tool: string;
+  effect: 'block' | 'quarantine';
+  changes: readonly FieldChange[];
+  isHeld: boolean;
+}
+
+export interface Pins {
+  /** The definitions to show for those a server lists, in its order. Rejects when it cannot be known what was approved. */
+  screen(server: ServerKey, tools: readonly JsonObject[]): Promise<readonly JsonObject[]>;
+  /** Whether calls wait for an operator. Built for being asked on every call and for being no, as a rule. */
+  isHeld(server: ServerKey, tool: string): boolean;
+  heldCount(): number;
+  /** Of all servers, by server and then by tool. */
+  pending(): Promise<readonly ApprovedTool[]>;
+  /** What waits on a server (one tool, or all) becomes what is shown. Returns the tools that were approved. */
+  approve(server: ServerKey, tool: string | null, by: string): Promise<readonly string[]>;
+  /** What is remembered of servers that are gone. */
+  forget(server: ServerKey): void;
+  /** Called when what is shown of a server has changed. */
+  onApproved(listener: (server: ServerKey) => void): void;
+}
+
+const FIRST_SEEN = 'first-seen';
+
+export function createPins(deps: {
+  store: DefinitionRepository;
+  onDrift: OnDrift;
+  report: (event: DriftEvent) => void;
+  clock: Pick<Clock, 'wallMs'>;
+}): Pins {
+  const { store, onDrift, report, clock } = deps;
+  /** By server, then by tool; a server is here once its approved definitions were read. */
+  const known = new Map<ServerKey, Map<string, ApprovedTool>>();
+  const listeners: ((server: ServerKey) => void)[] = [];
+  /** Could not be stored: in force here all the same, and stored with the next reading. */
+  const unsaved = new Set<string>();
+  let held = new Set<string>();
+
+  async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool>> {
+    let tools = known.get(server);
+    if (tools === undefined) {
+      tools = new Map((await store.list(server)).map(entry => [entry.tool, entry]));
+      known.set(server, tools);
+    }
+    return tools;
+  }
+
+  function holdAgain(): void {
+    if (onDrift !== 'hold') return;
+    const next = new Set<string>();
+    for (const [server, tools] of known)
+      for (const [tool, { pending }] of tools) if (pending !== null) next.add(keyOf(server, tool));
+    held = next;
+  }
+
+  /** What is new about a tool, to be stored; null: it is as it was approved, or known to wait as it is. */
+  function judge(
+    server: ServerKey,
+    tool: string,
+    offered: JsonObject,
+    hash: string,
+    entry: ApprovedTool | undefined,
+  ): ApprovedTool | null {
+    const nowMs = clock.wallMs();
+    if (entry === undefined)
+      return { server, tool, approved: offered, hash, approvedAtMs: nowMs, approvedBy: FIRST_SEEN, pending: null };
+    // Back to what was approved: nothing waits any more.
+    if (entry.hash === hash) return entry.pending === null ? null : { ...entry, pending: null };
+    if (entry.pending?.hash === hash) return unsaved.has(keyOf(server, tool)) ? entry : null;
+    const changes = diffDefinitions(entry.approved, offered);
+    report({ server, tool, effect: effectOfChanges(changes) ?? 'block', changes, isHeld: onDrift === 'hold' });
+    return { ...entry, pending: { definition: offered, hash, changes, seenAtMs: nowMs } };
+  }
+
+  return {
+    async screen(server, tools) {
+      if (onDrift === 'off') return tools;
+      const approved = await approvedOf(server);
+      const changed: ApprovedTool[] = [];
+      const judged = new Set<string>();
+      const shown = tools.flatMap(offered => {
+        const { name } = offered;
+        // Twice in one list: the first counts, as everywhere.
+        if (typeof name !== 'string' || judged.has(name)) return [];
+        judged.add(name);
+        const hash = hashDefinition(offered);
+        const before = approved.get(name);
+        const next = judge(server, name, offered, hash, before);
+        if (next !== null) changed.push(next);
+        const entry = next ?? before;
+        if (entry === undefined) return [];
+        // The very object that was listed where it is as approved: unchanged lists are known by it further on.
+        return [entry.hash === hash ? offered : entry.approved];
+      });
+      for (const entry of changed) {
+        if (entry.pending === null) continue;
+        approved.set(entry.tool, entry);
+        unsaved.add(keyOf(server, entry.tool));
+      }
+      // Before it is stored: a full disk must not let a call through.
+      holdAgain();
+      if (changed.length > 0) await store.put(changed);
+      for (const entry of changed) {
+        approved.set(entry.tool, entry);
+        unsaved.delete(keyOf(server, entry.tool));
+      }
+      holdAgain();
+      return shown;
+    },
+    isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),
+    heldCount: () => held.size,
+    pending: () => store.listPending(),
+    async approve(server, tool, by) {
+      const approved = await approvedOf(server);
+      const waiting = [...approved.values()].filter(
+        entry => entry.pending !== null && (tool === null || entry.tool === tool),
+      );
+      const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
+        pending === null
+          ? []
+          : [
+              {
+                ...entry,
+                ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
+                pending: null,
+              },
+            ],
+      );
+      if (next.length === 0) return [];
+      await store.put(next);
+      for (const entry of next) approved.set(entry.tool, entry);
+      holdAgain();
+      for (const listener of listeners) listener(server);
+      return next.map(entry => entry.tool);
+    },
+    forget(server) {
+      if (known.delete(server)) holdAgain();
+    },
+    onApproved: listener => void listeners.push(listener),
+  };
+}
+
+const keyOf = (server: ServerKey, tool: string) => `${server} ${tool}`;

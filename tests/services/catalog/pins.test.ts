@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest';
+import type { ApprovedTool } from '../../../src/domain/approved-tool.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import type { DefinitionRepository } from '../../../src/ports/definition-repository.ts';
+import { createPins, type DriftEvent, type OnDrift } from '../../../src/services/catalog/pins.ts';
+import { createFrozenClock } from '../../support/frozen-clock.ts';
+
+const tool = (name: string, more: JsonObject = {}): JsonObject => ({
+  name,
+  description: `does ${name}`,
+  inputSchema: { type: 'object', properties: { text: { type: 'string' } } },
+  ...more,
+});
+const BEFORE = tool('send');
+const REWORDED = tool('send', { description: 'does send, and a little more' });
+const REBUILT = tool('send', { inputSchema: { type: 'object', properties: { to: { type: 'string' } } } });
+
+/** Outlives the pins that use it, as a database does. */
+function createStore() {
+  const kept = new Map<string, ApprovedTool>();
+  const of = (server: string) => [...kept.values()].filter(entry => entry.server === server);
+  const store: DefinitionRepository & { writes: number; broken: boolean } = {
+    writes: 0,
+    broken: false,
+    find: async (server, name) => kept.get(`${server} ${name}`) ?? null,
+    async list(server) {
+      if (store.broken) throw new Error('disk I/O error');
+      return of(server);
+    },
+    listPending: async () => [...kept.values()].filter(({ pending }) => pending !== null),
+    async put(tools) {
+      if (store.broken) throw new Error('disk I/O error');
+      store.writes++;
+      for (const entry of tools) kept.set(`${entry.server} ${entry.tool}`, structuredClone(entry));
+    },
+    remove: async (server, name) => kept.delete(`${server} ${name}`),
+  };
+  return store;
+}
+
+function start(onDrift: OnDrift = 'hold', store = createStore()) {
+  const events: DriftEvent[] = [];
+  const pins = createPins({ store, onDrift, report: event => void events.push(event), clock: createFrozenClock() });
+  return { pins, events, store };
+}
+
+describe('a tool that changes its definition after it was seen', () => {
+  test.each([
+    { now: REWORDED, effect: 'quarantine', because: 'what a model reads has changed' },
+    { now: REBUILT, effect: 'block', because: 'what it takes has changed' },
+    {
+      now: tool('send', { annotations: { readOnlyHint: true } }),
+      effect: 'block',
+      because: 'what it claims has changed',
+    },
+  ])('is shown as it was and not called: $because', async ({ now, effect }) => {
+    const { pins, events } = start();
+    await pins.screen('mail', [BEFORE]);
+    expect(await pins.screen('mail', [now])).toEqual([BEFORE]);
+    expect(pins.isHeld('mail', 'send')).toBe(true);
+    expect(pins.isHeld('mail', 'other')).toBe(false);
+    expect(events).toMatchObject([{ server: 'mail', tool: 'send', effect, isHeld: true }]);
+  });
+
+  test('is told of once, however often it is listed', async () => {
+    const { pins, events, store } = start();
+    await pins.screen('mail', [BEFORE]);
+    for (let n = 0; n < 5; n++) await pins.screen('mail', [REWORDED]);
+    expect([events.length, store.writes]).toEqual([1, 2]);
+  });
+
+  test('is free again once it says what was approved', async () => {
+    const { pins } = start();
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('mail', [REWORDED]);
+    expect(await pins.screen('mail', [BEFORE])).toEqual([BEFORE]);
+    expect([pins.isHeld('mail', 'send'), pins.heldCount()]).toEqual([false, 0]);
+  });
+
+  test('is shown as it is now, and called, once somebody approves it', async () => {
+    const { pins, store } = start();
+    const told: string[] = [];
+    pins.onApproved(server => void told.push(server));
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('mail', [REWORDED]);
+    expect(await pins.approve('mail', null, 'ops')).toEqual(['send']);
+    expect(pins.isHeld('mail', 'send')).toBe(false);
+    expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+    expect(told).toEqual(['mail']);
+    expect(await store.find('mail', 'send')).toMatchObject({ approvedBy: 'ops', pending: null });
+  });
+
+  test('stays held over a restart', async () => {
+    const { pins, store } = start();
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('mail', [REWORDED]);
+    const next = start('hold', store);
+    expect(await next.pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
+    expect(next.pins.isHeld('mail', 'send')).toBe(true);
+    expect(next.events).toEqual([]);
+  });
+});
+
+test('a change while nobody looked is found at the next start', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  const next = start('hold', store);
+  expect(await next.pins.screen('mail', [REBUILT])).toEqual([BEFORE]);
+  expect(next.events).toHaveLength(1);
+});
+
+test('another order of members is no change, and the object that was listed is passed on', async () => {
+  const { pins, events } = start();
+  await pins.screen('mail', [BEFORE]);
+  const turned = Object.fromEntries(Object.entries(BEFORE).reverse());
+  const [shown] = await pins.screen('mail', [turned]);
+  expect(shown).toBe(turned);
+  expect(events).toEqual([]);
+});
+
+test('new tools of a known server are approved when they are first seen, and gone ones are no event', async () => {
+  const { pins, events } = start();
+  await pins.screen('mail', [BEFORE]);
+  expect(await pins.screen('mail', [tool('read')])).toEqual([tool('read')]);
+  expect(events).toEqual([]);
+});
+
+test('the same name twice in one list counts once, so it cannot bring a second definition', async () => {
+  const { pins, events } = start();
+  expect(await pins.screen('mail', [BEFORE, REBUILT])).toEqual([BEFORE]);
+  expect(events).toEqual([]);
+});
+
+test('the same tool of another server is another tool', async () => {
+  const { pins, events } = start();
+  await pins.screen('mail', [BEFORE]);
+  expect(await pins.screen('post', [REBUILT])).toEqual([REBUILT]);
+  expect(events).toEqual([]);
+});
+
+test('`serve` shows what was approved and lets calls go on; `off` passes everything on', async () => {
+  const serve = start('serve');
+  await serve.pins.screen('mail', [BEFORE]);
+  expect(await serve.pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
+  expect(serve.pins.isHeld('mail', 'send')).toBe(false);
+  expect(serve.events).toMatchObject([{ isHeld: false }]);
+  const off = start('off');
+  await off.pins.screen('mail', [BEFORE]);
+  expect(await off.pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+  expect(off.store.writes).toBe(0);
+});
+
+test('a store that cannot be asked approves nothing', async () => {
+  const { pins, store, events } = start();
+  store.broken = true;
+  await expect(pins.screen('mail', [BEFORE])).rejects.toThrow('disk I/O error');
+  store.broken = false;
+  await pins.screen('mail', [BEFORE]);
+  store.broken = true;
+  await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
+  // In force although it could not be written down, and written down as soon as that is possible.
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+  store.broken = false;
+  expect(await pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
+  expect(await store.listPending()).toMatchObject([{ tool: 'send' }]);
+  expect(events).toHaveLength(1);
+});

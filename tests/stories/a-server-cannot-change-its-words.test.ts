@@ -1,0 +1,88 @@
+/**
+ * A server that was trusted changes what its tools say of themselves, and announces it. No client is shown the new words,
+ * by list or by search, in either era, and its tools are not called until somebody has looked.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Era } from '../../src/domain/era.ts';
+import type { JsonObject } from '../../src/domain/json.ts';
+import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
+import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
+import { openClient } from '../support/mcp-client.ts';
+
+let server: StartedScripted;
+let gateway: GatewayProcess;
+const ERAS: readonly Era[] = ['legacy', 'modern'];
+
+beforeAll(async () => {
+  server = await startScripted();
+  gateway = await startGateway({ servers: { mail: { url: server.url } } });
+});
+afterAll(async () => {
+  await gateway?.stop();
+  await server?.close();
+});
+
+async function ask(era: Era, method: string, params: JsonObject = {}, path = '/mcp'): Promise<JsonObject> {
+  const client = await openClient(gateway.origin, era, { path });
+  try {
+    return (await client.request(method, params)).answer ?? {};
+  } finally {
+    await client.close();
+  }
+}
+const call = (era: Era, name: string, args: JsonObject = {}) => ask(era, 'tools/call', { name, arguments: args });
+const listed = async (era: Era) => JSON.stringify(await ask(era, 'tools/list'));
+const codeOf = (answer: JsonObject) => ((answer.error as JsonObject | undefined)?.data as JsonObject | undefined)?.code;
+
+async function api(method: string, path: string, body?: JsonObject) {
+  const reply = await fetch(gateway.origin + path, {
+    ...{ method, headers: { 'content-type': 'application/json' } },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: reply.status, body: (await reply.json()) as JsonObject };
+}
+const pending = async () => (await api('GET', '/api/definitions/pending')).body.pending as JsonObject[];
+
+test('its new words reach nobody, and its tools wait', async () => {
+  const before = new Map(await Promise.all(ERAS.map(async era => [era, await listed(era)] as const)));
+  expect(before.get('legacy')).toContain('Answers with the given text');
+
+  server.setScript([{ on: 'tools/list', do: 'flip' }]);
+  // Announces a change of its list, as it would have to for clients to read it again.
+  await call('legacy', 'mail__toggle');
+  await waitFor(async () => ((await pending()).length > 0 ? true : null), 'the change is noticed');
+
+  for (const era of ERAS) {
+    const after = await listed(era);
+    // The tool that is new is there; every other one says what it said.
+    const tools = (JSON.parse(after) as { result: { tools: JsonObject[] } }).result.tools;
+    const was = (JSON.parse(before.get(era) ?? '') as { result: { tools: JsonObject[] } }).result.tools;
+    for (const tool of was) expect(tools).toContainEqual(tool);
+    expect(codeOf(await call(era, 'mail__echo', { text: 'hi' }))).toBe('DENIED_BY_POLICY');
+    const found = JSON.stringify(
+      await ask(era, 'tools/call', { name: 'find_tools', arguments: { query: 'text' } }, '/mcp/discovery'),
+    );
+    expect(found).toContain('Answers with the given text');
+  }
+  const [first] = await pending();
+  expect(first).toMatchObject({ server: 'mail', effect: expect.any(String), changes: expect.any(Array) });
+  expect(gateway.logged()).toContainEqual(expect.objectContaining({ event: 'definition_drift', server: 'mail' }));
+});
+
+test('what somebody has approved is shown and called', async () => {
+  expect((await api('POST', '/api/definitions/approve', { server: 'mail', tool: 'nothing' })).status).toBe(404);
+  const one = await api('POST', '/api/definitions/approve', { server: 'mail', tool: 'echo' });
+  expect(one).toEqual({ status: 200, body: { server: 'mail', approved: ['echo'] } });
+  for (const era of ERAS) {
+    await waitFor(
+      async () => ((await listed(era)).includes('Answers with the given text First read') ? true : null),
+      'the approved words are shown',
+    );
+    expect(codeOf(await call(era, 'mail__echo', { text: 'hi' }))).toBeUndefined();
+    expect(codeOf(await call(era, 'mail__add', { a: 1, b: 2 }))).toBe('DENIED_BY_POLICY');
+  }
+  const rest = await api('POST', '/api/definitions/approve', { server: 'mail' });
+  expect((rest.body.approved as string[]).length).toBeGreaterThan(10);
+  expect(await pending()).toEqual([]);
+  expect(codeOf(await call('modern', 'mail__add', { a: 1, b: 2 }))).toBeUndefined();
+});
