@@ -5,6 +5,7 @@
 import type { WrittenRules } from '../domain/agent-rules.ts';
 import type { Exposure } from '../domain/exposure.ts';
 import type { PrefixStyle } from '../domain/names.ts';
+import type { OutboundRules } from '../domain/outbound-rules.ts';
 import type { WrittenScopes } from '../domain/scope-rules.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { ServerSpec } from '../domain/server.ts';
@@ -89,6 +90,8 @@ export interface Config {
   tokens: TokensConfig;
   definitions: DefinitionsConfig;
   health: HealthConfig;
+  /** What may be called where somebody else wrote the URL. */
+  outbound: OutboundRules;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

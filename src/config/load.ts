@@ -16,6 +16,7 @@ import { toIdentityConfig } from './identity-config.ts';
 import { toLimitsConfig } from './limits-config.ts';
 import { findProxyMistakes, toTlsConfig } from './listen-config.ts';
 import { type Located, locateConfig, locateProviders, locateRules, locateScopes, locateServers } from './locate.ts';
+import { toOutboundConfig } from './outbound-config.ts';
 import { toPolicyConfig } from './policy-config.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { readProviders } from './providers-file.ts';
@@ -96,6 +97,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   warnings.push(...identity.warnings);
   const policy = toPolicyConfig(written.policy);
   inFile(policy.mistakes);
+  const outbound = toOutboundConfig(written.outbound);
+  inFile(outbound.mistakes);
   const rules = rulesPlace.chosen === null ? null : readRulesFile(rulesPlace.chosen);
   const scopes = scopesPlace.chosen === null ? null : readScopesFile(scopesPlace.chosen);
   for (const file of [rules, scopes]) {
@@ -160,6 +163,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       auditPath: audit.path,
       hasCallers: identity.config.issuers.length > 0 || identity.config.keys.length > 0,
     }),
+    outbound: outbound.config,
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,

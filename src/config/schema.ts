@@ -9,6 +9,7 @@ import { DefinitionsSection, HealthSection } from './definitions-config.ts';
 import { IdentitySection } from './identity-config.ts';
 import { LimitsSection } from './limits-config.ts';
 import { TlsSection, TrustedProxies } from './listen-config.ts';
+import { OutboundSection } from './outbound-config.ts';
 import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
 import { TokensSection } from './tokens-config.ts';
@@ -105,6 +106,7 @@ export const ConfigFile = z.strictObject({
   tokens: TokensSection.optional(),
   definitions: DefinitionsSection.optional(),
   health: HealthSection.optional(),
+  outbound: OutboundSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 
