@@ -18,6 +18,8 @@ const OF_THE_HOP: ReadonlySet<string> = new Set([
   ...['proxy-connection', 'proxy-authenticate', 'proxy-authorization'],
 ]);
 
+export const isOfTheHop = (name: string): boolean => OF_THE_HOP.has(name);
+
 const OF_THE_PROTOCOL: ReadonlySet<string> = new Set([
   ...['content-type', 'content-encoding', 'accept', 'accept-encoding', 'last-event-id', 'cache-control'],
 ]);
