@@ -7,6 +7,7 @@ import { openBook } from './app/book.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { followProgress, type ServerProgress } from './app/progress.ts';
+import { createOutboundParts } from './app/outbound.ts';
 import { createRestTable } from './app/rest.ts';
 import { describeStatus } from './app/status.ts';
 import { createWatchingParts } from './app/watching.ts';
@@ -120,9 +121,10 @@ export function createApp(options: AppOptions): App {
   });
   const requestPrefix = randomBytes(4).toString('hex');
   let requests = 0;
-
+  const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
   const downstreams = createDownstreams({
     specs: config.servers,
+    guard: outbound.guard,
     clock,
     log,
     baseEnv: env,
@@ -375,7 +377,7 @@ export function createApp(options: AppOptions): App {
       news.stop();
       refresh.stop();
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
-      await quarantine.stop();
+      await Promise.all([quarantine.stop(), outbound.fetch.close()]);
       who.stop();
       await storage.close();
       // Last: whatever ended until now is in the book.

@@ -24,6 +24,8 @@ export interface HttpAddress {
   headers: ReadonlyMap<string, Secret>;
   /** `auto`: Streamable HTTP, and HTTP+SSE when the server answers that with 4xx. */
   transport: 'auto' | 'streamable-http' | 'sse';
+  /** Somebody else than the operator wrote the URL: every socket to it is guarded (outbound/fetch). Absent: no. */
+  isForeign?: boolean;
   /** It is told who calls (`X-User` and the like). Absent: no. */
   identityHeaders?: boolean;
   /** It gets the `Authorization` of callers that identify themselves by `X-Authorization`. Absent: no. */

@@ -18,6 +18,7 @@ import {
   type ServerState,
 } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
+import type { SocketGuard } from '../fetch/address-guard.ts';
 import { type CallerHeaders, createCallerHeaders } from './caller-headers.ts';
 import type { ConnectionOptions } from './connection.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
@@ -34,6 +35,7 @@ export interface DownstreamDeps {
   baseEnv: Readonly<Record<string, string | undefined>>;
   clientInfo: JsonObject;
   watchdog: Watchdog;
+  guard: SocketGuard;
   emit(event: DownstreamEvent): void;
 }
 
@@ -65,7 +67,9 @@ export class Downstream implements SupervisorHost {
     this.#log = deps.log.with({ server: spec.key });
     this.#maskError = createErrorMask(spec);
     this.#http =
-      spec.link.kind === 'http' ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits, deps.clock) : null;
+      spec.link.kind === 'http'
+        ? createHttpClient(spec.link, spec.connectTimeoutMs, deps.limits, deps.clock, deps.guard)
+        : null;
     this.#callerHeaders = createCallerHeaders(spec);
     this.#checkIdleLater();
   }

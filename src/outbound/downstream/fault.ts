@@ -85,6 +85,7 @@ export function toFailure(no: Fault, server: ServerKey, method: string): Failure
 }
 
 const CONNECT_REASONS: Readonly<Record<string, string>> = {
+  ADDRESS_REFUSED: 'its address may not be used',
   ECONNREFUSED: 'it refuses connections',
   ENOTFOUND: 'its address cannot be resolved',
   EAI_AGAIN: 'its address cannot be resolved',

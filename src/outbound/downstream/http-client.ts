@@ -7,6 +7,8 @@
 import { Pool } from 'undici';
 import type { HttpAddress } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { SocketGuard } from '../fetch/address-guard.ts';
+import { createGuardedConnect } from '../fetch/guarded-connect.ts';
 import type { RequestText } from './frame.ts';
 import type { HttpHandler, ResponseHeaders } from './http-handler.ts';
 import { SocketPool } from './http1/socket-pool.ts';
@@ -63,13 +65,16 @@ const PROTOCOL_HEADERS: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
+/** `guard`: has the last word on every socket to a server whose address is not the operator's own. */
 export function createHttpClient(
   address: HttpAddress,
   connectTimeoutMs: number,
   limits: DownstreamLimits,
   clock: Clock,
+  guard: SocketGuard,
 ): HttpClient {
   const url = new URL(address.url);
+  const isForeign = address.isForeign === true;
   const headers: string[] = [];
   for (const [name, value] of address.headers) {
     if (!PROTOCOL_HEADERS.has(name)) headers.push(name, value.reveal());
@@ -78,7 +83,7 @@ export function createHttpClient(
     new Pool(url.origin, {
       allowH2: false,
       pipelining: 1,
-      connect: { timeout: connectTimeoutMs },
+      connect: isForeign ? createGuardedConnect(guard, connectTimeoutMs) : { timeout: connectTimeoutMs },
       bodyTimeout: 0,
       headersTimeout: limits.headersTimeoutMs,
       connections,
@@ -86,7 +91,13 @@ export function createHttpClient(
   // Streams are as many as there are connection sets, which are bounded where they are made.
   const lanes = { aside: open(ASIDE_CONNECTIONS), stream: open(null) };
   const pools = Object.values(lanes);
-  const calls = new SocketPool({ url, clock, connectTimeoutMs, maxConnections: limits.maxConnections });
+  const calls = new SocketPool({
+    url,
+    clock,
+    connectTimeoutMs,
+    maxConnections: limits.maxConnections,
+    ...(isForeign ? { guard } : {}),
+  });
   return {
     origin: url.origin,
     path: url.pathname + url.search,

@@ -6,6 +6,7 @@ import type { Line, Reply } from '../../domain/call.ts';
 import type { LogLevel } from '../../domain/era.ts';
 import { failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
+import { NO_EXCEPTIONS } from '../../domain/outbound-rules.ts';
 import type { ServerKey, ServerSpec } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   ServerState,
 } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
+import { createAddressGuard, type SocketGuard } from '../fetch/address-guard.ts';
 import { Downstream, type DownstreamDeps } from './downstream.ts';
 import { DEFAULT_LIMITS, type DownstreamLimits } from './limits.ts';
 import { isSame } from './same-spec.ts';
@@ -30,6 +32,8 @@ export interface PoolDeps {
   baseEnv: Readonly<Record<string, string | undefined>>;
   clientInfo: { name: string; version: string };
   limits?: Partial<DownstreamLimits>;
+  /** Of the servers that are not the operator's own. Absent: only public addresses over https. */
+  guard?: SocketGuard;
 }
 
 export function createDownstreams(deps: PoolDeps): Downstreams {
@@ -54,6 +58,7 @@ class Pool implements Downstreams {
       baseEnv: deps.baseEnv,
       clientInfo: { ...deps.clientInfo },
       watchdog: createWatchdog(deps.log),
+      guard: deps.guard ?? createAddressGuard({ ...deps, rules: () => NO_EXCEPTIONS }),
       emit: event => this.#emit(event),
     };
     for (const spec of deps.specs) this.#servers.set(spec.key, new Downstream(spec, this.#deps));

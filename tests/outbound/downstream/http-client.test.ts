@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createHttpClient } from '../../../src/outbound/downstream/http-client.ts';
 import { DEFAULT_LIMITS } from '../../../src/outbound/downstream/limits.ts';
+import { quietGuard } from '../fetch/guard-kit.ts';
 import { Remembering } from './http1/raw-server.ts';
 import { http, until } from './pool-kit.ts';
 
@@ -21,7 +22,8 @@ test('a stream and an answer of ours find a way while every socket for calls is 
   const { port } = server.address() as { port: number };
   const address = http(`http://127.0.0.1:${port}/mcp`, 'auto', { 'x-key': 'k' });
   if (address.kind !== 'http') throw new Error('not an HTTP address');
-  const client = createHttpClient(address, 5000, { ...DEFAULT_LIMITS, maxConnections: 1 }, createSystemClock());
+  const limits = { ...DEFAULT_LIMITS, maxConnections: 1 };
+  const client = createHttpClient(address, 5000, limits, createSystemClock(), quietGuard());
   onTestFinished(() => client.close());
 
   const { path, headers } = client;

@@ -11,6 +11,7 @@ import type { ServerSpec, ServerStatus } from '../../../src/domain/server.ts';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import type { DownstreamLimits } from '../../../src/outbound/downstream/limits.ts';
 import { createDownstreams } from '../../../src/outbound/downstream/pool.ts';
+import type { SocketGuard } from '../../../src/outbound/fetch/address-guard.ts';
 import { type DownstreamEvent, type Downstreams, MAIN_PARTITION } from '../../../src/ports/downstreams.ts';
 import type { Log } from '../../../src/ports/log.ts';
 
@@ -134,7 +135,11 @@ export const QUICK: Partial<DownstreamLimits> = {
   listChangedDelayMs: 20,
 };
 
-export function openPool(specs: readonly ServerSpec[], limits: Partial<DownstreamLimits> = QUICK): TestPool {
+export function openPool(
+  specs: readonly ServerSpec[],
+  limits: Partial<DownstreamLimits> = QUICK,
+  guard?: SocketGuard,
+): TestPool {
   const logged: TestPool['logged'] = [];
   const record = (level: string) => (message: string, fields?: Record<string, unknown>) => {
     logged.push({ level, message, fields: fields ?? {} });
@@ -153,6 +158,7 @@ export function openPool(specs: readonly ServerSpec[], limits: Partial<Downstrea
     baseEnv: process.env,
     clientInfo: { name: 'gatehouse-test', version: '0' },
     limits,
+    ...(guard === undefined ? {} : { guard }),
   });
   const events: DownstreamEvent[] = [];
   pool.onEvent(event => events.push(event));

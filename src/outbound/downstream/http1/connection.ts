@@ -6,6 +6,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Clock } from '../../../ports/clock.ts';
+import { refusedSocket, type SocketGuard } from '../../fetch/address-guard.ts';
 import type { HttpController, HttpHandler, ResponseHeaders } from '../http-handler.ts';
 import { Http1Error } from './http1-error.ts';
 import { MORE, type ResponseEvents, ResponseReader } from './response-reader.ts';
@@ -17,6 +18,8 @@ export interface Target {
   connectTimeoutMs: number;
   /** Trusted instead of the system; null: the system. */
   ca: string | null;
+  /** Has the last word on where the socket goes; null: the operator wrote the address. */
+  guard: { by: SocketGuard; url: URL } | null;
 }
 
 /** What a connection tells the pool it belongs to. */
@@ -228,10 +231,13 @@ export class Connection implements ResponseEvents {
 }
 
 function openSocket(target: Target, receive: (bytes: Buffer, length: number) => boolean): Socket {
+  const guarded = target.guard === null ? null : target.guard.by.forSocket(target.guard.url);
+  if (guarded?.ok === false) return refusedSocket(guarded.error);
   const buffer = SHARED_READ ?? Buffer.allocUnsafeSlow(READ_BYTES);
   const options = {
     host: target.host,
     port: target.port,
+    ...(guarded === null ? {} : { lookup: guarded.lookup }),
     onread: { buffer, callback: (length: number) => receive(buffer, length) },
   };
   const tls: ConnectionOptions = {

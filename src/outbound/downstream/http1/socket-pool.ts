@@ -4,6 +4,7 @@
  * Refused here: sending anything twice; a request is written by one connection, once, or reported as never sent.
  */
 import type { Clock } from '../../../ports/clock.ts';
+import type { SocketGuard } from '../../fetch/address-guard.ts';
 import type { RequestText } from '../frame.ts';
 import type { HttpHandler } from '../http-handler.ts';
 import { Connection, type ConnectionOwner, Sending } from './connection.ts';
@@ -17,6 +18,8 @@ export interface SocketPoolOptions {
   connectTimeoutMs: number;
   /** Certificates trusted instead of the system's; for servers with an authority of their own. */
   ca?: string;
+  /** Asked about every new socket; absent: the operator wrote the address. */
+  guard?: SocketGuard;
 }
 
 export interface Post {
@@ -196,7 +199,12 @@ export class SocketPool implements ConnectionOwner {
   }
 }
 
-function targetOf({ url, connectTimeoutMs, ca }: SocketPoolOptions): ConstructorParameters<typeof Connection>[1] {
+function targetOf({
+  url,
+  connectTimeoutMs,
+  ca,
+  guard,
+}: SocketPoolOptions): ConstructorParameters<typeof Connection>[1] {
   const isTls = url.protocol === 'https:';
   return {
     isTls,
@@ -205,5 +213,6 @@ function targetOf({ url, connectTimeoutMs, ca }: SocketPoolOptions): Constructor
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
     connectTimeoutMs,
     ca: ca ?? null,
+    guard: guard === undefined ? null : { by: guard, url },
   };
 }
