@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import {
+  findConnectionBreaches,
   findCycles,
   findFloorBreaches,
   findGetters,
@@ -49,6 +50,19 @@ describe('the walk', () => {
     { text: "/* import a from 'x'; */", library: undefined },
   ])('reads $text as an import of $library', ({ text, library }) => {
     expect(toSource('a.ts', text).imports[0]?.library).toBe(library);
+  });
+
+  test.each([
+    { text: "import a from 'x';", names: ['*'] },
+    { text: "import a, { b } from 'x';", names: ['*', 'b'] },
+    { text: "import * as a from 'x';", names: ['*'] },
+    { text: "import { b, type C, d as e } from 'x';", names: ['b', 'd'] },
+    { text: "import type { C } from 'x';", names: [] },
+    { text: "export { b } from 'x';", names: ['b'] },
+    { text: "const a = await import('x');", names: ['*'] },
+    { text: "import 'x';", names: [] },
+  ])('reads $text as taking $names', ({ text, names }) => {
+    expect(toSource('a.ts', text).imports[0]?.names).toEqual(names);
   });
 
   it('tells code from comments, strings, templates and regular expressions', () => {
@@ -98,6 +112,7 @@ const RULES: readonly Rule[] = [
       ['inbound/http/x.ts', "import { McpServer } from '@modelcontextprotocol/server';"],
       ['services/gateway/x.ts', "import { Pool } from 'undici';"],
       ['inbound/http/x.ts', "import { Pool } from 'undici';"],
+      ['outbound/webhooks/x.ts', "import { fetch } from 'undici';"],
       ['outbound/x.ts', "import { Hono } from 'hono';"],
       ['outbound/x.ts', "import pino from 'pino';"],
       ['outbound/x.ts', "const c = await import('chokidar');"],
@@ -105,6 +120,21 @@ const RULES: readonly Rule[] = [
       ['services/policy/x.ts', "import http from 'node:http';"],
       ['inbound/mcp/x.ts', "import { spawn } from 'node:child_process';"],
       ['outbound/x.ts', "import _ from 'lodash';"],
+    ],
+  },
+  {
+    name: 'connections are opened where addresses are guarded',
+    breaches: findConnectionBreaches,
+    violations: [
+      ['services/registry/x.ts', "import { request } from 'node:http';"],
+      ['inbound/http/x.ts', "import { createServer, get } from 'node:https';"],
+      ['inbound/http/x.ts', "import net from 'node:net';"],
+      ['inbound/http/x.ts', "import * as net from 'net';"],
+      ['outbound/idp/x.ts', "import { type Socket, createConnection as open } from 'node:net';"],
+      ['outbound/webhooks/x.ts', "import { connect } from 'node:tls';"],
+      ['outbound/search/x.ts', "import { lookup } from 'node:dns/promises';"],
+      ['app.ts', "const http = await import('node:http');"],
+      ['cli/x.ts', "export { request } from 'node:https';"],
     ],
   },
   {
@@ -118,6 +148,9 @@ const RULES: readonly Rule[] = [
       ['cli/x.ts', 'process.exit(1);'],
       ['app.ts', "console.log('hello');"],
       ['outbound/downstream/x.ts', 'await fetch(url);'],
+      ['outbound/fetch/x.ts', 'const load = globalThis.fetch;'],
+      ['services/registry/x.ts', 'const socket = new WebSocket(url);'],
+      ['outbound/x.ts', "const net = process.getBuiltinModule('node:net');"],
     ],
   },
   {

@@ -89,7 +89,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   '@modelcontextprotocol/server': ['demo/', 'inbound/mcp/', 'outbound/downstream/'],
   '@modelcontextprotocol/client': ['inbound/mcp/', 'outbound/downstream/'],
   '@modelcontextprotocol/core': ['inbound/mcp/', 'outbound/downstream/'],
-  undici: ['outbound/'],
+  undici: ['outbound/fetch/', 'outbound/downstream/', 'outbound/idp/'],
   hono: ['inbound/'],
   '@hono/node-server': ['inbound/'],
   pino: ['outbound/telemetry/'],
@@ -132,6 +132,37 @@ export function findLibraryBreaches(sources: readonly Source[]): string[] {
   );
 }
 
+/**
+ * What opens a connection to somewhere, and what tells where a name leads. A URL that somebody else wrote is fetched through
+ * outbound/fetch; servers have a client of their own, which asks its guard. To listen is another matter.
+ */
+const CONNECTING: Readonly<Record<string, readonly string[] | 'all'>> = {
+  'node:net': ['*', 'default', 'connect', 'createConnection', 'Socket', 'Stream'],
+  'node:tls': ['*', 'default', 'connect', 'TLSSocket'],
+  'node:http': ['*', 'default', 'request', 'get', 'Agent', 'ClientRequest', 'globalAgent'],
+  'node:https': ['*', 'default', 'request', 'get', 'Agent', 'globalAgent'],
+  'node:http2': 'all',
+  'node:dgram': 'all',
+  'node:dns': 'all',
+  'node:dns/promises': 'all',
+};
+const CONNECTING_HOMES = ['outbound/fetch/', 'outbound/downstream/'];
+
+export function findConnectionBreaches(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, imports }) => {
+    if (CONNECTING_HOMES.some(home => path.startsWith(home))) return [];
+    return imports
+      .filter(({ typeOnly }) => !typeOnly)
+      .flatMap(({ library, names }) => {
+        // Without its prefix it is the same module.
+        const connecting = library === null ? undefined : CONNECTING[`node:${library.replace(/^node:/, '')}`];
+        if (connecting === undefined || (connecting !== 'all' && !names.some(name => connecting.includes(name))))
+          return [];
+        return [`${path} may not open connections with ${library}: ${CONNECTING_HOMES.join(', ')} only`];
+      });
+  });
+}
+
 interface Phrase {
   what: string;
   pattern: RegExp;
@@ -148,7 +179,14 @@ const PHRASES: readonly Phrase[] = [
   },
   { what: 'the end of the process', pattern: /\bprocess\.(?:exit\b(?!Code)|abort|reallyExit)/, homes: ['main.ts'] },
   { what: 'console', pattern: /\bconsole\.\w/, homes: [] },
-  { what: 'the global fetch', pattern: /(?<![.\w])fetch\(/, homes: [] },
+  // Handed on by its name it would be the same fetch; a method or a dependency of that name is another.
+  { what: 'the global fetch', pattern: /(?<![.\w])fetch\(|\bglobalThis\.fetch\b|\bglobal\.fetch\b/, homes: [] },
+  {
+    what: 'the global WebSocket or EventSource',
+    pattern: /\bnew\s+(?:WebSocket|EventSource|XMLHttpRequest)\b/,
+    homes: [],
+  },
+  { what: 'modules past their import', pattern: /\bprocess\.(?:binding|getBuiltinModule)\b/, homes: [] },
 ];
 
 export function findPhraseBreaches(sources: readonly Source[]): string[] {

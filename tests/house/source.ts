@@ -13,6 +13,8 @@ export interface Import {
   /** Package name for somebody else's code (`node:fs`, `@hono/node-server`), else null. */
   library: string | null;
   typeOnly: boolean;
+  /** Values taken from it, as they are called there; `*` for all of it at once. */
+  names: readonly string[];
 }
 
 export interface Source {
@@ -43,16 +45,35 @@ export function toSource(path: string, text: string): Source {
   return { path, text, code: blank(text, true), imports: findImports(path, blank(text, false)) };
 }
 
-const FROM = /\b(import|export)\s+(type\s+)?(?:[\w*\s{},$]+?\sfrom\s+)?(['"])([^'"\n]+)\3/g;
+const FROM = /\b(import|export)\s+(type\s+)?(?:([\w*\s{},$]+?)\sfrom\s+)?(['"])([^'"\n]+)\4/g;
 const DYNAMIC = /\bimport\(\s*(['"])([^'"\n]+)\1/g;
 
 function findImports(path: string, text: string): Import[] {
-  const found = [...text.matchAll(FROM)].map(match => ({ written: match[4] ?? '', typeOnly: match[2] !== undefined }));
-  const dynamic = [...text.matchAll(DYNAMIC)].map(match => ({ written: match[2] ?? '', typeOnly: false }));
-  return [...found, ...dynamic].map(({ written, typeOnly }) => {
-    if (!written.startsWith('.')) return { written, typeOnly, file: null, library: toLibrary(written) };
-    return { written, typeOnly, file: posix.join(posix.dirname(path), written), library: null };
+  const found = [...text.matchAll(FROM)].map(([, , type, clause = '', , written = '']) => ({
+    written,
+    typeOnly: type !== undefined,
+    names: type === undefined ? namesIn(clause) : [],
+  }));
+  const dynamic = [...text.matchAll(DYNAMIC)].map(match => ({
+    written: match[2] ?? '',
+    typeOnly: false,
+    names: ['*'],
+  }));
+  return [...found, ...dynamic].map(one => {
+    if (!one.written.startsWith('.')) return { ...one, file: null, library: toLibrary(one.written) };
+    return { ...one, file: posix.join(posix.dirname(path), one.written), library: null };
   });
+}
+
+/** Of `a, { b, type C, d as e }`: all of it for the first, `b` and `d`. */
+function namesIn(clause: string): string[] {
+  const [, whole = '', braces = ''] = /^([^{]*)(?:\{([^}]*)\})?\s*$/.exec(clause) ?? [];
+  const named = braces
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '' && !part.startsWith('type '))
+    .map(part => part.split(/\s+as\s+/)[0] ?? part);
+  return [...(whole.replace(',', '').trim() === '' ? [] : ['*']), ...named];
 }
 
 function toLibrary(written: string): string {
