@@ -5,7 +5,10 @@
 import type { Door } from '../../domain/call.ts';
 import { type Catalog, findTemplate } from '../../domain/catalog.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { LISTING_FACTS } from '../../domain/listing.ts';
+import { isPlainReference } from '../../domain/plain-reference.ts';
 import type { Target } from '../../domain/policy.ts';
+import type { ServerKey } from '../../domain/server.ts';
 
 export interface Found {
   target: Target;
@@ -34,16 +37,18 @@ export function findTool(
 }
 
 export function findPrompt(catalog: Catalog, door: Door, name: string): Found | null {
-  if (door.server !== null) return { target: { kind: 'prompt', server: door.server, name }, listed: true };
+  if (door.server !== null) return behindDoor(catalog, door.server, 'prompt', name);
   const entry = catalog.prompts.get(name);
   if (entry !== undefined) return { target: { kind: 'prompt', server: entry.server, name: entry.own }, listed: true };
-  return unlisted(catalog, 'prompt', name);
+  const found = unlisted(catalog, 'prompt', name);
+  return found === null || !isPlainReference(found.target.name) ? null : found;
 }
 
 export function findResource(catalog: Catalog, door: Door, uri: string): Found | null {
-  if (door.server !== null) return { target: { kind: 'resource', server: door.server, name: uri }, listed: true };
+  if (door.server !== null) return behindDoor(catalog, door.server, 'resource', uri);
   const entry = catalog.resources.get(uri);
   if (entry !== undefined) return { target: { kind: 'resource', server: entry.server, name: entry.own }, listed: true };
+  if (!isPlainReference(uri)) return null;
   const template = findTemplate(catalog, uri);
   if (template !== null) {
     // A renamed template differs by what stands in front.
@@ -54,6 +59,13 @@ export function findResource(catalog: Catalog, door: Door, uri: string): Found |
   const holders = [...catalog.servers.values()].filter(view => isJsonObject(view.facts?.capabilities.resources));
   const only = holders.length === 1 ? holders[0] : undefined;
   return only === undefined ? null : { target: { kind: 'resource', server: only.key, name: uri }, listed: false };
+}
+
+/** Behind a server's own door it may know more than it lists, but nothing that reads in two ways. */
+function behindDoor(catalog: Catalog, server: ServerKey, kind: 'prompt' | 'resource', name: string): Found | null {
+  const { key } = LISTING_FACTS[`${kind}s`];
+  const isKnown = () => catalog.servers.get(server)?.listing?.[`${kind}s`].some(item => item[key] === name) === true;
+  return isPlainReference(name) || isKnown() ? { target: { kind, server, name }, listed: true } : null;
 }
 
 /** `ref` of completion/complete: a prompt by name or a template by URI. Returns the reference as its server knows it. */

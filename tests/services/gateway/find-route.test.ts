@@ -5,10 +5,11 @@ import { tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, doorOf, EVERYTHING } from '../../support/staircase.ts';
 
 const resources = [{ uri: 'file:///x', name: 'x' }];
+const odd = [...resources, { uri: 'file:///odd/../y', name: 'y' }];
 const templates = [{ uriTemplate: 'file:///dir/{name}', name: 't' }];
 const house = await createStaircase({
   a: { lists: { tools: [tool('t'), tool('un_listed__x')], prompts: [{ name: 'p' }], resources, templates } },
-  b: { lists: { tools: [tool('t'), tool('mine')], resources, templates } },
+  b: { lists: { tools: [tool('t'), tool('mine')], resources: odd, templates } },
 });
 const catalog = house.catalog.current();
 
@@ -34,6 +35,8 @@ describe('a prompt name', () => {
     { door: EVERYTHING, name: 'a__p', found: ['a', 'p'], because: 'public' },
     { door: EVERYTHING, name: 'a__new', found: ['a', 'new'], because: 'the server may know it' },
     { door: EVERYTHING, name: 'p', found: null, because: 'no server in it' },
+    { door: EVERYTHING, name: 'a__../p', found: null, because: 'it reads in two ways' },
+    { door: doorOf('b'), name: 'a\\p', found: null, because: 'behind a door too' },
     { door: doorOf('b'), name: 'p', found: ['b', 'p'], because: 'own names behind a door' },
   ])('$name: $because', ({ door, name, found }) => {
     const route = findPrompt(catalog, door, name);
@@ -48,6 +51,10 @@ describe('a URI', () => {
     { door: EVERYTHING, uri: 'file:///dir/1', found: ['a', 'file:///dir/1'], because: 'a template' },
     { door: EVERYTHING, uri: 'b+file:///dir/1', found: ['b', 'file:///dir/1'], because: 'a renamed template' },
     { door: EVERYTHING, uri: 'other://1', found: null, because: 'two servers might know it' },
+    { door: EVERYTHING, uri: 'file:///dir/../1', found: null, because: 'a template is no way out of a folder' },
+    { door: doorOf('b'), uri: 'file:///dir/%2e%2e/1', found: null, because: 'behind a door too' },
+    { door: EVERYTHING, uri: 'file:///odd/../y', found: ['b', 'file:///odd/../y'], because: 'the server lists it so' },
+    { door: doorOf('b'), uri: 'file:///odd/../y', found: ['b', 'file:///odd/../y'], because: 'and at its door' },
     { door: doorOf('b'), uri: 'file:///x', found: ['b', 'file:///x'], because: 'own URIs behind a door' },
   ])('$uri: $because', ({ door, uri, found }) => {
     const route = findResource(catalog, door, uri);
