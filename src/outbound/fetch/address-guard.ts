@@ -50,6 +50,8 @@ export class AddressRefused extends Error {
 /** A literal address is judged in no time, a name in the time its resolver takes: both are told at the next quarter. */
 const TELL_EVERY_MS = 250;
 const MAX_LOGGED = 256;
+/** A name server that does not answer in this time has no answer. */
+const RESOLVE_MS = 5000;
 
 /** What is written alone; null: go on, though a name is still to be resolved. */
 export function findWrittenMistake(url: string, rules: OutboundRules): AddressRefused | null {
@@ -61,14 +63,17 @@ export function findWrittenMistake(url: string, rules: OutboundRules): AddressRe
 export function createAddressGuard({ rules, clock, log, resolve = resolveBySystem }: AddressGuardDeps): SocketGuard {
   /** A name that nobody knows is refused like any other: which ones exist is not for strangers to learn. */
   async function addressesOf(to: Destination): Promise<readonly string[] | AddressRefused> {
-    let found: readonly string[];
-    try {
-      found = await resolve(to.host);
-    } catch {
-      found = [];
-    }
+    const found = await inTime(resolve(to.host));
     const why = judgeAddresses(to, found.map(parseIp), rules());
     return why === null ? found : new AddressRefused(why);
+  }
+
+  /** No address, where there was none in time. */
+  function inTime(answer: Promise<readonly string[]>): Promise<readonly string[]> {
+    return new Promise(settle => {
+      const cancel = clock.after(RESOLVE_MS, () => settle([]));
+      answer.then(settle, () => settle([])).finally(cancel);
+    });
   }
 
   async function judge(url: string): Promise<AddressRefused | null> {

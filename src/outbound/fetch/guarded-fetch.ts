@@ -113,7 +113,10 @@ export function createGuardedFetch(deps: GuardedFetchDeps): ClosableFetch {
 /** Within the origin; null: it is not followed. */
 function findNext(from: string, location: string | null): string | null {
   const next = location === null ? null : URL.parse(location, from);
-  return next === null || next.origin !== new URL(from).origin ? null : next.href;
+  if (next === null || next.origin !== new URL(from).origin) return null;
+  // A place in the document is the reader's affair (RFC 9110, 10.2.2).
+  next.hash = '';
+  return next.href;
 }
 
 /** What is wrong here is a mistake of ours, not of whoever wrote the URL: thrown. The value may be a secret. */

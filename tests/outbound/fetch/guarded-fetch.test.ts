@@ -79,6 +79,32 @@ describe('a request', () => {
     expect(await ask('/page')).toEqual({ ok: false, why: 'not_json' });
   });
 
+  test('goes to the next address that was checked where the first one does not answer', async () => {
+    const { origin, seen } = await start(sendJson({}));
+    const { fetch, asked } = openGuardKit({ rules: HERE, names: { 'two.test': ['127.0.0.9', '127.0.0.1'] } });
+    const got = await fetch.send({ url: `http://two.test:${new URL(origin).port}/`, purpose: 'peer' });
+    expect(got).toMatchObject({ ok: true, status: 200 });
+    expect([seen.length, asked]).toEqual([1, ['two.test']]);
+  });
+
+  test('asks about a name once per connection, and keeps connections for the next requests', async () => {
+    const { origin, seen } = await start(sendJson({}));
+    const { fetch, asked } = openGuardKit({ rules: HERE, names: { 'one.test': ['127.0.0.1'] } });
+    const url = `http://one.test:${new URL(origin).port}/`;
+    for (let i = 0; i < 6; i++) expect(await fetch.send({ url, purpose: 'embeddings' })).toMatchObject({ ok: true });
+    expect(seen).toHaveLength(6);
+    // A request on the heels of an answer finds its connection still taken.
+    expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  test('of a head alone is told what there would be, however much', async () => {
+    const { origin } = await start((_request, response) => response.writeHead(200, { 'content-length': 1e9 }).end());
+    const { fetch } = openGuardKit({ rules: HERE });
+    expect(await fetch.send({ url: origin, purpose: 'webhook', method: 'HEAD' })).toMatchObject({
+      ...{ ok: true, headers: { 'content-length': '1000000000' } },
+    });
+  });
+
   test('ends when its caller no longer wants it', async () => {
     const { origin } = await start(() => {});
     const { fetch } = openGuardKit({ rules: HERE });
@@ -192,7 +218,7 @@ describe.each([301, 302, 303, 307, 308])('a redirect (%i)', status => {
   test('within the origin is followed by a GET that says so, three times at most', async () => {
     const { seen, origin } = await start((request, response) => {
       const left = Number(request.url?.slice(1));
-      if (left > 0) response.writeHead(status, { location: `./${left - 1}` }).end();
+      if (left > 0) response.writeHead(status, { location: `./${left - 1}#part` }).end();
       else response.end('{}');
     });
     const { fetch } = openGuardKit({ rules: HERE });
@@ -251,6 +277,8 @@ describe('a refusal', () => {
       monotonicMs: () => nowMs,
       wallMs: () => nowMs,
       after(ms, run) {
+        // The time a name server has is not used up.
+        if (ms === 5000) return () => {};
         nowMs += ms;
         queueMicrotask(run);
         return () => {};
@@ -263,6 +291,23 @@ describe('a refusal', () => {
     const guard = createAddressGuard({ rules: () => rulesOf([], true), clock, log: QUIET, resolve });
     expect(await guard.mayReach(url, 'registration')).toBe(false);
     expect(nowMs).toBe(1250);
+  });
+
+  test('is the answer where a name server gives none', async () => {
+    const waits: (() => void)[] = [];
+    const after: Clock['after'] = (ms, run) => {
+      if (ms === 5000) waits.push(run);
+      else queueMicrotask(run);
+      return () => {};
+    };
+    const guard = createAddressGuard({
+      ...{ rules: () => HERE, log: QUIET, resolve: () => new Promise<never>(() => {}) },
+      clock: { monotonicMs: () => 0, wallMs: () => 0, after },
+    });
+    const may = guard.mayReach('https://silent.test/', 'registration');
+    await expect.poll(() => waits.length).toBe(1);
+    waits[0]?.();
+    expect(await may).toBe(false);
   });
 
   test('keeps what a URL holds out of the log', async () => {
