@@ -12,9 +12,18 @@ import type { Config } from './config.ts';
 import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
 import { toIdentityConfig } from './identity-config.ts';
+import type { FindSecret } from './interpolate.ts';
 import { toLimitsConfig } from './limits-config.ts';
 import { findProxyMistakes, toTlsConfig } from './listen-config.ts';
-import { type Located, locateConfig, locateProviders, locateRules, locateScopes, locateServers } from './locate.ts';
+import {
+  type Located,
+  locateConfig,
+  locateProviders,
+  locateRules,
+  locateScopes,
+  locateServers,
+  locateVault,
+} from './locate.ts';
 import { toPolicyConfig } from './policy-config.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { readProviders } from './providers-file.ts';
@@ -32,6 +41,14 @@ export interface LoadInput {
   /** The Node to run `command: node`, packages and built-in servers with; this process's own where not given. */
   execPath?: string;
   overrides?: Overrides;
+  /** What `${vault:NAME}` stands for. Without it there are no secrets. */
+  vault?: KeptSecrets;
+}
+
+export interface KeptSecrets {
+  find: FindSecret;
+  /** Why a vault that is there does not open: then nothing starts, whether it is referred to or not. */
+  problem: Problem | null;
 }
 
 /** What the command line says; it wins over everything. */
@@ -55,6 +72,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
 
   const environment = readEnvironment(input.env);
   problems.push(...environment.problems);
+  const vault = input.vault ?? null;
+  if (vault !== null && vault.problem !== null) problems.push(vault.problem);
+  const findSecret = vault?.find;
 
   const configPlace = locateConfig({ ...input, ...overrides });
   const serversPlace = locateServers({ ...input, ...overrides });
@@ -65,7 +85,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     problems.push(nothingFound(configPlace, serversPlace));
 
   const execPath = input.execPath ?? process.execPath;
-  const reading: Reading = { env: input.env, cwd: input.cwd, execPath, problems, names: new Set() };
+  const reading: Reading = { env: input.env, findSecret, cwd: input.cwd, execPath, problems, names: new Set() };
   const file = readConfigFile(configPlace.chosen, reading);
   const start = environment.values.start ?? file.config.initStrategy ?? 'eager';
   const fromYaml = readYamlServers(file, start, reading);
@@ -81,6 +101,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const providers = readProviders({
     path: providersPlace.chosen,
     env: input.env,
+    findSecret,
     publicUrl: written.identity?.publicUrl ?? null,
   });
   problems.push(...providers.problems);
@@ -163,9 +184,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       rules: rulesPlace.chosen,
       scopes: scopesPlace.chosen,
       providers: providersPlace.chosen,
-      watched: [configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) =>
-        places.map(({ path }) => path),
-      ),
+      watched: [
+        ...[configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) => places.map(({ path }) => path)),
+        locateVault(input).path,
+      ],
     },
   };
   if (config.debug && env.logLevel === undefined && written.log?.level === undefined) config.log.level = 'debug';
@@ -269,7 +291,9 @@ function checkKey(config: Config, file: ReadConfigFile, where: Where, problems: 
     problems.push({ ...at, message: `the key ${weakness}`, hint });
   }
   if (at.file !== 'environment' && !file.referring.has('apiKey')) {
-    warnings.push(`apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY} or \${file:/path}`);
+    warnings.push(
+      `apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY}, \${vault:NAME} or \${file:/path}`,
+    );
   }
 }
 
