@@ -191,25 +191,28 @@ export function createApp(options: AppOptions): App {
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
-    status: () =>
-      describeGateway({
-        catalog,
-        downstreams,
-        servers: () => config.servers.map(({ key }) => key),
-        sessions: () => sessions.size(),
-        reloads: () => reload.status(),
-        policy: () => describePolicy(config.rules, policy.current()),
-        paths: () => ({
-          mcp_config: config.files.servers,
-          gateway_rules: config.files.rules,
-          gateway_scopes: config.files.scopes,
-          gateway_config: config.files.config,
-        }),
-        message: () =>
-          policy.current().mode === 'open'
-            ? 'No rules are configured: the callers of this door may use everything behind it.'
-            : 'What no rule or scope grants is denied.',
-      }),
+    status: who =>
+      describeGateway(
+        {
+          catalog,
+          downstreams,
+          servers: () => config.servers.map(({ key }) => key),
+          sessions: () => sessions.size(),
+          reloads: () => reload.status(),
+          policy: () => describePolicy(config.rules, policy.current()),
+          paths: () => ({
+            mcp_config: config.files.servers,
+            gateway_rules: config.files.rules,
+            gateway_scopes: config.files.scopes,
+            gateway_config: config.files.config,
+          }),
+          message: () =>
+            policy.current().mode === 'open'
+              ? 'No rules are configured: the callers of this door may use everything behind it.'
+              : 'What no rule or scope grants is denied.',
+        },
+        server => visible.isServerVisible(who, server),
+      ),
   });
   const gateway = createGateway({
     catalog,
