@@ -206,10 +206,7 @@ export function createApp(options: AppOptions): App {
             gateway_scopes: config.files.scopes,
             gateway_config: config.files.config,
           }),
-          message: () =>
-            policy.current().mode === 'open'
-              ? 'No rules are configured: the callers of this door may use everything behind it.'
-              : 'What no rule or scope grants is denied.',
+          mode: () => policy.current().mode,
         },
         server => visible.isServerVisible(who, server),
       ),

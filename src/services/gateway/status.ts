@@ -20,7 +20,7 @@ export interface StatusSources {
   policy: () => JsonObject;
   /** Absolute, or null where there is none. */
   paths: () => JsonObject;
-  message: () => string;
+  mode: () => PolicySet['mode'];
 }
 
 /** Of servers only those that `maySee` admits, as in every list. */
@@ -45,7 +45,10 @@ export function describeGateway(from: StatusSources, maySee: (server: ServerKey)
       .map(describeCollision),
     sessions: from.sessions(),
     config_paths: from.paths(),
-    message: from.message(),
+    message:
+      from.mode() === 'open'
+        ? 'No rules are configured: the callers of this door may use everything behind it.'
+        : 'What no rule or scope grants is denied.',
   };
 }
 
