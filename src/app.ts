@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
-import { followProgress, type ServerProgress } from './app/progress.ts';
 import { createOutboundParts } from './app/outbound.ts';
+import { followProgress, type ServerProgress } from './app/progress.ts';
 import { createRestTable } from './app/rest.ts';
 import { describeStatus } from './app/status.ts';
 import { createWatchingParts } from './app/watching.ts';
@@ -196,7 +196,7 @@ export function createApp(options: AppOptions): App {
     },
     status: describeStatus({
       ...{ catalog, downstreams, policy: policy.current, config: () => config, reloads: () => reload.status() },
-      sessions: () => sessions.size(),
+      ...{ sessions: () => sessions.size(), isVisible: visible.isServerVisible },
     }),
   });
   const gateway = createGateway({

@@ -1,12 +1,15 @@
 /** The configuration as every command reads it: files and variables, and then the policy they add up to. */
+
+import { openSecrets } from '../app/vault-desk.ts';
 import { policyOf } from '../app.ts';
 import { type LoadResult, loadConfig, type Overrides } from '../config/load.ts';
+import { locateVault } from '../config/locate.ts';
 import { toProblem } from '../config/problem.ts';
 import type { Host } from './host.ts';
 
 /** Conditions are compiled here too, so that a slip in one is said before anything starts, and at a reload. */
 export async function loadWhole(host: Host, overrides: Overrides): Promise<LoadResult> {
-  const loaded = await loadConfig({ ...host, overrides });
+  const loaded = await loadConfig({ ...host, overrides, vault: openSecrets(locateVault(host)) });
   if (!loaded.ok) return loaded;
   const built = policyOf(loaded.config, 1);
   if (built.ok) return loaded;

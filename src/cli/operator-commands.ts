@@ -4,7 +4,9 @@
  */
 import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { VaultDesk } from '../app/vault-desk.ts';
 import type { Overrides } from '../config/load.ts';
+import { locateVault } from '../config/locate.ts';
 import type { ExportOptions, ReadOptions, TailOptions } from './audit.ts';
 import type { VerifyOptions } from './audit-verify.ts';
 import { CONFIG_KINDS, type ConfigKind } from './generate-config.ts';
@@ -18,6 +20,7 @@ type Run = (command: Promise<number>) => Promise<void>;
 export function addOperatorCommands(program: Command, host: Host, overrides: () => Overrides, run: Run): void {
   addAudit(program, host, overrides, run);
   addQuarantine(program, host, overrides, run);
+  addSecret(program, host, run);
   addPolicy(program, host, overrides, run);
   addFirstFiles(program, host, run);
 }
@@ -131,6 +134,62 @@ A running gateway acts on it within a second.`,
     .action(async (kind: string, name: string) => {
       const { removeFromQuarantine } = await import('./quarantine.ts');
       await run(atDesk(desk => removeFromQuarantine(host, desk, { kind, name })));
+    });
+}
+
+function addSecret(program: Command, host: Host, run: Run): void {
+  const secret = program.command('secret').description('keep secrets sealed, for the configuration to refer to');
+  secret.addHelpText(
+    'after',
+    `
+Examples:
+  gatehouse secret set github                         asks for the value and does not show it
+  gatehouse secret set github < token.txt             or reads it from stdin; never from the command line
+  gatehouse secret list                               names and dates
+  gatehouse secret remove github
+  gatehouse secret rotate-key                         a new key, and everything sealed anew
+
+The vault is GATEWAY_VAULT, else ~/.config/agent-mcp-gateway/vault.json. Its key is GATEWAY_VAULT_KEY, else the file
+GATEWAY_VAULT_KEY_FILE, else vault.key beside the vault. A running gateway acts on changes within a second.`,
+  );
+  const atDesk = async (act: (desk: VaultDesk) => Promise<number>): Promise<number> => {
+    const { openVaultDesk } = await import('../app/vault-desk.ts');
+    return act(openVaultDesk(locateVault(host)));
+  };
+  secret
+    .command('set <name>')
+    .description('keep a value, or replace it')
+    .allowExcessArguments(true)
+    .action(async (name: string, _options: unknown, { args }: Command) => {
+      // Checked by hand: commander would repeat what may be the value.
+      if (args.length > 1) program.error('error: only a name is taken; the value is read from stdin, or asked for');
+      const { setSecret } = await import('./secret.ts');
+      await run(atDesk(desk => setSecret(host, desk, name)));
+    });
+  secret
+    .command('list')
+    .description('names, and when each was last set')
+    .allowExcessArguments(false)
+    .action(async () => {
+      const { listSecrets } = await import('./secret.ts');
+      await run(atDesk(desk => listSecrets(host, desk)));
+    });
+  secret
+    .command('remove <name>')
+    .description('forget it')
+    .allowExcessArguments(false)
+    .action(async (name: string) => {
+      const { removeSecret } = await import('./secret.ts');
+      await run(atDesk(desk => removeSecret(host, desk, name)));
+    });
+  secret
+    .command('rotate-key')
+    .description('put a new key before the older ones and seal everything anew with it')
+    .option('--give-up-older', 'and remove the older ones: what only they open is lost')
+    .allowExcessArguments(false)
+    .action(async ({ giveUpOlder }: { giveUpOlder?: boolean }) => {
+      const { rotateVaultKey } = await import('./secret.ts');
+      await run(atDesk(desk => rotateVaultKey(host, desk, giveUpOlder === true)));
     });
 }
 

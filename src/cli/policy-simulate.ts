@@ -1,7 +1,7 @@
 /**
  * `gatehouse policy simulate`: the calls in the ledger, decided again by the policy in force and by a candidate, and where
  * the two differ. The ledger keeps neither groups nor arguments: callers come with the scopes that counted at the time,
- * and conditions on arguments count as not worked out.
+ * and calls that a condition decides by their arguments are named as not judged.
  */
 
 import { type PastCall, simulate } from '../app/policy-desk.ts';
@@ -72,6 +72,15 @@ export async function simulatePolicy(host: Host, overrides: Overrides, options: 
     const by = who.agent ?? who.subject;
     stdout.line(`${change}  ${times}x  ${printable(by)}  ${printable(`${target.server}/${target.name}`)}`);
     stdout.line(`    was ${printable(ruleBefore ?? 'no rule')}, would be ${printable(ruleAfter ?? 'no rule')}`);
+  }
+  for (const { call, times } of result.unjudgedKinds) {
+    const { who, target } = call;
+    const name = printable(`${target.server}/${target.name}`);
+    stdout.line(`${stdout.paint.yellow('not judged')}  ${times}x  ${printable(who.agent ?? who.subject)}  ${name}`);
+  }
+  if (result.unjudged > 0) {
+    const many = result.unjudged === 1 ? 'One call was' : `${result.unjudged} calls were`;
+    stdout.line(`${many} not judged: a condition reads the arguments, which the ledger does not keep`);
   }
   stdout.line(
     `${result.calls} calls: ${result.allowedBefore} allowed now, ${result.allowedAfter} by the candidate, ${result.differing} differ`,

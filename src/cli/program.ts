@@ -15,7 +15,17 @@ export const VERSION: string = packageFacts.version;
 const EXIT_FAILURE = 1;
 const EXIT_MISUSE = 2;
 
-const COMMANDS = ['serve', 'stdio', 'validate', 'audit', 'quarantine', 'policy', 'test-policy', 'generate-config'];
+const COMMANDS = [
+  'serve',
+  'stdio',
+  'validate',
+  'audit',
+  'quarantine',
+  'secret',
+  'policy',
+  'test-policy',
+  'generate-config',
+];
 
 interface GlobalOptions {
   config?: string;

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { ServerSpec } from '../domain/server.ts';
-import { interpolate, pathKey } from './interpolate.ts';
+import { type FindSecret, interpolate, pathKey } from './interpolate.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { ConfigFile, checkShape, ServerEntry } from './schema.ts';
 import { toServerSpec } from './server-spec.ts';
@@ -17,6 +17,7 @@ export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** What reading needs to know, and what it finds out on the way. */
 export interface Reading {
   env: Readonly<Record<string, string | undefined>>;
+  findSecret: FindSecret | undefined;
   cwd: string;
   execPath: string;
   problems: Problem[];
@@ -45,7 +46,7 @@ export function readConfigFile(path: string | null, reading: Reading): ReadConfi
     reading.problems.push(...parsed.messages.map(message => ({ file: path, path: '', message, hint: null })));
     return nothing;
   }
-  const filled = interpolate(parsed.value, { env: reading.env, folder: dirname(path) });
+  const filled = interpolate(parsed.value, { ...reading, folder: dirname(path) });
   for (const name of filled.names) reading.names.add(name);
   reading.problems.push(...filled.mistakes.map(mistake => toProblem(path, mistake)));
   const unresolved = new Set(filled.mistakes.map(mistake => pathKey(mistake.path)));
@@ -120,7 +121,7 @@ export function readServersFile(path: string | null, start: 'eager' | 'lazy', re
   // Only what is read is filled in: other programs keep other things, with other references, in the same file.
   const { mcpServers } = Object(parsed.value) as { mcpServers?: unknown };
   const document = Array.isArray(parsed.value) || mcpServers === undefined ? parsed.value : { mcpServers };
-  const filled = interpolate(document, { env: reading.env, folder: dirname(path) });
+  const filled = interpolate(document, { ...reading, folder: dirname(path) });
   for (const name of filled.names) reading.names.add(name);
   const unresolved = new Set(filled.mistakes.map(mistake => pathKey(mistake.path)));
   const execPath = reading.execPath;

@@ -1,16 +1,25 @@
 /**
- * References inside configured strings: `${NAME}`, `${NAME:-default}`, `${file:/path}`, `${config:dir}`; `$${` stands
- * for a plain `${`. Works on parsed strings, never on raw text, so a value can never become structure (a quote or a
+ * References inside configured strings: `${NAME}`, `${NAME:-default}`, `${file:/path}`, `${vault:NAME}`, `${config:dir}`;
+ * `$${` stands for a plain `${`. Works on parsed strings, never on raw text, so a value can never become structure (a quote or a
  * line break in a token stays in its token). Keys, numbers and booleans are left alone.
  */
 import { isAbsolute, resolve } from 'node:path';
+import type { Secret } from '../domain/secret.ts';
 import { didYouMean, type Mistake } from './problem.ts';
 import { readTextFile } from './text-file.ts';
+
+/** Looks a secret up in the vault. `none` comes with the names there are; `unreadable`: it is there and does not open. */
+export type FindSecret = (name: string) => FoundSecret;
+export type FoundSecret =
+  | { kind: 'secret'; secret: Secret }
+  | { kind: 'none'; names: readonly string[] }
+  | { kind: 'unreadable'; reason: string };
 
 export interface InterpolationSource {
   env: Readonly<Record<string, string | undefined>>;
   /** Folder of the document: what `${config:dir}` stands for and what `${file:...}` is relative to. */
   folder: string;
+  findSecret?: FindSecret | undefined;
 }
 
 export interface Interpolated {
@@ -24,7 +33,10 @@ export interface Interpolated {
 
 const REFERENCE = /\$\$\{|\$\{([^}]*)\}?/g;
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/;
+const SECRET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const MAX_SECRET_FILE_BYTES = 64 * 1024;
+
+export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
 export const pathKey = (path: readonly (string | number)[]): string => path.join('\0');
 
@@ -63,7 +75,7 @@ export function interpolate(document: unknown, source: InterpolationSource): Int
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is about the syntax
-const KNOWN_FORMS = 'use ${NAME}, ${NAME:-default}, ${file:/path} or ${config:dir}; $${ for a plain ${';
+const KNOWN_FORMS = 'use ${NAME}, ${NAME:-default}, ${file:/path}, ${vault:NAME} or ${config:dir}; $${ for a plain ${';
 
 type Unfound = Omit<Mistake, 'path'>;
 
@@ -73,6 +85,7 @@ const UNCLOSED: Unfound = { message: '"${" is never closed by "}"', hint: 'write
 function lookUp(inner: string, source: InterpolationSource, names: Set<string>): string | Unfound {
   if (inner === 'config:dir') return source.folder;
   if (inner.startsWith('file:')) return readReferredFile(inner.slice('file:'.length), source.folder);
+  if (inner.startsWith('vault:')) return findKept(inner.slice('vault:'.length), source);
 
   const [, name, fallback] = VARIABLE.exec(inner) ?? [];
   if (name === undefined) {
@@ -89,6 +102,18 @@ function lookUp(inner: string, source: InterpolationSource, names: Set<string>):
     message: `the environment variable ${name} is not set`,
     hint: didYouMean(name, Object.keys(source.env)) ?? `set ${name}, or give a default: \${${name}:-...}`,
   };
+}
+
+function findKept(name: string, { findSecret }: InterpolationSource): string | Unfound {
+  if (!isSecretName(name)) {
+    const message = `"\${vault:${name}}" names no secret`;
+    return { message, hint: 'letters, digits, underscores, dots and hyphens, up to 128; there is no default' };
+  }
+  const found: FoundSecret = findSecret?.(name) ?? { kind: 'none', names: [] };
+  if (found.kind === 'secret') return found.secret.reveal();
+  if (found.kind === 'unreadable') return { message: `the secret ${name} cannot be read: ${found.reason}`, hint: null };
+  const hint = didYouMean(name, found.names) ?? `keep it with: gatehouse secret set ${name}`;
+  return { message: `the vault holds no secret ${name}`, hint };
 }
 
 /** The text of a file without its last line break: how secrets are mounted into containers. */

@@ -13,9 +13,18 @@ import { toDefinitionsConfig, toHealthConfig } from './definitions-config.ts';
 import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
 import { toIdentityConfig } from './identity-config.ts';
+import type { FindSecret } from './interpolate.ts';
 import { toLimitsConfig } from './limits-config.ts';
 import { findProxyMistakes, toTlsConfig } from './listen-config.ts';
-import { type Located, locateConfig, locateProviders, locateRules, locateScopes, locateServers } from './locate.ts';
+import {
+  type Located,
+  locateConfig,
+  locateProviders,
+  locateRules,
+  locateScopes,
+  locateServers,
+  locateVault,
+} from './locate.ts';
 import { toOutboundConfig } from './outbound-config.ts';
 import { toPolicyConfig } from './policy-config.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
@@ -34,6 +43,14 @@ export interface LoadInput {
   /** The Node to run `command: node`, packages and built-in servers with; this process's own where not given. */
   execPath?: string;
   overrides?: Overrides;
+  /** What `${vault:NAME}` stands for. Without it there are no secrets. */
+  vault?: KeptSecrets;
+}
+
+export interface KeptSecrets {
+  find: FindSecret;
+  /** Why a vault that is there does not open: then nothing starts, whether it is referred to or not. */
+  problem: Problem | null;
 }
 
 /** What the command line says; it wins over everything. */
@@ -57,6 +74,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
 
   const environment = readEnvironment(input.env);
   problems.push(...environment.problems);
+  const vault = input.vault ?? null;
+  if (vault !== null && vault.problem !== null) problems.push(vault.problem);
+  const findSecret = vault?.find;
 
   const configPlace = locateConfig({ ...input, ...overrides });
   const serversPlace = locateServers({ ...input, ...overrides });
@@ -67,7 +87,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     problems.push(nothingFound(configPlace, serversPlace));
 
   const execPath = input.execPath ?? process.execPath;
-  const reading: Reading = { env: input.env, cwd: input.cwd, execPath, problems, names: new Set() };
+  const reading: Reading = { env: input.env, findSecret, cwd: input.cwd, execPath, problems, names: new Set() };
   const file = readConfigFile(configPlace.chosen, reading);
   const start = environment.values.start ?? file.config.initStrategy ?? 'eager';
   const fromYaml = readYamlServers(file, start, reading);
@@ -83,6 +103,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const providers = readProviders({
     path: providersPlace.chosen,
     env: input.env,
+    findSecret,
     publicUrl: written.identity?.publicUrl ?? null,
   });
   problems.push(...providers.problems);
@@ -170,9 +191,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       rules: rulesPlace.chosen,
       scopes: scopesPlace.chosen,
       providers: providersPlace.chosen,
-      watched: [configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) =>
-        places.map(({ path }) => path),
-      ),
+      watched: [
+        ...[configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) => places.map(({ path }) => path)),
+        locateVault(input).path,
+      ],
     },
   };
   if (config.debug && env.logLevel === undefined && written.log?.level === undefined) config.log.level = 'debug';
@@ -276,7 +298,9 @@ function checkKey(config: Config, file: ReadConfigFile, where: Where, problems: 
     problems.push({ ...at, message: `the key ${weakness}`, hint });
   }
   if (at.file !== 'environment' && !file.referring.has('apiKey')) {
-    warnings.push(`apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY} or \${file:/path}`);
+    warnings.push(
+      `apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY}, \${vault:NAME} or \${file:/path}`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 /** Which files the gateway reads, and why those: the search orders, told in a form that can be shown to an operator. */
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { Secret } from '../domain/secret.ts';
 import { isFile } from './text-file.ts';
 
 export interface Place {
@@ -61,6 +62,29 @@ export function locateProviders(input: LocateInput): Located {
 /** `GATEWAY_SCOPES` > working directory > home > `./config`. */
 export function locateScopes(input: LocateInput): Located {
   return nameOne(input, null, '', 'GATEWAY_SCOPES') ?? search(inSearchOrder(input, 'scopes.yml'));
+}
+
+export interface LocatedVault {
+  path: string;
+  /** `GATEWAY_VAULT_KEY`; null: the key file is used. */
+  keys: Secret | null;
+  keyPath: string;
+  /** Whether the operator named the key file: then it has to be there. */
+  isKeyNamed: boolean;
+}
+
+/** `GATEWAY_VAULT` > home; its key `GATEWAY_VAULT_KEY` > `GATEWAY_VAULT_KEY_FILE` > beside the vault. */
+export function locateVault(input: LocateInput): LocatedVault {
+  const named = nameOne(input, null, '', 'GATEWAY_VAULT');
+  const path = named?.chosen ?? join(input.home, ...HOME_FOLDER, 'vault.json');
+  const keys = input.env.GATEWAY_VAULT_KEY ?? '';
+  const keyFile = nameOne(input, null, '', 'GATEWAY_VAULT_KEY_FILE')?.chosen ?? null;
+  return {
+    path,
+    keys: keys === '' ? null : new Secret(keys),
+    keyPath: keyFile ?? join(dirname(path), 'vault.key'),
+    isKeyNamed: keyFile !== null,
+  };
 }
 
 function inSearchOrder(input: LocateInput, name: string): [string, string][] {

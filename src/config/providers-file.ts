@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { IssuerSettings, ProviderKind } from '../domain/issuer.ts';
 import { parseYaml } from './documents.ts';
-import { interpolate } from './interpolate.ts';
+import { type FindSecret, interpolate } from './interpolate.ts';
 import { mistakeAt, type ReportMistake, toIssuerSettings, type WrittenIssuer } from './issuer-settings.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { checkShape } from './schema.ts';
@@ -56,6 +56,7 @@ export interface ProvidersInput {
   /** Null: there is no such file. */
   path: string | null;
   env: Readonly<Record<string, string | undefined>>;
+  findSecret?: FindSecret | undefined;
   /** Makes our endpoint a recipient that tokens may name. */
   publicUrl: string | null;
 }
@@ -67,7 +68,7 @@ export interface ProvidersFinding {
   names: ReadonlySet<string>;
 }
 
-export function readProviders({ path, env, publicUrl }: ProvidersInput): ProvidersFinding {
+export function readProviders({ path, env, findSecret, publicUrl }: ProvidersInput): ProvidersFinding {
   const problems: Problem[] = [];
   const nothing = { issuers: [], problems, names: new Set<string>() };
   if (path === null) return nothing;
@@ -78,7 +79,7 @@ export function readProviders({ path, env, publicUrl }: ProvidersInput): Provide
   if (parsed?.ok === false) parsed.messages.forEach(say);
   if (parsed?.ok !== true) return nothing;
 
-  const filled = interpolate(parsed.value, { env, folder: dirname(path) });
+  const filled = interpolate(parsed.value, { env, findSecret, folder: dirname(path) });
   const providers = toMap(toMap(filled.value)?.providers);
   if (providers === null) {
     say('must hold "providers": a section with one entry per provider');

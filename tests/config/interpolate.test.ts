@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { interpolate } from '../../src/config/interpolate.ts';
+import { type FindSecret, type FoundSecret, interpolate } from '../../src/config/interpolate.ts';
 import { formatProblem } from '../../src/config/load.ts';
+import { Secret } from '../../src/domain/secret.ts';
 import { createDesk, type Desk } from './desk.ts';
 
 let desk: Desk;
@@ -10,7 +11,14 @@ beforeEach(() => {
 });
 afterEach(() => desk.remove());
 
-const fill = (value: unknown, env: Record<string, string> = {}) => interpolate(value, { env, folder: desk.folder });
+const VAULT: Readonly<Record<string, FoundSecret>> = {
+  github: { kind: 'secret', secret: new Secret('s3cr3t ${A}') },
+  moved: { kind: 'unreadable', reason: 'it was changed' },
+};
+const findSecret: FindSecret = name => VAULT[name] ?? { kind: 'none', names: Object.keys(VAULT) };
+
+const fill = (value: unknown, env: Record<string, string> = {}) =>
+  interpolate(value, { env, folder: desk.folder, findSecret });
 
 describe('references in configured text', () => {
   test.each([
@@ -29,6 +37,7 @@ describe('references in configured text', () => {
     { text: '${NESTED}', filled: '${A}', because: 'a value is not looked through again' },
     { text: '${config:dir}/x', filled: 'DIR/x', because: 'the folder of the file' },
     { text: '${file:token}', filled: 'from a file', because: 'relative to the folder, without the last line break' },
+    { text: 'Bearer ${vault:github}', filled: 'Bearer s3cr3t ${A}', because: 'a secret of the vault, as it is' },
   ])('$text becomes $filled: $because', ({ text, filled }) => {
     desk.write('token', 'from a file\n');
     const env = { A: 'one', B: 'two', EMPTY: '', QUOTED: '"}, {"x": "', NESTED: '${A}' };
@@ -52,6 +61,19 @@ describe('references in configured text', () => {
     { text: '${file:.}', says: 'it is a folder', because: 'a folder has no text' },
     { text: '${file:/dev/zero}', says: 'not a regular file', because: 'a device would never end' },
     { text: '${file:big}', says: 'larger than 64 KiB', because: 'secrets are small' },
+    { text: '${vault:githbu}', says: 'did you mean github?', because: 'a near secret is suggested' },
+    {
+      text: '${vault:nothing-like-it}',
+      says: 'gatehouse secret set nothing-like-it',
+      because: 'there is no such secret',
+    },
+    { text: '${vault:moved}', says: 'cannot be read: it was changed', because: 'the secret does not open' },
+    { text: '${vault:}', says: 'names no secret', because: 'there is no name' },
+    {
+      text: '${vault:github:-x}',
+      says: 'there is no default',
+      because: 'a default beside a secret would stand in clear',
+    },
   ])('$text is a mistake: $because', ({ text, says }) => {
     desk.write('big', 'x'.repeat(70_000));
     const { mistakes } = fill({ a: { b: [text] } }, { A: 'x', HOME: '/h' });

@@ -47,6 +47,7 @@ describe('loading', () => {
             at => `${at}/.mcp-gateway-rules.json`,
           ),
           ...[desk.cwd, `${desk.home}/.config/agent-mcp-gateway`, `${desk.cwd}/config`].map(at => `${at}/scopes.yml`),
+          `${desk.home}/.config/agent-mcp-gateway/vault.json`,
         ],
       },
     });

@@ -85,3 +85,19 @@ it('finds in the ledger what a candidate would decide otherwise', async () => {
   expect(said.stdout).toContain('allow -> deny');
   expect(said.stdout).toContain('1 calls: 1 allowed now, 0 by the candidate, 1 differ');
 });
+
+it('names the calls in the ledger that nobody can judge again, because a condition reads their arguments', async () => {
+  await run('generate-config', '--type', 'single-agent', '--output', '.');
+  const conditions = [{ id: 'utc', server: 'time', tool: 'now', when: 'args.zone != "UTC"', effect: 'deny' }];
+  desk.write('cwd/gateway.config.yaml', JSON.stringify({ policy: { conditions } }));
+  const facts = { decision: 'ALLOW', method: 'jwt', operation: 'tools/call', subject: 'i|ana', agent_id: 'default' };
+  const event = { timestamp: '2026-01-01T00:00:00.000Z', agent_verified: true, ...facts, server: 'time' };
+  const lines = ['now', 'zones', 'now'].map((tool, seq) => JSON.stringify({ ...event, seq, tool }));
+  desk.write('cwd/book.jsonl', `${lines.join('\n')}\n`);
+  rules({ default: { allow: { servers: ['time'] } } });
+  const said = await run('policy', 'simulate', '--rules', 'rules.json', '--ledger', 'book.jsonl');
+  expect(said).toMatchObject({ code: 0, stderr: '' });
+  expect(said.stdout).toContain('not judged  2x  default  time/now');
+  expect(said.stdout).toContain('2 calls were not judged: a condition reads the arguments');
+  expect(said.stdout).toContain('1 calls: 1 allowed now, 1 by the candidate, 0 differ');
+});

@@ -107,9 +107,17 @@ async function listed(client: Client, kind: Kind): Promise<string[]> {
 const isDenied = (reply: Reply) =>
   (errorOf(reply).data as JsonObject | undefined)?.code === 'DENIED_BY_POLICY' || reply.status === 403;
 
-async function used(names: readonly string[], use: (name: string) => Promise<Reply>): Promise<string[]> {
+/** An address names no server: what may not be used is as unknown as what nobody has. */
+const isUnknown = (reply: Reply) =>
+  ['RESOURCE_NOT_FOUND', 'INVALID_PARAMS'].includes(String((errorOf(reply).data as JsonObject | undefined)?.code));
+
+async function used(
+  names: readonly string[],
+  use: (name: string) => Promise<Reply>,
+  isKeptFrom = isDenied,
+): Promise<string[]> {
   const found: string[] = [];
-  for (const name of names) if (!isDenied(await use(name))) found.push(name);
+  for (const name of names) if (!isKeptFrom(await use(name))) found.push(name);
   return found;
 }
 
@@ -168,16 +176,36 @@ describe.each(['legacy', 'modern'] as const)('a %s client', era => {
     expect(await used(everything.prompts, it => completion({ type: 'ref/prompt', name: it }, 'name'))).toEqual(prompts);
 
     const [resources, templates] = [await listed(client, 'resources'), await listed(client, 'resourceTemplates')];
-    expect(await used(everything.resources, uri => client.request('resources/read', { uri }))).toEqual(resources);
-    if (era === 'legacy')
-      expect(await used(everything.resources, uri => client.request('resources/subscribe', { uri }))).toEqual(
-        resources,
-      );
-    const read = (template: string) => client.request('resources/read', { uri: template.replace('{id}', '7') });
-    expect(await used(everything.resourceTemplates, read)).toEqual(templates);
-    expect(await used(everything.resourceTemplates, uri => completion({ type: 'ref/resource', uri }, 'id'))).toEqual(
-      templates,
+    expect(await used(everything.resources, uri => client.request('resources/read', { uri }), isUnknown)).toEqual(
+      resources,
     );
+    if (era === 'legacy')
+      expect(
+        await used(everything.resources, uri => client.request('resources/subscribe', { uri }), isUnknown),
+      ).toEqual(resources);
+    const read = (template: string) => client.request('resources/read', { uri: template.replace('{id}', '7') });
+    expect(await used(everything.resourceTemplates, read, isUnknown)).toEqual(templates);
+    const complete = (uri: string) => completion({ type: 'ref/resource', uri }, 'id');
+    expect(await used(everything.resourceTemplates, complete, isUnknown)).toEqual(templates);
+    for (const it of [all, client]) await it.close();
+  });
+
+  test('gets one answer for addresses that it may not know and for those that nobody has', async () => {
+    const [all, client] = [await open('admin', era), await open('stranger', era)];
+    const [there = ''] = await listed(all, 'resources');
+    const nobodys = 'nobody://has/this';
+    const answers = async (uri: string) => {
+      const replies = [
+        await client.request('resources/read', { uri }),
+        await client.request('completion/complete', {
+          ref: { type: 'ref/resource', uri },
+          argument: { name: 'id', value: 'a' },
+        }),
+        ...(era === 'legacy' ? [await client.request('resources/subscribe', { uri })] : []),
+      ];
+      return JSON.stringify(replies.map(reply => [reply.status, errorOf(reply)])).replaceAll(uri, 'URI');
+    };
+    expect(await answers(there)).toBe(await answers(nobodys));
     for (const it of [all, client]) await it.close();
   });
 

@@ -73,6 +73,17 @@ async function status(): Promise<{
   };
 }
 
+test('the status names the servers that whoever asks may see, and no others', async () => {
+  const guest = await gateway.open('legacy', tokenOf('guest', { agent_id: 'bob' }), '/mcp/agent');
+  const seenBy = async (client: Client) => {
+    const told = objectOrEmpty(resultOf(await client.call('get_gateway_status')).structuredContent);
+    return [told.available_servers, (told.servers as { key: string }[]).map(({ key }) => key)];
+  };
+  expect(await seenBy(ops)).toEqual([['echo'], ['echo']]);
+  expect(await seenBy(guest)).toEqual([[], []]);
+  await guest.close();
+});
+
 /** By the watcher alone: nothing else asks for the files to be read. */
 async function untilRead(before: { attempts: number }): Promise<Awaited<ReturnType<typeof status>>> {
   return waitFor(async () => {

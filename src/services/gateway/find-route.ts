@@ -16,16 +16,14 @@ export interface Found {
   listed: boolean;
 }
 
+/** Whether the caller may learn that something is there. */
+export type MayKnow = (target: Target) => boolean;
+
 /**
  * `mayKnow`: an own name without its server stands for the one tool that has it, to those who may use that tool; to others
  * it is a name like any that nobody has. Shape: null only where not even a server can be told from the name.
  */
-export function findTool(
-  catalog: Catalog,
-  door: Door,
-  name: string,
-  mayKnow: (target: Target) => boolean,
-): Found | null {
+export function findTool(catalog: Catalog, door: Door, name: string, mayKnow: MayKnow): Found | null {
   if (door.server !== null) {
     const listed = catalog.ownTools.get(door.server)?.has(name) ?? false;
     return { target: { kind: 'tool', server: door.server, name }, listed };
@@ -44,8 +42,17 @@ export function findPrompt(catalog: Catalog, door: Door, name: string): Found | 
   return found === null || !isPlainReference(found.target.name) ? null : found;
 }
 
-export function findResource(catalog: Catalog, door: Door, uri: string): Found | null {
+/**
+ * An address says nothing of its server. So behind the door to everything one that the caller may not know of is like any
+ * that nobody has; behind a server's own door policy answers by the name alone.
+ */
+export function findResource(catalog: Catalog, door: Door, uri: string, mayKnow: MayKnow): Found | null {
   if (door.server !== null) return behindDoor(catalog, door.server, 'resource', uri);
+  const found = findHolder(catalog, uri);
+  return found === null || mayKnow(found.target) ? found : null;
+}
+
+function findHolder(catalog: Catalog, uri: string): Found | null {
   const entry = catalog.resources.get(uri);
   if (entry !== undefined) return { target: { kind: 'resource', server: entry.server, name: entry.own }, listed: true };
   if (!isPlainReference(uri)) return null;
@@ -69,7 +76,12 @@ function behindDoor(catalog: Catalog, server: ServerKey, kind: 'prompt' | 'resou
 }
 
 /** `ref` of completion/complete: a prompt by name or a template by URI. Returns the reference as its server knows it. */
-export function findReference(catalog: Catalog, door: Door, ref: JsonObject): (Found & { ownRef: JsonObject }) | null {
+export function findReference(
+  catalog: Catalog,
+  door: Door,
+  ref: JsonObject,
+  mayKnow: MayKnow,
+): (Found & { ownRef: JsonObject }) | null {
   if (ref.type === 'ref/prompt' && typeof ref.name === 'string') {
     const found = findPrompt(catalog, door, ref.name);
     return found && { ...found, ownRef: { ...ref, name: found.target.name } };
@@ -78,8 +90,9 @@ export function findReference(catalog: Catalog, door: Door, ref: JsonObject): (F
     const template = door.server === null ? catalog.templates.get(ref.uri) : undefined;
     const found: Found | null =
       template === undefined
-        ? findResource(catalog, door, ref.uri)
+        ? findResource(catalog, door, ref.uri, mayKnow)
         : { target: { kind: 'template', server: template.server, name: template.own }, listed: true };
+    if (template !== undefined && found !== null && !mayKnow(found.target)) return null;
     return found && { ...found, ownRef: { ...ref, uri: found.target.name } };
   }
   return null;

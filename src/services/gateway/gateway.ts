@@ -9,7 +9,6 @@ import { isJsonObject, type JsonObject, stringOrNull } from '../../domain/json.t
 import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { ListingKind } from '../../domain/listing.ts';
 import { decide, evaluatedScopes, findMethodDenial, type Target } from '../../domain/policy.ts';
-import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
@@ -18,13 +17,14 @@ import type { Seal } from '../../ports/seal.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import { resolveAgent } from '../policy/resolve-agent.ts';
 import { asActing, claimedAgent } from './acting-caller.ts';
+import { createAddressed } from './addressed.ts';
 import { createBridge } from './bridge.ts';
-import { type Found, findPrompt, findReference, findResource, findTool } from './find-route.ts';
+import { type Found, findPrompt, findTool } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
-import { createSend, limitedFailure, refuseDenied, type SendDeps } from './send.ts';
+import { createSend, limitedFailure, missing, refuseDenied, type SendDeps } from './send.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { readTaskId } from './task-ids.ts';
 import type { Turn } from './turn.ts';
@@ -78,7 +78,9 @@ const LISTS: Record<string, ListingKind> = {
 
 export function createGateway(deps: GatewayDeps): Gateway {
   const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock, audit, limiter } = deps;
-  const { permitFor, deniedByName, denyHidden, send } = createSend({ ...deps, bridge: createBridge(deps) });
+  const steps = createSend({ ...deps, bridge: createBridge(deps) });
+  const { permitFor, deniedByName, denyHidden, send } = steps;
+  const addressed = createAddressed({ ...deps, ...steps, look });
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -184,12 +186,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return getPrompt(turn, params.name);
       case 'resources/read':
         if (typeof params.uri !== 'string') return missing('uri');
-        return readResource(turn, params.uri);
+        return addressed.read(turn, params.uri);
       case 'completion/complete':
-        return complete(turn);
+        return addressed.complete(turn);
       case 'resources/subscribe':
       case 'resources/unsubscribe':
-        return subscribe(turn);
+        return addressed.subscribe(turn);
       case 'tasks/get':
       case 'tasks/update':
       case 'tasks/cancel':
@@ -304,50 +306,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return send(turn, found.target, { ...call.params, name: found.target.name }, null);
   }
 
-  async function readResource(turn: Turn, uri: string): Promise<Handled> {
-    const { call } = turn;
-    const found = await look(() => findResource(catalog.current(), call.door, uri));
-    if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
-    const reply = await send(turn, found.target, { ...call.params, uri: found.target.name }, null);
-    // The two eras spell "no such resource" differently; the code is theirs, the URI is the client's.
-    const absent =
-      reply.kind === 'relayed' &&
-      (reply.error.code === -32002 ||
-        (reply.error.code === -32602 && isJsonObject(reply.error.data) && 'uri' in reply.error.data));
-    return absent && reply.kind === 'relayed'
-      ? failure('RESOURCE_NOT_FOUND', { uri }, { say: sanitiseForClient(reply.error.message) })
-      : reply;
-  }
-
-  async function complete(turn: Turn): Promise<Handled> {
-    const { call } = turn;
-    const { ref } = call.params;
-    if (!isJsonObject(ref)) return missing('ref');
-    const found = await look(() => findReference(catalog.current(), call.door, ref));
-    if (found === null) {
-      const no = typeof ref.name === 'string' ? deniedByName(turn, 'prompt', ref.name) : null;
-      return no ?? failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
-    }
-    return send(turn, found.target, { ...call.params, ref: found.ownRef }, null);
-  }
-
-  async function subscribe(turn: Turn): Promise<Handled> {
-    const { call, line } = turn;
-    const { uri } = call.params;
-    if (typeof uri !== 'string') return missing('uri');
-    if (line.subscriber === null) return failure('METHOD_NOT_FOUND');
-    if (call.method === 'resources/unsubscribe') {
-      await subscriptions.remove(line.subscriber, uri);
-    } else {
-      const found = await look(() => findResource(catalog.current(), call.door, uri));
-      if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
-      const permit = permitFor(turn, 'subscribe', found.target);
-      if ('kind' in permit) return permit;
-      await subscriptions.add(line.subscriber, { server: found.target.server, own: found.target.name, uri });
-    }
-    return { kind: 'answer', era: call.era, result: {}, bytes: null };
-  }
-
   function sendTask(turn: Turn): Promise<Handled> | Handled {
     const { call } = turn;
     const task = readTaskId(deps.seal, turn.who.subject, call.params.taskId);
@@ -359,19 +317,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   return {
     handle,
     inFlight: () => inFlight,
-    async watch(who, door, uris, subscriber) {
-      const honoured = new Map<string, ServerKey>();
-      // Of a server that is still starting nothing is known yet.
-      if (uris.length > 0) await deps.settled();
-      const acting = asActing(policy.current(), who, deps.defaultAgent);
-      for (const uri of uris) {
-        const found = findResource(catalog.current(), door, uri);
-        if (found === null || decide(policy.current(), acting, 'subscribe', found.target).kind === 'deny') continue;
-        honoured.set(uri, found.target.server);
-        void subscriptions.add(subscriber, { server: found.target.server, own: found.target.name, uri });
-      }
-      return honoured;
-    },
+    watch: addressed.watch,
     endSubscriber(subscriber) {
       void subscriptions.removeAll(subscriber);
     },
@@ -384,8 +330,4 @@ export function createGateway(deps: GatewayDeps): Gateway {
 function underItsName(operation: string, handled: Handled): Handled {
   if (handled.kind !== 'failure' || handled.code !== 'TIMEOUT') return handled;
   return { ...handled, data: { ...handled.data, operation } };
-}
-
-function missing(field: string): Handled {
-  return failure('INVALID_PARAMS', {}, { say: `Invalid parameters. ${field}: required.` });
 }

@@ -57,9 +57,11 @@ export function refusalRecord(
 
 export function closeRecord(record: CallRecord, handled: Handled, call: Call, clock: Clock, recorder: Recorder): void {
   record.durationMs = clock.monotonicMs() - call.receivedAtMs;
-  record.outcome = outcomeOf(handled);
+  // Denied, and told no more than of something that is not there.
+  const isHidden = record.code === 'DENIED_BY_POLICY';
+  record.outcome = isHidden ? 'denied' : outcomeOf(handled);
   if (handled.kind === 'failure') {
-    record.code = handled.code;
+    if (!isHidden) record.code = handled.code;
     record.detail = handled.detail;
   } else if (handled.kind === 'relayed') {
     record.code = String(handled.error.code);

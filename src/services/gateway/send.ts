@@ -165,3 +165,7 @@ export function refuseDenied(
 export function limitedFailure({ scope, limit, remaining, retryAfterMs, resetMs }: Limited): Failure {
   return failure('RATE_LIMITED', { scope, limit, remaining, reset_ms: resetMs }, { retryAfterMs });
 }
+
+export function missing(field: string): Failure {
+  return failure('INVALID_PARAMS', {}, { say: `Invalid parameters. ${field}: required.` });
+}

@@ -20,26 +20,35 @@ export interface StatusSources {
   policy: () => JsonObject;
   /** Absolute, or null where there is none. */
   paths: () => JsonObject;
-  message: () => string;
+  mode: () => PolicySet['mode'];
 }
 
-export function describeGateway(from: StatusSources): JsonObject {
+/** Of servers only those that `maySee` admits, as in every list. */
+export function describeGateway(from: StatusSources, maySee: (server: ServerKey) => boolean): JsonObject {
   const { collisions, servers } = from.catalog.current();
   return {
     reload_status: from.reloads(),
     policy_state: from.policy(),
-    available_servers: [...from.servers()],
-    servers: from.downstreams.states().map(({ key, status, reason, restarts, breaker }) => ({
-      key,
-      status,
-      reason: reason ?? servers.get(key)?.reason ?? null,
-      restarts,
-      breaker,
-    })),
-    collisions: collisions.map(describeCollision),
+    available_servers: from.servers().filter(maySee),
+    servers: from.downstreams
+      .states()
+      .filter(({ key }) => maySee(key))
+      .map(({ key, status, reason, restarts, breaker }) => ({
+        key,
+        status,
+        reason: reason ?? servers.get(key)?.reason ?? null,
+        restarts,
+        breaker,
+      })),
+    collisions: collisions
+      .filter(({ keeps, renamed }) => maySee(keeps) && maySee(renamed.server))
+      .map(describeCollision),
     sessions: from.sessions(),
     config_paths: from.paths(),
-    message: from.message(),
+    message:
+      from.mode() === 'open'
+        ? 'No rules are configured: the callers of this door may use everything behind it.'
+        : 'What no rule or scope grants is denied.',
   };
 }
 

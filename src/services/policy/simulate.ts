@@ -1,9 +1,16 @@
 /** What another policy would have answered to calls that were made: decisions of both, and where they differ. */
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import { type Action, type Decision, decide, type PolicySet, type Target } from '../../domain/policy.ts';
+import {
+  type Action,
+  type Decision,
+  decide,
+  needsArguments,
+  type PolicySet,
+  type Target,
+} from '../../domain/policy.ts';
 
-/** A call as the book remembers it. Books keep no arguments: conditions on them then count as not worked out. */
+/** A call as the book remembers it. Books keep no arguments: where a condition reads them, nobody can judge it again. */
 export interface PastCall {
   /** Whatever the caller finds it again by. */
   id: string;
@@ -21,7 +28,14 @@ export interface Difference {
   ruleAfter: string | null;
 }
 
+/** Calls that a condition of one of the policies decides by their arguments. */
+export interface Unjudged {
+  call: PastCall;
+  times: number;
+}
+
 export interface Simulation {
+  /** Judged ones. */
   calls: number;
   allowedBefore: number;
   allowedAfter: number;
@@ -29,6 +43,9 @@ export interface Simulation {
   differing: number;
   /** The first of each kind of difference (caller, target, both rules), in the order of the calls, with how often. */
   differences: readonly (Difference & { times: number })[];
+  /** How many could not be judged, and the first of each kind (caller, target). */
+  unjudged: number;
+  unjudgedKinds: readonly Unjudged[];
 }
 
 const MAX_TOLD = 1000;
@@ -36,8 +53,17 @@ const MAX_TOLD = 1000;
 /** Shadow enforcement counts as what it would do in earnest. */
 export function simulate(calls: Iterable<PastCall>, before: PolicySet, after: PolicySet): Simulation {
   const told = new Map<string, Difference & { times: number }>();
-  const sum = { calls: 0, allowedBefore: 0, allowedAfter: 0, differing: 0 };
+  const unjudged = new Map<string, Unjudged>();
+  const sum = { calls: 0, allowedBefore: 0, allowedAfter: 0, differing: 0, unjudged: 0 };
   for (const call of calls) {
+    if (call.args === undefined && (readsThem(before, call) || readsThem(after, call))) {
+      sum.unjudged++;
+      const key = JSON.stringify([call.who.subject, call.who.agent, call.target.server, call.target.name]);
+      const known = unjudged.get(key);
+      if (known !== undefined) known.times++;
+      else if (unjudged.size < MAX_TOLD) unjudged.set(key, { call, times: 1 });
+      continue;
+    }
     const was = judge(before, call);
     const is = judge(after, call);
     sum.calls++;
@@ -55,7 +81,11 @@ export function simulate(calls: Iterable<PastCall>, before: PolicySet, after: Po
         ...{ ruleBefore: was.rule, ruleAfter: is.rule, times: 1 },
       });
   }
-  return { ...sum, differences: [...told.values()] };
+  return { ...sum, differences: [...told.values()], unjudgedKinds: [...unjudged.values()] };
+}
+
+function readsThem(policy: PolicySet, { who, action, target }: PastCall): boolean {
+  return action === 'call' && needsArguments(policy, who, target);
 }
 
 interface Judgement {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
+import type { Target } from '../../../src/domain/policy.ts';
 import { findPrompt, findReference, findResource, findTool } from '../../../src/services/gateway/find-route.ts';
 import { tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, doorOf, EVERYTHING } from '../../support/staircase.ts';
@@ -57,7 +58,7 @@ describe('a URI', () => {
     { door: doorOf('b'), uri: 'file:///odd/../y', found: ['b', 'file:///odd/../y'], because: 'and at its door' },
     { door: doorOf('b'), uri: 'file:///x', found: ['b', 'file:///x'], because: 'own URIs behind a door' },
   ])('$uri: $because', ({ door, uri, found }) => {
-    const route = findResource(catalog, door, uri);
+    const route = findResource(catalog, door, uri, () => true);
     expect(route && [route.target.server, route.target.name]).toEqual(found);
   });
 });
@@ -82,6 +83,24 @@ describe('a reference', () => {
     { ref: { type: 'ref/tool', name: 'a__t' }, own: null, because: 'no such kind' },
     { ref: { type: 'ref/prompt', name: 5 }, own: null, because: 'no name' },
   ])('$ref: $because', ({ ref, own }) => {
-    expect(findReference(catalog, EVERYTHING, ref as JsonObject)?.ownRef ?? null).toEqual(own);
+    expect(findReference(catalog, EVERYTHING, ref as JsonObject, () => true)?.ownRef ?? null).toEqual(own);
+  });
+});
+
+describe('what stands behind an address that a caller may not know of', () => {
+  const knowsOnly = (server: string) => (target: Target) => target.server === server;
+  test.each(['b+file:///x', 'b+file:///dir/1'])('%s is not found by the door to everything', uri => {
+    expect(findResource(catalog, EVERYTHING, uri, knowsOnly('a'))).toBeNull();
+    expect(findResource(catalog, EVERYTHING, uri, knowsOnly('b'))).not.toBeNull();
+  });
+  test('is no reference either, by its address or by its template', () => {
+    for (const uri of ['b+file:///x', 'b+file:///dir/{name}']) {
+      const ref = { type: 'ref/resource', uri };
+      expect(findReference(catalog, EVERYTHING, ref, knowsOnly('a'))).toBeNull();
+      expect(findReference(catalog, EVERYTHING, ref, knowsOnly('b'))).not.toBeNull();
+    }
+  });
+  test('is left to policy behind its own door, where the server is named by the address', () => {
+    expect(findResource(catalog, doorOf('b'), 'file:///x', knowsOnly('a'))).not.toBeNull();
   });
 });

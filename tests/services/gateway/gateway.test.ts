@@ -5,6 +5,7 @@ import type { JsonObject } from '../../../src/domain/json.ts';
 import { hashedName } from '../../../src/domain/names.ts';
 import { answerOf, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
+import { policyOf } from '../../support/policies.ts';
 import { createStaircase, doorOf, resultOf, settle } from '../../support/staircase.ts';
 
 const SERVERS = {
@@ -258,6 +259,23 @@ describe('resources/read', () => {
     expect(handled).toMatchObject({ kind: 'failure', code: 'RESOURCE_NOT_FOUND', data: { uri: 'note://9' } });
     expect(JSON.stringify(handled)).not.toMatch(/home|10\.0\.0/);
   });
+
+  test.each(['note://1', 'note://77', 'hidden://x'])(
+    'of %s by somebody who may not know of it is answered like a URI that nobody has, and denied in the book',
+    async uri => {
+      const policy = policyOf({ rules: { agents: { a: { allow: { servers: ['git'] } } } } });
+      const who = { ...LOCAL_CALLER, agent: 'a', agentVerified: true };
+      const [house, empty] = [await createStaircase(SERVERS), await createStaircase({})];
+      for (const { policy: book } of [house, empty]) book.swap(policy);
+      const nobodys = await empty.handle('resources/read', { uri }, { who });
+      expect(await house.handle('resources/read', { uri }, { who })).toEqual(nobodys);
+      expect(nobodys).toMatchObject({ code: 'RESOURCE_NOT_FOUND' });
+      expect(house.records).toMatchObject([
+        { outcome: 'denied', code: 'DENIED_BY_POLICY', server: 'notes', target: uri },
+      ]);
+      expect(house.downstreams.sent).toEqual([]);
+    },
+  );
 
   test('of an unknown URI with two servers to choose from asks neither', async () => {
     const house = await createStaircase({ a: { lists: { resources: [] } }, b: { lists: { resources: [] } } });

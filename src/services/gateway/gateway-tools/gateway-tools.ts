@@ -46,7 +46,8 @@ export function createGatewayTools(deps: {
   settledOne: (server: ServerKey) => Promise<void>;
   /** A cheap look at the configuration files, for file systems without events. */
   reloadIfChanged: () => Promise<void>;
-  status: () => JsonObject;
+  /** As far as the caller may know of it. */
+  status: (who: Identity) => JsonObject;
 }): GatewayTools {
   const { catalog, visible, downstreams, search, settled, settledOne, reloadIfChanged, status } = deps;
   const everything = { server: null, exposure: null } as const;
@@ -160,7 +161,7 @@ export function createGatewayTools(deps: {
         case 'find_tools':
           return find(who, given);
         case 'get_gateway_status': {
-          const result = status();
+          const result = status(who);
           return answer(result, result);
         }
       }
