@@ -4,7 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Secret } from '../../domain/secret.ts';
-import { createPrivateFile, readPrivateFile } from './private-file.ts';
+import { createPrivateFile, readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export interface VaultKey {
   /** Tells which key sealed something, and nothing of the key. */
@@ -50,6 +50,26 @@ export function readKeyFile(path: string, mayCreate: boolean, toSecret: (text: s
   if (found.kind !== 'text')
     return { ok: false, reason: `the key file: ${found.kind === 'refused' ? found.reason : 'it is gone'}` };
   return readKeys(toSecret(found.text));
+}
+
+/**
+ * Puts a new key before those of a key file, or gives up all but the newest. Throws when the file cannot be
+ * written; it is then as it was.
+ */
+export function changeKeyFile(
+  path: string,
+  change: 'renew' | 'newest-alone',
+  toSecret: (text: string) => Secret,
+): KeysFinding {
+  const found = readKeyFile(path, false, toSecret);
+  if (!found.ok) return found;
+  const [newest, ...older] = found.keys;
+  if (change === 'renew' && older.length + 2 > MAX_KEYS)
+    return { ok: false, reason: `the key file holds ${MAX_KEYS} keys already` };
+  const fresh = randomBytes(KEY_BYTES);
+  const keys: VaultKeys = change === 'newest-alone' ? [newest] : [{ id: keyId(fresh), bytes: fresh }, newest, ...older];
+  writePrivateFile(path, keys.map(({ bytes }) => `${bytes.toString('base64')}\n`).join(''));
+  return { ok: true, keys };
 }
 
 function decodeKey(text: string): Buffer | null {

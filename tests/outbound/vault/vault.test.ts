@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../../src/domain/secret.ts';
-import { openVault } from '../../../src/outbound/vault/vault.ts';
+import { openVault, type VaultPlace } from '../../../src/outbound/vault/vault.ts';
+import { changeKeyFile } from '../../../src/outbound/vault/vault-keys.ts';
 import type { Vault, VaultSlot } from '../../../src/ports/vault.ts';
 
 let folder: string;
@@ -25,8 +26,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const at = (name: string) => join(folder, name);
-const open = (keys: string | null = null) =>
-  openVault({ path: at('vault.json'), keyPath: at('vault.key'), keys: keys === null ? null : new Secret(keys) });
+const placed = (keys: string | null, mayMakeKey = true): VaultPlace => ({
+  path: at('vault.json'),
+  keyPath: at('vault.key'),
+  keys: keys === null ? null : new Secret(keys),
+  mayMakeKey,
+});
+const NOON = Date.parse('2026-01-01T12:00:00Z');
+const open = (keys: string | null = null) => openVault(placed(keys), () => NOON);
 function opened(keys: string | null = null): Vault {
   const result = open(keys);
   if (!result.ok) throw new Error(result.reason);
@@ -84,6 +91,20 @@ describe('a secret', () => {
     for (let i = 0; i < 20; i++) vault.put(slot(`same-${i}`), new Secret('same'));
     const seals = stored().rows.map(({ sealed }) => sealed.slice(0, 16));
     expect(new Set(seals).size).toBe(seals.length);
+  });
+
+  test('is listed with its date for its owner, and without what it says', () => {
+    const vault = opened();
+    for (const [owner, server] of [
+      ['gateway', 'b'],
+      ['alice', 'a'],
+      ['gateway', 'a'],
+    ] as const)
+      vault.put(slot(owner, server), new Secret('x'));
+    expect(opened().list('gateway')).toEqual([
+      { slot: slot('gateway', 'a'), changedMs: NOON },
+      { slot: slot('gateway', 'b'), changedMs: NOON },
+    ]);
   });
 
   test('is refused when it is too long, and what was there stays', () => {
@@ -201,6 +222,31 @@ describe('a key', () => {
     rmSync(at('vault.key'));
     expect(open()).toMatchObject({ ok: false });
     expect(existsSync(at('vault.key'))).toBe(false);
+  });
+
+  test('of a file that somebody names is not made for them', () => {
+    expect(openVault(placed(null, false), () => NOON)).toMatchObject({ ok: false });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('in the key file is renewed in front of the older ones, which open until they are given up', () => {
+    opened().put(slot('a'), new Secret('x'));
+    const toSecret = (text: string) => new Secret(text);
+    expect(changeKeyFile(at('vault.key'), 'renew', toSecret)).toMatchObject({ ok: true });
+    expect(modeOf('vault.key')).toBe('600');
+    expect(textOf(opened(), slot('a'))).toBe('x');
+    expect(opened().renewKey()).toEqual({ renewed: 1, unreadable: 0 });
+    expect(changeKeyFile(at('vault.key'), 'newest-alone', toSecret)).toMatchObject({ ok: true });
+    expect(readFileSync(at('vault.key'), 'utf8').trim().split('\n')).toHaveLength(1);
+    expect(textOf(opened(), slot('a'))).toBe('x');
+  });
+
+  test('is not renewed beyond what the key file may hold', () => {
+    const toSecret = (text: string) => new Secret(text);
+    opened().put(slot('a'), new Secret('x'));
+    for (let i = 1; i < 16; i++) changeKeyFile(at('vault.key'), 'renew', toSecret);
+    expect(changeKeyFile(at('vault.key'), 'renew', toSecret)).toMatchObject({ ok: false });
+    expect(textOf(opened(), slot('a'))).toBe('x');
   });
 
   test.each([
