@@ -20,6 +20,7 @@ export type Rating = z.output<typeof Rating>;
 
 /** Shape: in the order of each caller's first rating; at most MAX_RATINGS; no caller twice. */
 export const Ratings = z.array(Rating).max(MAX_RATINGS);
+export type Ratings = z.output<typeof Ratings>;
 
 /** A second rating of a caller takes the place of its first; the oldest goes when there is no room for a new caller. */
 export function withRating(ratings: readonly Rating[], rating: Rating): Rating[] {

@@ -1,0 +1,51 @@
+/**
+ * A process that changes a registry until it is killed, or counts one server up. It says every change when, and only when,
+ * it was acknowledged: `<entry> <how far it came>`.
+ */
+
+import type { RegisteredServer } from '../../../src/domain/registered-server.ts';
+import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
+import type { Repositories } from '../../../src/ports/registry-storage.ts';
+import { approvedTool, draftAgent, draftServer, healthOf, stars } from '../../support/registry-drafts.ts';
+
+const [path = '', run = '', times = ''] = process.argv.slice(2);
+const storage = openSqliteRegistry({ path, namespace: 'default' });
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** The life of an entry, one change after the other; a transaction where two records change. */
+const STEPS: readonly ((repositories: Repositories, path: string) => Promise<unknown>)[] = [
+  async ({ servers, agents }, entry) => {
+    await servers.add(draftServer(entry, { description: 'x'.repeat((Number(run) * 37) % 3_000) }));
+    await agents.add(draftAgent(entry));
+  },
+  ({ definitions }, entry) => definitions.put([approvedTool(entry.slice(1), 'a'), approvedTool(entry.slice(1), 'b')]),
+  ({ ratings }, entry) => ratings.put({ kind: 'server', path: entry }, stars('ada', 4)),
+  async ({ servers, health }, entry) => {
+    await servers.update(entry, null, draftServer(entry, { numTools: 2 }));
+    await health.put([healthOf(entry)]);
+  },
+  async ({ servers, agents }, entry) => {
+    await servers.remove(entry);
+    await agents.remove(entry);
+  },
+];
+
+if (times === '') {
+  for (let n = 0; ; n++) {
+    const entry = `/run-${run}/entry-${n}`;
+    // Every third is taken away again, so that removals are among what must not be lost.
+    for (const [at, step] of STEPS.slice(0, n % 3 === 0 ? 5 : 4).entries()) {
+      await storage.transaction(repositories => step(repositories, entry));
+      say(`${entry} ${at + 1}`);
+    }
+  }
+}
+
+for (let n = 0; n < Number(times); n++) {
+  await storage.transaction(async ({ servers }) => {
+    const server = (await servers.find('/counter')) as RegisteredServer;
+    await servers.update('/counter', server.revision, { ...server, numTools: server.numTools + 1 });
+  });
+  say(`/counter ${n}`);
+}
+await storage.close();
