@@ -5,14 +5,15 @@
 import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createIdentityParts } from './app/identity.ts';
+import { requirePolicy } from './app/policy.ts';
+import { createRegistryParts } from './app/registry.ts';
 import { createRestTable } from './app/rest.ts';
+import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadResult } from './config/load.ts';
 import { changedStaticKeys } from './config/static-keys.ts';
-import type { PolicySet } from './domain/policy.ts';
 import { REST_API } from './domain/scope-rules.ts';
-import type { ServerStatus } from './domain/server.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
@@ -29,7 +30,7 @@ import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
-import { compileCel } from './outbound/policy/cel.ts';
+import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
@@ -53,15 +54,9 @@ import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
-import { type BuiltPolicy, buildPolicy } from './services/policy/build-policy.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 
-export interface ServerProgress {
-  key: string;
-  status: ServerStatus;
-  tools: number;
-  reason: string | null;
-}
+export type { ServerProgress } from './app/server-progress.ts';
 
 export interface App {
   /** Rejects when the address cannot be listened on. `url` is what clients connect to, null without HTTP. */
@@ -83,21 +78,6 @@ export interface AppOptions {
   /** Of the configuration, to be logged. */
   warnings: readonly string[];
   loadAgain: () => Promise<LoadResult>;
-}
-
-/** The policy that a configuration asks for, or every mistake in its conditions. */
-export function policyOf(config: Config, version: number): BuiltPolicy {
-  const { rules, scopes, policy, listen, identity, apiKey } = config;
-  const hasOthers = identity.issuers.length > 0 || identity.keys.length > 0;
-  const isOpenDoor = !hasOthers && (apiKey !== null || isLoopbackHost(listen.host));
-  return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy }, compileCel);
-}
-
-/** Of a configuration that was checked. */
-function requirePolicy(config: Config, version: number): PolicySet {
-  const built = policyOf(config, version);
-  if (!built.ok) throw new Error(built.mistakes.map(({ message }) => message).join('\n'));
-  return built.policy;
 }
 
 /** Bursts of file events (an editor's save is several) are one reload. */
@@ -149,7 +129,30 @@ export function createApp(options: AppOptions): App {
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
 
+  const registered = createRegistryParts({
+    ...{
+      storage: createMemoryRegistry(),
+      sealer: null,
+      checkUrl: async () => null,
+      env,
+      config: () => config,
+      policy: policy.current,
+    },
+    ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
+    changed() {
+      policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
+      rightsChanged.ofEverybody();
+      connect();
+    },
+  });
   let forwardable = forwardableHeaders(config.servers);
+  /** To the servers of the files and of the registry as they are now, and to no other. */
+  function connect() {
+    const specs = registered.specs(config);
+    forwardable = forwardableHeaders(specs);
+    refresh.follow(specs);
+    return downstreams.apply(specs);
+  }
   const watch = createFileWatch({
     paths: started.files.watched,
     debounceMs: RELOAD_DEBOUNCE_MS,
@@ -168,14 +171,13 @@ export function createApp(options: AppOptions): App {
     },
     apply(next) {
       // One step, no await: no request sees half of it.
-      const nextPolicy = requirePolicy(next, policy.current().version + 1);
+      const nextPolicy = requirePolicy(next, policy.current().version + 1, registered.rights());
       config = next;
       policy.swap(nextPolicy);
       limiter.apply(next.limits);
       rightsChanged.ofEverybody();
-      forwardable = forwardableHeaders(next.servers);
-      refresh.follow(next.servers);
-      return downstreams.apply(next.servers);
+      void registered.follow(next);
+      return connect();
     },
     clock,
     log,
@@ -195,7 +197,7 @@ export function createApp(options: AppOptions): App {
       describeGateway({
         catalog,
         downstreams,
-        servers: () => config.servers.map(({ key }) => key),
+        servers: () => registered.specs(config).map(({ key }) => key),
         sessions: () => sessions.size(),
         reloads: () => reload.status(),
         policy: () => describePolicy(config.rules, policy.current()),
@@ -293,7 +295,7 @@ export function createApp(options: AppOptions): App {
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,
     readiness: () => {
-      const configured = config.servers.filter(({ enabled }) => enabled).length;
+      const configured = registered.specs(config).filter(({ enabled }) => enabled).length;
       const keyless = who.issuersWithoutKeys();
       return {
         ready: configured > 0 && keyless.length === 0,
@@ -303,20 +305,24 @@ export function createApp(options: AppOptions): App {
     },
     metrics: config.metrics ? metrics : null,
     addRoutes: routes =>
-      mountRest(routes, createRestTable({ tokens }), {
-        policy: policy.current,
-        identify,
-        findSession: () => null,
-        challenges,
-        limiter,
-        refused: mcpDeps.refused,
-        isShutOut: caller => quarantine.isBlocked(caller, REST_API, null),
-        addressOf: findAddress,
-        recorder,
-        audit,
-        clock,
-        log,
-      }),
+      mountRest(
+        routes,
+        createRestTable({ tokens, registry: registered.registry, publicUrl: started.identity.publicUrl }),
+        {
+          policy: policy.current,
+          identify,
+          findSession: () => null,
+          challenges,
+          limiter,
+          refused: mcpDeps.refused,
+          isShutOut: caller => quarantine.isBlocked(caller, REST_API, null),
+          addressOf: findAddress,
+          recorder,
+          audit,
+          clock,
+          log,
+        },
+      ),
   });
   offerGatewayGauges(
     metrics,
@@ -327,19 +333,7 @@ export function createApp(options: AppOptions): App {
   quarantine.onChange(() => rightsChanged.ofEverybody());
   const stopProcessGauges = offerProcessGauges(metrics, clock);
 
-  const listeners: ((server: ServerProgress) => void)[] = [];
-  const told = new Map<string, string>();
-  catalog.onChange(() => {
-    for (const { key, status, reason, listing } of catalog.current().servers.values()) {
-      // A server counts as up once its tools are known: that is what a person waits for.
-      if (status === 'ready' && listing === null) continue;
-      const progress = { key, status, reason, tools: listing?.tools.length ?? 0 };
-      const word = JSON.stringify(progress);
-      if (told.get(key) === word) continue;
-      told.set(key, word);
-      for (const listener of listeners) listener(progress);
-    }
-  });
+  const onServer = followServers(catalog);
 
   let stdio: StdioDoor | null = null;
   let finish = () => {};
@@ -349,14 +343,14 @@ export function createApp(options: AppOptions): App {
 
   return {
     finished,
-    onServer: listener => void listeners.push(listener),
+    onServer,
     async start() {
       auditBook.start();
       await quarantine.start();
       who.start();
+      await registered.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
-      refresh.follow(config.servers);
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
         stdio = serveStdio(mcpDeps, who.local, {
@@ -387,6 +381,7 @@ export function createApp(options: AppOptions): App {
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
       await quarantine.stop();
       who.stop();
+      await registered.stop();
       // Last: whatever ended until now is in the book.
       await auditBook.stop();
     },

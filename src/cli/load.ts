@@ -1,5 +1,5 @@
 /** The configuration as every command reads it: files and variables, and then the policy they add up to. */
-import { policyOf } from '../app.ts';
+import { policyOf } from '../app/policy.ts';
 import { type LoadResult, loadConfig, type Overrides } from '../config/load.ts';
 import { toProblem } from '../config/problem.ts';
 import type { Host } from './host.ts';

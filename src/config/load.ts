@@ -18,6 +18,7 @@ import { type Located, locateConfig, locateProviders, locateRules, locateScopes,
 import { toPolicyConfig } from './policy-config.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { readProviders } from './providers-file.ts';
+import { toRegistryConfig } from './registry-config.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
 import { toTokensConfig } from './tokens-config.ts';
@@ -95,6 +96,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   warnings.push(...identity.warnings);
   const policy = toPolicyConfig(written.policy);
   inFile(policy.mistakes);
+  const registry = toRegistryConfig(written.registry);
+  inFile(registry.mistakes);
   const rules = rulesPlace.chosen === null ? null : readRulesFile(rulesPlace.chosen);
   const scopes = scopesPlace.chosen === null ? null : readScopesFile(scopesPlace.chosen);
   for (const file of [rules, scopes]) {
@@ -135,6 +138,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       maxEventBytes: written.sessions?.maxEventBytes ?? 1024 * 1024,
     },
     servers: mergeServers(fromYaml, fromServersFile, warnings),
+    serverFiles: new Map([
+      ...fromYaml.map(({ key }): [string, string] => [key, configPlace.chosen ?? '']),
+      ...fromServersFile.map(({ key }): [string, string] => [key, serversPlace.chosen ?? '']),
+    ]),
     firstListWaitMs: written.firstListWait ?? 5000,
     parkedTtlMs: written.parkedTtl ?? 600_000,
     drainMs: written.drain ?? 10_000,
@@ -152,6 +159,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     scopes: scopes?.ok === true ? scopes.scopes : null,
     audit,
     limits: toLimitsConfig(written.limits, { folder, cwd: input.cwd, auditPath: audit.path }),
+    registry: registry.registry,
     tokens: toTokensConfig(written.tokens, {
       folder: folder ?? input.cwd,
       auditPath: audit.path,

@@ -10,6 +10,7 @@ import { LimitsSection } from './limits-config.ts';
 import { TlsSection, TrustedProxies } from './listen-config.ts';
 import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
+import { RegistrySection } from './registry-config.ts';
 import { TokensSection } from './tokens-config.ts';
 import { bytes, duration, scalarText, whole, yesNo } from './written-values.ts';
 
@@ -102,6 +103,7 @@ export const ConfigFile = z.strictObject({
   audit: AuditSection.optional(),
   limits: LimitsSection.optional(),
   tokens: TokensSection.optional(),
+  registry: RegistrySection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 
