@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { requirePolicy } from './app/policy.ts';
-import { createRegistryParts } from './app/registry.ts';
+import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
 import { createRestTable } from './app/rest.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { isLoopbackHost } from './config/access.ts';
@@ -30,7 +30,6 @@ import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createFileWatch } from './outbound/files/watch.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
-import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
@@ -78,6 +77,8 @@ export interface AppOptions {
   /** Of the configuration, to be logged. */
   warnings: readonly string[];
   loadAgain: () => Promise<LoadResult>;
+  /** What registered servers are kept in, sealed with, and judged by. */
+  registry?: Partial<RegistryMeans>;
 }
 
 /** Bursts of file events (an editor's save is several) are one reload. */
@@ -130,14 +131,7 @@ export function createApp(options: AppOptions): App {
   const parked = createParkedCalls(clock, config.parkedTtlMs);
 
   const registered = createRegistryParts({
-    ...{
-      storage: createMemoryRegistry(),
-      sealer: null,
-      checkUrl: async () => null,
-      env,
-      config: () => config,
-      policy: policy.current,
-    },
+    ...{ means: options.registry ?? {}, env, config: () => config, policy: policy.current },
     ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
     changed() {
       policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));

@@ -11,6 +11,7 @@ import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import type { HealthStatus, ServerHealth } from '../domain/server-health.ts';
 import { toRestrictions } from '../domain/visibility.ts';
+import { createMemoryRegistry } from '../outbound/memory/registry-storage.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Downstreams } from '../ports/downstreams.ts';
 import type { Log } from '../ports/log.ts';
@@ -37,11 +38,18 @@ export interface RegistryParts {
   stop(): Promise<void>;
 }
 
-export interface RegistryPartsDeps {
+/** What registered servers are kept in, sealed with, and judged by. */
+export interface RegistryMeans {
+  /** Absent: in memory, forgotten at the end. */
   storage: RegistryStorage;
-  sealer: Sealer | null;
-  /** Null: may be called; else what to say. */
+  /** Absent: credentials cannot be kept. */
+  sealer: Sealer;
+  /** Null: the URL may be called; else what to say. Absent: every http and https URL may be. */
   checkUrl(url: string): Promise<string | null>;
+}
+
+export interface RegistryPartsDeps {
+  means: Partial<RegistryMeans>;
   env: Readonly<Record<string, string | undefined>>;
   /** The configuration in force. */
   config(): Config;
@@ -58,7 +66,8 @@ export interface RegistryPartsDeps {
 }
 
 export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
-  const { storage, sealer, checkUrl, config, policy, clock, log } = deps;
+  const { means, config, policy, clock, log } = deps;
+  const { storage = createMemoryRegistry(), sealer = null, checkUrl = async () => null } = means;
   const { allowCommands, allowEnv } = config().registry;
   const findVariable = (name: string) => {
     const value = deps.env[name];

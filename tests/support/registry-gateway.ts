@@ -2,10 +2,13 @@
  * The gateway in this process with a registry, callers in every role of the documents, and one server of its own file: for
  * stories of servers that are registered while it runs.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, createApp } from '../../src/app.ts';
 import type { Era } from '../../src/domain/era.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
+import { openSqliteRegistry } from '../../src/outbound/sqlite/registry-storage.ts';
+import { createSealer } from '../../src/outbound/vault/sealer.ts';
 import { createDesk } from '../config/desk.ts';
 import { type StartedScripted, startScripted } from './downstreams/start.ts';
 import { type Client, openClient } from './mcp-client.ts';
@@ -54,6 +57,8 @@ export interface Answer {
 
 export interface RegistryGateway {
   origin(): string;
+  /** Of everything that is kept of the registry, as bytes. */
+  storedText(): string;
   /** What `everyday`, the server of the gateway's file, is reached at. */
   ofFile: StartedScripted;
   send(
@@ -77,6 +82,8 @@ export async function openRegistryGateway(settings: JsonObject = {}): Promise<Re
   const desk = createDesk();
   const ofFile = await startScripted();
   const scopes = desk.write('scopes.yml', ROLE_SCOPES);
+  const place = { path: join(desk.folder, 'vault.json'), keyPath: join(desk.folder, 'vault.key'), keys: null };
+  const sealer = createSealer({ ...place, mayMakeKey: true });
   const env = {
     ...{ GATEWAY_SCOPES: scopes, GATEWAY_EXPOSURE: 'direct' },
     GATEWAY_AUDIT_LOG: join(desk.folder, 'book', 'audit.jsonl'),
@@ -87,12 +94,18 @@ export async function openRegistryGateway(settings: JsonObject = {}): Promise<Re
     ...{ operator: ['registry-operators'], lob: ['registry-lob'], stranger: [] },
   };
   const keys = Object.entries(CALLERS).map(([name, key]) => ({ name, key, groups: groups[name as Caller] }));
+  const database = join(desk.folder, 'registry.db');
   let app: App | null = null;
   let origin = '';
 
   const gateway: RegistryGateway = {
     ofFile,
     origin: () => origin,
+    storedText: () =>
+      readdirSync(desk.folder)
+        .filter(name => name.startsWith('registry.db'))
+        .map(name => readFileSync(join(desk.folder, name), 'latin1'))
+        .join(''),
     write: more =>
       void desk.write('cwd/gateway.config.yaml', {
         log: { level: 'silent' },
@@ -107,7 +120,8 @@ export async function openRegistryGateway(settings: JsonObject = {}): Promise<Re
     async start() {
       app = createApp({
         ...{ config: await desk.config(env, overrides), serve: { http: true, stdio: false }, version: '9.9.9' },
-        ...{ env: {}, warnings: [], loadAgain: () => desk.load(env, overrides) },
+        ...{ env: { GREETING: 'hello' }, warnings: [], loadAgain: () => desk.load(env, overrides) },
+        registry: { storage: openSqliteRegistry({ path: database, namespace: 'default' }), sealer },
       });
       origin = ((await app.start()).url ?? '').replace(/\/mcp$/, '');
     },

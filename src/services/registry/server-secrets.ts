@@ -52,8 +52,9 @@ export function sealSecrets(
   { auth, headers }: SecretsWish,
   before: SealedFields,
 ): Result<SealedFields> {
-  if (auth === undefined && headers === undefined) return done(before);
-  const next = { ...before };
+  const { authScheme, authHeaderName, sealedCredential, sealedHeaders } = before;
+  const next: SealedFields = { authScheme, authHeaderName, sealedCredential, sealedHeaders };
+  if (auth === undefined && headers === undefined) return done(next);
   const mistakes = auth === undefined ? [] : findAuthMistakes(auth);
   if (auth !== undefined) {
     next.authScheme = auth.scheme;
