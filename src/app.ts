@@ -7,17 +7,18 @@ import { openBook } from './app/book.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { createOutboundParts } from './app/outbound.ts';
-import { followProgress, type ServerProgress } from './app/progress.ts';
+import { requirePolicy } from './app/policy.ts';
+import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
+import { createReloading } from './app/reloading.ts';
 import { createRestTable } from './app/rest.ts';
+import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { describeStatus } from './app/status.ts';
+import { openSealer } from './app/vault-desk.ts';
 import { createWatchingParts } from './app/watching.ts';
-import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
-import { formatProblem, type LoadResult } from './config/load.ts';
-import { changedStaticKeys } from './config/static-keys.ts';
+import type { LoadResult } from './config/load.ts';
 import type { Identity } from './domain/identity.ts';
-import { mayUi, type PolicySet } from './domain/policy.ts';
-import { pathOfKey } from './domain/registry-path.ts';
+import { URL_REFUSED } from './domain/outbound-rules.ts';
 import { REST_API } from './domain/scope-rules.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
 import { createHttpServer } from './inbound/http/server.ts';
@@ -32,11 +33,9 @@ import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
-import { createFileWatch } from './outbound/files/watch.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
 import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
-import { compileCel } from './outbound/policy/cel.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
@@ -53,15 +52,16 @@ import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { refusalRecord } from './services/gateway/recorded.ts';
-import { createReload } from './services/gateway/reload.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
-import { type BuiltPolicy, buildPolicy } from './services/policy/build-policy.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
+import { mayList } from './services/registry/access.ts';
 import { createAgents } from './services/registry/agents.ts';
+
+export type { ServerProgress } from './app/server-progress.ts';
 
 export interface App {
   /** Rejects when the address cannot be listened on. `url` is what clients connect to, null without HTTP. */
@@ -83,25 +83,9 @@ export interface AppOptions {
   /** Of the configuration, to be logged. */
   warnings: readonly string[];
   loadAgain: () => Promise<LoadResult>;
+  /** What registered servers are kept in, sealed with, and judged by. */
+  registry?: Partial<RegistryMeans>;
 }
-
-/** The policy that a configuration asks for, or every mistake in its conditions. */
-export function policyOf(config: Config, version: number): BuiltPolicy {
-  const { rules, scopes, policy, listen, identity, apiKey } = config;
-  const hasOthers = identity.issuers.length > 0 || identity.keys.length > 0;
-  const isOpenDoor = !hasOthers && (apiKey !== null || isLoopbackHost(listen.host));
-  return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy }, compileCel);
-}
-
-/** Of a configuration that was checked. */
-function requirePolicy(config: Config, version: number): PolicySet {
-  const built = policyOf(config, version);
-  if (!built.ok) throw new Error(built.mistakes.map(({ message }) => message).join('\n'));
-  return built.policy;
-}
-
-/** Bursts of file events (an editor's save is several) are one reload. */
-const RELOAD_DEBOUNCE_MS = 300;
 
 export function createApp(options: AppOptions): App {
   const { serve, version, env, config: started } = options;
@@ -134,7 +118,9 @@ export function createApp(options: AppOptions): App {
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
-  const storage = createMemoryRegistry();
+  const storage = options.registry?.storage ?? createMemoryRegistry();
+  const sealer = openSealer(config.vault);
+  const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
   const pins = createDefinitionParts(config.definitions, { store: storage.definitions, audit, metrics, clock, log });
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
@@ -152,36 +138,36 @@ export function createApp(options: AppOptions): App {
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
 
-  let forwardable = forwardableHeaders(config.servers);
-  const watch = createFileWatch({
-    paths: started.files.watched,
-    debounceMs: RELOAD_DEBOUNCE_MS,
-    log,
-    onChange: () => void reload.now(),
-  });
-  const reload = createReload<Config>({
-    load: async () => {
-      const loaded = await options.loadAgain();
-      if (!loaded.ok) return { ok: false, problems: loaded.problems.map(formatProblem) };
-      // The address stays bound whatever the new files say of it: without a key it would stand open.
-      if (loaded.config.apiKey === null && serve.http && !isLoopbackHost(started.listen.host))
-        return { ok: false, problems: [`apiKey: ${started.listen.host} is listened on until a restart and needs one`] };
-      const restart = changedStaticKeys(started, loaded.config).map(key => `${key} changes with a restart`);
-      return { ...loaded, warnings: [...loaded.warnings, ...restart] };
+  const registered = createRegistryParts({
+    ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
+    ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
+    health: path => watching.health.find(path),
+    changed() {
+      policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
+      rightsChanged.ofEverybody();
+      connect();
     },
+  });
+  let forwardable = forwardableHeaders(config.servers);
+  /** To the servers of the files and of the registry as they are now, and to no other. */
+  function connect() {
+    const specs = registered.specs(config);
+    forwardable = forwardableHeaders(specs);
+    refresh.follow(specs);
+    return downstreams.apply(specs);
+  }
+  const { reload, watch } = createReloading({
+    ...{ started, servesHttp: serve.http, loadAgain: options.loadAgain, clock, log },
     apply(next) {
       // One step, no await: no request sees half of it.
-      const nextPolicy = requirePolicy(next, policy.current().version + 1);
+      const nextPolicy = requirePolicy(next, policy.current().version + 1, registered.rights());
       config = next;
       policy.swap(nextPolicy);
       limiter.apply(next.limits);
       rightsChanged.ofEverybody();
-      forwardable = forwardableHeaders(next.servers);
-      refresh.follow(next.servers);
-      return downstreams.apply(next.servers);
+      void registered.follow(next);
+      return connect();
     },
-    clock,
-    log,
   });
 
   const gatewayTools = createGatewayTools({
@@ -195,7 +181,14 @@ export function createApp(options: AppOptions): App {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
     status: describeStatus({
-      ...{ catalog, downstreams, policy: policy.current, config: () => config, reloads: () => reload.status() },
+      ...{
+        catalog,
+        downstreams,
+        policy: policy.current,
+        config: () => config,
+        servers: () => registered.specs(config),
+        reloads: () => reload.status(),
+      },
       ...{ sessions: () => sessions.size(), isVisible: visible.isServerVisible },
     }),
   });
@@ -273,18 +266,17 @@ export function createApp(options: AppOptions): App {
   };
   const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
   const watching = createWatchingParts(config.health, {
-    servers: () =>
-      config.servers.map(({ key, enabled }) => {
-        const numTools = catalog.current().ownTools.get(key)?.size ?? 0;
-        return { path: pathOfKey(key), key, enabled, isLocal: false, numTools };
-      }),
-    mayList: (caller, path) => mayUi(policy.current(), caller, 'list_service', path),
+    servers: () => registered.watched(),
+    mayList: (caller, path) => mayList(policy.current(), caller, { path }),
     ...{ identify, stillValid, findSession: () => null, isShutOut, limiter, refused: mcpDeps.refused },
     ...{ downstreams, store: storage.health, clock, log },
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
-  const agents = createAgents({ storage, policy: policy.current, clock });
+  const rest = {
+    ...{ tokens, pins, agents: createAgents({ storage, policy: policy.current, clock }), health: watching.routes },
+    ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },
+  };
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
@@ -296,7 +288,7 @@ export function createApp(options: AppOptions): App {
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,
     readiness: () => {
-      const configured = config.servers.filter(({ enabled }) => enabled).length;
+      const configured = registered.specs(config).filter(({ enabled }) => enabled).length;
       const keyless = who.issuersWithoutKeys();
       return {
         ready: configured > 0 && keyless.length === 0,
@@ -307,7 +299,7 @@ export function createApp(options: AppOptions): App {
     metrics: config.metrics ? metrics : null,
     sockets: watching.sockets,
     addRoutes: routes =>
-      mountRest(routes, createRestTable({ tokens, pins, agents, health: watching.routes }), {
+      mountRest(routes, createRestTable(rest), {
         policy: policy.current,
         identify,
         findSession: () => null,
@@ -331,6 +323,8 @@ export function createApp(options: AppOptions): App {
   quarantine.onChange(() => rightsChanged.ofEverybody());
   const stopProcessGauges = offerProcessGauges(metrics, clock);
 
+  const onServer = followServers(catalog);
+
   let stdio: StdioDoor | null = null;
   let finish = () => {};
   const finished = new Promise<void>(resolve => {
@@ -339,15 +333,15 @@ export function createApp(options: AppOptions): App {
 
   return {
     finished,
-    onServer: followProgress(catalog),
+    onServer,
     async start() {
       auditBook.start();
       await quarantine.start();
       await watching.start();
       who.start();
+      await registered.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
-      refresh.follow(config.servers);
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
         stdio = serveStdio(mcpDeps, who.local, {
@@ -379,7 +373,7 @@ export function createApp(options: AppOptions): App {
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
       await Promise.all([quarantine.stop(), outbound.fetch.close()]);
       who.stop();
-      await storage.close();
+      await registered.stop();
       // Last: whatever ended until now is in the book.
       await auditBook.stop();
     },

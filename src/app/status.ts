@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { PolicySet } from '../domain/policy.ts';
-import type { ServerKey } from '../domain/server.ts';
+import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import type { Downstreams } from '../ports/downstreams.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import { describeGateway, describePolicy } from '../services/gateway/status.ts';
@@ -13,21 +13,23 @@ export function describeStatus(deps: {
   downstreams: Downstreams;
   policy(): PolicySet;
   config(): Config;
+  /** Of the files and of the registry. */
+  servers(): readonly ServerSpec[];
   sessions(): number;
   reloads(): JsonObject;
   /** Whether a caller may know of a server. */
   isVisible(who: Identity, server: ServerKey): boolean;
 }): (who: Identity) => JsonObject {
-  const { catalog, downstreams, policy, config, sessions, reloads, isVisible } = deps;
+  const { catalog, downstreams, policy, config, servers, sessions, reloads, isVisible } = deps;
   return who =>
     describeGateway(
       {
         ...{ catalog, downstreams, sessions, reloads },
-        servers: () => config().servers.map(({ key }) => key),
+        servers: () => servers().map(({ key }) => key),
         policy: () => describePolicy(config().rules, policy()),
         paths: () => {
-          const { servers, rules, scopes, config: own } = config().files;
-          return { mcp_config: servers, gateway_rules: rules, gateway_scopes: scopes, gateway_config: own };
+          const { servers: listed, rules, scopes, config: own } = config().files;
+          return { mcp_config: listed, gateway_rules: rules, gateway_scopes: scopes, gateway_config: own };
         },
         mode: () => policy().mode,
       },

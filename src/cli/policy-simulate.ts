@@ -4,8 +4,8 @@
  * and calls that a condition decides by their arguments are named as not judged.
  */
 
+import { policyOf } from '../app/policy.ts';
 import { type PastCall, simulate } from '../app/policy-desk.ts';
-import { policyOf } from '../app.ts';
 import type { Overrides } from '../config/load.ts';
 import { type AuditEvent, parseEvent } from '../domain/audit.ts';
 import { type Identity, LOCAL_CALLER } from '../domain/identity.ts';

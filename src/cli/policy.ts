@@ -3,6 +3,7 @@
  * code that a running gateway asks. Starts nothing. Exit 0 for a yes, 1 for a no (or a difference), 2 for misuse.
  */
 import { resolve } from 'node:path';
+import { policyOf } from '../app/policy.ts';
 import {
   askPolicy,
   lintConfig,
@@ -11,7 +12,6 @@ import {
   type Questioned,
   ruleOnly,
 } from '../app/policy-desk.ts';
-import { policyOf } from '../app.ts';
 import { MAX_FILE_BYTES, parseYaml } from '../config/documents.ts';
 import type { Overrides } from '../config/load.ts';
 import { locateConfig, locateServers } from '../config/locate.ts';

@@ -8,12 +8,14 @@ import type { PrefixStyle } from '../domain/names.ts';
 import type { OutboundRules } from '../domain/outbound-rules.ts';
 import type { WrittenScopes } from '../domain/scope-rules.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { ServerSpec } from '../domain/server.ts';
+import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import type { AuditConfig } from './audit-config.ts';
 import type { DefinitionsConfig, HealthConfig } from './definitions-config.ts';
 import type { IdentityConfig } from './identity-config.ts';
 import type { LimitsConfig } from './limits-config.ts';
+import type { LocatedVault } from './locate.ts';
 import type { PolicyConfig } from './policy-config.ts';
+import type { RegistryConfig } from './registry-config.ts';
 import type { TokensConfig } from './tokens-config.ts';
 
 export interface ListenConfig {
@@ -70,6 +72,8 @@ export interface Config {
   exposure: ExposureConfig;
   sessions: SessionConfig;
   servers: readonly ServerSpec[];
+  /** Which file names a server; absolute. */
+  serverFiles: ReadonlyMap<ServerKey, string>;
   /** How long the first list may wait for servers that are still starting. */
   firstListWaitMs: number;
   /** How long a parked (modern client, legacy server) call waits for its answer. */
@@ -92,6 +96,9 @@ export interface Config {
   health: HealthConfig;
   /** What may be called where somebody else wrote the URL. */
   outbound: OutboundRules;
+  registry: RegistryConfig;
+  /** Where secrets are sealed, and with what. */
+  vault: LocatedVault;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

@@ -29,6 +29,7 @@ import { toOutboundConfig } from './outbound-config.ts';
 import { toPolicyConfig } from './policy-config.ts';
 import { type Mistake, type Problem, toProblem } from './problem.ts';
 import { readProviders } from './providers-file.ts';
+import { toRegistryConfig } from './registry-config.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
 import { toTokensConfig } from './tokens-config.ts';
@@ -120,6 +121,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   inFile(policy.mistakes);
   const outbound = toOutboundConfig(written.outbound);
   inFile(outbound.mistakes);
+  const registry = toRegistryConfig(written.registry);
+  inFile(registry.mistakes);
   const rules = rulesPlace.chosen === null ? null : readRulesFile(rulesPlace.chosen);
   const scopes = scopesPlace.chosen === null ? null : readScopesFile(scopesPlace.chosen);
   for (const file of [rules, scopes]) {
@@ -160,6 +163,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       maxEventBytes: written.sessions?.maxEventBytes ?? 1024 * 1024,
     },
     servers: mergeServers(fromYaml, fromServersFile, warnings),
+    serverFiles: new Map([
+      ...fromYaml.map(({ key }): [string, string] => [key, configPlace.chosen ?? '']),
+      ...fromServersFile.map(({ key }): [string, string] => [key, serversPlace.chosen ?? '']),
+    ]),
     firstListWaitMs: written.firstListWait ?? 5000,
     parkedTtlMs: written.parkedTtl ?? 600_000,
     drainMs: written.drain ?? 10_000,
@@ -179,6 +186,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     limits: toLimitsConfig(written.limits, { folder, cwd: input.cwd, auditPath: audit.path }),
     definitions: toDefinitionsConfig(written.definitions),
     health: toHealthConfig(written.health),
+    registry: registry.registry,
+    vault: locateVault(input),
     tokens: toTokensConfig(written.tokens, {
       folder: folder ?? input.cwd,
       auditPath: audit.path,

@@ -13,6 +13,7 @@ import {
   callableTools,
   effectiveScopes,
   findMissingScope,
+  hasUiForAll,
   isScopedAdmin,
   REST_API,
   type ScopeRules,
@@ -23,6 +24,7 @@ import {
 } from './scope-rules.ts';
 import type { ServerKey } from './server.ts';
 import { no, type RuleRef, type Verdict, yes } from './verdict.ts';
+import { type Restrictions, sees, UNRESTRICTED } from './visibility.ts';
 
 export type { RuleRef } from './verdict.ts';
 
@@ -75,8 +77,10 @@ export interface PolicySet {
   enforcement: 'enforce' | 'shadow';
   /** Null: there is no rules file. */
   rules: AgentRules | null;
-  /** Null: there is no scopes file. */
+  /** Null: there is no scopes file, and no group in the registry. */
   scopes: ScopeRules | null;
+  /** Servers of the registry that are not for everybody. */
+  restricted: Restrictions;
   conditions: readonly Condition[];
   /** Which other agents an agent may act as; under `*` any caller that showed a credential. */
   actAs: ReadonlyMap<string, NameList>;
@@ -88,18 +92,20 @@ export const OPEN_POLICY: PolicySet = {
   enforcement: 'enforce',
   rules: null,
   scopes: null,
+  restricted: UNRESTRICTED,
   conditions: [],
   actAs: new Map(),
 };
 
 /** One part of a decision, for whoever asks why. */
 export interface Step {
-  part: 'token' | 'rules' | 'scopes' | 'default' | 'conditions' | 'management';
+  part: 'token' | 'visibility' | 'rules' | 'scopes' | 'default' | 'conditions' | 'management';
   answer: 'allow' | 'deny';
   rule: RuleRef;
 }
 
 const BOUND = no('token: bound to another server');
+const OUT_OF_SIGHT = no('visibility');
 const UNGRANTED = no('policy: neither rules nor scopes exist');
 const OPEN = yes('open');
 const OWNER = yes('owner');
@@ -121,6 +127,11 @@ export function decide(
   if (who.boundServer !== null && who.boundServer !== target.server) {
     steps?.push(toStep('token', BOUND));
     return denied(BOUND.rule);
+  }
+  // Nothing is being tried out here either: what its owner keeps to a few is kept to them.
+  if (!isInSight(policy, who, target.server)) {
+    steps?.push(toStep('visibility', OUT_OF_SIGHT));
+    return denied(OUT_OF_SIGHT.rule);
   }
   if (action === 'manage') return decideManagement(policy, who, target, steps);
 
@@ -275,6 +286,27 @@ export function mayAdminister(policy: PolicySet, who: Identity): boolean {
   if (who.boundServer !== null) return false;
   if (policy.mode === 'open') return true;
   return policy.scopes === null ? isOwner(who) : isScopedAdmin(policy.scopes, who);
+}
+
+/** Whether a caller may do something in the registry to whatever there is. */
+export function mayUiToAll(policy: PolicySet, who: Identity, action: string): boolean {
+  if (who.boundServer !== null) return false;
+  if (policy.mode === 'open') return true;
+  return policy.scopes === null ? isOwner(who) : hasUiForAll(policy.scopes, who, action);
+}
+
+/**
+ * Whether a server is there for a caller at all: it is public, the caller's own, kept to a group of the caller's, or the
+ * caller may change every server. `decide` asks first of all, so what is out of sight is neither listed nor called.
+ */
+export function isInSight(policy: PolicySet, who: Identity, server: ServerKey): boolean {
+  const restriction = policy.restricted.get(server);
+  return restriction === undefined || sees(restriction, who) || mayUiToAll(policy, who, 'modify_service');
+}
+
+/** Whether callers with the same rights may yet be answered differently: a condition or an owner tells them apart. */
+export function looksAtSubject({ conditions, restricted }: PolicySet): boolean {
+  return conditions.length > 0 || restricted.size > 0;
 }
 
 /** Methods that only keep a conversation going: whoever may use anything on a server may use these. */

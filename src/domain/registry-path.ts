@@ -60,6 +60,13 @@ export function pathOfKey(key: string): string {
   return `/${key}`;
 }
 
+/** Whether a server may be called so: a name in an operator's file, or a path of the registry. */
+export function isServerKey(key: string): boolean {
+  if (SEGMENT.test(key)) return true;
+  const read = readRegistryPath(key);
+  return read.ok && keyOfPath(read.path) === key;
+}
+
 /** A stored path: canonical, nothing is forgiven. */
 export const RegistryPath = z.string().refine(written => {
   const read = readRegistryPath(written);

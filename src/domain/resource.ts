@@ -2,6 +2,7 @@
  * The names of our endpoints as OAuth resources (RFC 8707, RFC 9728): one canonical URI each, made from the configured
  * public address and never from a request's Host.
  */
+import { isServerKey } from './registry-path.ts';
 
 export interface Endpoint {
   /** Below the public address: `/mcp`, `/github/mcp`; empty for the address itself. */
@@ -11,14 +12,14 @@ export interface Endpoint {
 }
 
 const WHOLE: ReadonlySet<string> = new Set(['', '/mcp', '/mcp/direct', '/mcp/agent', '/mcp/discovery', '/sse']);
-const PER_SERVER = /^\/([A-Za-z0-9._-]{1,64})\/(?:mcp|sse)$/;
+const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(?:mcp|sse)$/;
 
 /** The endpoint a request path belongs to, or null; what an SSE client posts belongs to its stream's. */
 export function findEndpoint(path: string): Endpoint | null {
   const plain = path === '/' ? '' : path.replace(/\/messages$/, '/sse');
   if (WHOLE.has(plain)) return { path: plain, server: null };
   const server = PER_SERVER.exec(plain)?.[1];
-  return server === undefined ? null : { path: plain, server };
+  return server === undefined || !isServerKey(server) ? null : { path: plain, server };
 }
 
 /**

@@ -205,6 +205,11 @@ export function weighUi(rules: ScopeRules, who: Identity, action: string, resour
   return right.resources.get(trimSlashes(resource)) ?? NO_GRANT;
 }
 
+/** Whether an action of the registry is granted on everything there is. */
+export function hasUiForAll(rules: ScopeRules, who: Identity, action: string): boolean {
+  return (rightsOf(rules, who).ui.get(action)?.any ?? null) !== null;
+}
+
 const CHANGING = /^(?:register|modify|toggle|delete|publish|create)_/;
 
 /** An administrator may change everything of some kind. The right to use every server does not make one. */

@@ -23,7 +23,9 @@ test.each([
   { path: '/github/mcp', is: { path: '/github/mcp', server: 'github' } },
   { path: '/github/messages', is: { path: '/github/sse', server: 'github' } },
   { path: '/metrics', is: null },
-  { path: '/a/b/mcp', is: null },
+  { path: '/team/github/mcp', is: { path: '/team/github/mcp', server: 'team/github' } },
+  { path: '/api/github/mcp', is: null },
+  { path: '/a/b/c/d/e/mcp', is: null },
   { path: '/a%2Fb/mcp', is: null },
   { path: '/mcp/', is: null },
 ])('$path is the endpoint $is', ({ path, is }) => expect(findEndpoint(path)).toEqual(is));

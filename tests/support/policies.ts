@@ -5,6 +5,8 @@ import { compileAgentRules } from '../../src/domain/agent-rules.ts';
 import type { WrittenCondition } from '../../src/domain/conditions.ts';
 import { type Identity, LOCAL_CALLER } from '../../src/domain/identity.ts';
 import type { PolicySet, Target } from '../../src/domain/policy.ts';
+import type { RegisteredGroup } from '../../src/domain/registered-group.ts';
+import { type Restrictions, UNRESTRICTED } from '../../src/domain/visibility.ts';
 import { compileCel } from '../../src/outbound/policy/cel.ts';
 import { buildPolicy } from '../../src/services/policy/build-policy.ts';
 
@@ -22,6 +24,8 @@ export function policyOf(parts: {
   actAs?: Record<string, string[]>;
   enforcement?: PolicySet['enforcement'];
   isOpenDoor?: boolean;
+  groups?: readonly RegisteredGroup[];
+  restricted?: Restrictions;
 }): PolicySet {
   const rules = parts.rules == null ? null : parseRules(parts.rules);
   const scopes = parts.scopes == null ? null : parseScopes(parts.scopes);
@@ -39,6 +43,8 @@ export function policyOf(parts: {
         ...condition,
       })),
       actAs: new Map(Object.entries(parts.actAs ?? {})),
+      groups: parts.groups ?? [],
+      restricted: parts.restricted ?? UNRESTRICTED,
     },
     compileCel,
   );

@@ -1,8 +1,9 @@
 /**
  * URLs -> doors: `/mcp` for everything (its exposure fixed by `/mcp/direct|agent|discovery`), `/<server>/mcp` for one
- * server under its own names, the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients.
+ * server under its own names (`/team/github/mcp` too), the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients.
  */
 import type { Door } from '../../domain/call.ts';
+import { isServerKey } from '../../domain/registry-path.ts';
 
 export interface Entrance {
   door: Door;
@@ -24,14 +25,14 @@ const FIXED: Record<string, Entrance> = {
   '/messages': { door: EVERYTHING, transport: 'sse-post', lenient: false },
 };
 
-const PER_SERVER = /^\/([A-Za-z0-9._-]{1,64})\/(mcp|sse|messages)$/;
+const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(mcp|sse|messages)$/;
 
 /** Null: no MCP door. A server's door is found whether or not the server exists; the caller looks it up. */
 export function findEntrance(path: string): Entrance | null {
   const fixed = Object.hasOwn(FIXED, path) ? FIXED[path] : undefined;
   if (fixed !== undefined) return fixed;
   const parts = PER_SERVER.exec(path);
-  if (parts?.[1] === undefined) return null;
+  if (parts?.[1] === undefined || !isServerKey(parts[1])) return null;
   const door: Door = { server: parts[1], exposure: null };
   const transport = parts[2] === 'mcp' ? 'streamable' : parts[2] === 'sse' ? 'sse' : 'sse-post';
   return { door, transport, lenient: false };

@@ -24,8 +24,12 @@ export function findAccessDenial(policy: PolicySet, who: Identity, { access, met
       if (denial === null || access.word === undefined) return denial;
       return findMethodDenial(policy, who, REST_API, access.word);
     }
-    case 'ui':
-      return mayUi(policy, who, access.action, null) ? null : { rule: `ui: no grant of ${access.action}`, missing: [] };
+    case 'ui': {
+      const { action, owners } = access;
+      if (mayUi(policy, who, action, null)) return null;
+      const isOwner = owners !== undefined && mayUi(policy, who, owners, null);
+      return isOwner ? null : { rule: `ui: no grant of ${action}`, missing: [] };
+    }
     case 'admin':
       return mayAdminister(policy, who) ? null : { rule: 'ui: no administrator', missing: [] };
   }

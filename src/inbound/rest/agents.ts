@@ -5,7 +5,8 @@ import type { RegisteredAgent } from '../../domain/registered-agent.ts';
 import type { Agents } from '../../services/registry/agents.ts';
 import { AgentCard, AgentInfo, type CardExtras, toCard, toInfo } from './agent-views.ts';
 import { answer, defineRoute, noContent, type RestRoute } from './route.ts';
-import { csv, etagOf, flag, readIfMatch, whole } from './written.ts';
+import { etagOf, readIfMatch } from './server-route.ts';
+import { flag, list, whole } from './written.ts';
 
 const tag = 'agents';
 const Path = z.object({ path: z.string() });
@@ -15,7 +16,7 @@ const ListQuery = z.object({
   query: z.string().max(512).optional(),
   enabled_only: flag.optional(),
   visibility: z.enum(['public', 'private', 'group-restricted']).optional(),
-  allowed_groups: csv.optional(),
+  allowed_groups: list.optional(),
   limit: whole(1, 2000).default(100),
   offset: whole(0, 1_000_000).default(0),
 });
@@ -38,7 +39,7 @@ const RatingList = z.object({
 export function agentRoutes(agents: Agents): RestRoute[] {
   const extrasOf = async (agent: RegisteredAgent): Promise<CardExtras> => ({ ratings: await agents.ratingsOf(agent) });
   const card = async (agent: RegisteredAgent) =>
-    answer(200, toCard(agent, await extrasOf(agent)), { etag: etagOf(agent.revision) });
+    answer(200, toCard(agent, await extrasOf(agent)), etagOf(agent.revision));
   const described = { 200: { says: 'The card.', schema: AgentCard } };
   const ui = (action: string) => ({ kind: 'ui', action }) as const;
 
@@ -55,7 +56,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         note({ target: value.path });
         const { name, path, url, num_skills, registered_at, is_enabled } = toInfo(value, { ratings: [] });
         const agent = { name, path, url, num_skills, registered_at, is_enabled };
-        return answer(201, { message: 'Agent registered successfully', agent }, { etag: etagOf(value.revision) });
+        return answer(201, { message: 'Agent registered successfully', agent }, etagOf(value.revision));
       },
     }),
     defineRoute({
@@ -130,7 +131,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         ...{ params: Path, body: Written, answers: described },
         async run({ who, params: { path }, body, headers, note }) {
           note({ target: `/${path}` });
-          const expected = readIfMatch(headers['if-match']);
+          const expected = readIfMatch(headers);
           if (expected !== null && typeof expected !== 'number') return expected;
           const changed = await agents[method === 'PUT' ? 'replace' : 'change'](who, path, body, expected);
           return changed.kind === 'failure' ? changed : card(changed.value);

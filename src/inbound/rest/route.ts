@@ -19,8 +19,11 @@ export type Access =
   | { kind: 'caller' }
   /** Whoever holds the verb of the request, or `word`, on the server `api` of the scopes. */
   | { kind: 'api'; word?: string }
-  /** Whoever may do this in the registry to something; to what exactly, the service asks with `call.may`. */
-  | { kind: 'ui'; action: string }
+  /**
+   * Whoever may do this in the registry to something; to what exactly, the service asks. `owners`: also whoever may
+   * register, for the sake of what is its own.
+   */
+  | { kind: 'ui'; action: string; owners?: 'register_service' | 'publish_agent' }
   /** Whoever may change everything of some kind. */
   | { kind: 'admin' };
 

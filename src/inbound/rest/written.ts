@@ -1,43 +1,84 @@
-/** Words as people and forms write them in queries and headers, read into values. */
+/**
+ * Values as forms and JSON write them: a list is a list or text with commas, a document is an object or JSON as text, a
+ * yes is `true`, `on`, `1`. What comes out is of one kind, so nobody behind the route knows how it was sent.
+ */
 import { z } from 'zod';
-import { type Failure, failure } from '../../domain/error.ts';
+import { JsonDocument } from '../../domain/registered.ts';
 
-const TRUE = new Set(['true', '1', 'yes', 'on']);
-const FALSE = new Set(['false', '0', 'no', 'off', '']);
+const MAX_ITEMS = 256;
+const item = z.string().trim().min(1).max(512);
 
-/** `true`, `1`, `yes`, `on` and their opposites; a JSON boolean too. */
-export const flag = z
-  .union([z.boolean(), z.string()])
-  .transform((written, context) => {
-    if (typeof written === 'boolean') return written;
-    const word = written.trim().toLowerCase();
-    if (TRUE.has(word) || FALSE.has(word)) return TRUE.has(word);
-    context.addIssue('must be true or false');
-    return z.NEVER;
-  })
-  .meta({ type: 'boolean' });
+const unique = (items: readonly string[]): string[] => [...new Set(items)];
+
+/** Without blanks around its items, each once. */
+export const list = z
+  .union([
+    z.array(item).max(MAX_ITEMS),
+    z
+      .string()
+      .max(64 * 1024)
+      .transform(text =>
+        text
+          .split(',')
+          .map(part => part.trim())
+          .filter(part => part !== ''),
+      )
+      .pipe(z.array(item).max(MAX_ITEMS)),
+  ])
+  .transform(unique);
+
+/** In a JSON list, or a list in any other spelling. */
+export const listText = z.preprocess(written => {
+  if (typeof written !== 'string' || !written.trimStart().startsWith('[')) return written;
+  return parseJson(written) ?? written;
+}, list);
+
+export const flag = z.union([
+  z.boolean(),
+  z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['true', 'on', 'yes', '1', 'false', 'off', 'no', '0']))
+    .transform(word => ['true', 'on', 'yes', '1'].includes(word)),
+]);
+
+export const count = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d{1,9}$/)
+      .transform(Number),
+  ])
+  .pipe(z.int().min(0));
+
+/** Empty text is none. */
+export const optionalText = z
+  .string()
+  .trim()
+  .max(4096)
+  .transform(text => (text === '' ? null : text));
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A JSON document of this shape, or its text; an empty text is `null`. */
+export function document<T extends z.ZodType>(schema: T) {
+  return z.preprocess(written => {
+    if (typeof written !== 'string') return written;
+    return written.trim() === '' ? null : (parseJson(written) ?? written);
+  }, schema);
+}
+
+export const jsonObject = document(JsonDocument.nullable());
 
 export const whole = (from: number, to: number) =>
   z
     .union([z.number(), z.string().regex(/^\d{1,10}$/, 'must be a whole number')])
     .transform(Number)
     .pipe(z.int(`must be a whole number`).min(from, `must be at least ${from}`).max(to, `must be at most ${to}`));
-
-/** A comma separated list, or the name given several times, or a JSON list. */
-export const csv = z
-  .union([z.string(), z.array(z.string())])
-  .transform(written => (Array.isArray(written) ? written : written.split(',')))
-  .transform(parts => parts.flatMap(part => part.split(',')).map(part => part.trim()))
-  .transform(parts => parts.filter(part => part !== ''));
-
-/** RFC 9110, 8.8.3: strong, because no two states of a record share a revision. */
-export function etagOf(revision: number): string {
-  return `"${revision}"`;
-}
-
-/** The revision that `If-Match` asks for; null where any will do, a failure where it names none of ours. */
-export function readIfMatch(header: string | undefined): number | null | Failure {
-  if (header === undefined || header.trim() === '*') return null;
-  const [, revision] = /^"(\d{1,15})"$/.exec(header.trim()) ?? [];
-  return revision === undefined ? failure('STALE') : Number(revision);
-}

@@ -7,7 +7,7 @@ import type { Door } from '../../domain/call.ts';
 import type { Catalog, CatalogEntry } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { decide, type PolicySet, type TargetKind } from '../../domain/policy.ts';
+import { decide, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
@@ -64,8 +64,7 @@ type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null]
 function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAgent: string | null): Concerns {
   const answers = new Map<string, boolean>();
   let changes: readonly Change[] | null = null;
-  // A condition may look at whose the rights are.
-  const bySubject = before.policy.conditions.length + after.policy.conditions.length > 0;
+  const bySubject = looksAtSubject(before.policy) || looksAtSubject(after.policy);
   return (who, door) => {
     const key = `${door.server ?? ''} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
     let answer = answers.get(key);

@@ -10,7 +10,7 @@ import { type Exposure, settleExposure } from '../../domain/exposure.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
-import { decide, type TargetKind } from '../../domain/policy.ts';
+import { decide, looksAtSubject, type TargetKind } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
@@ -75,11 +75,9 @@ export function createVisible(deps: {
     keptLists.clear();
   }
 
-  /** Callers with the same key have the same view. Conditions and quarantine may look at whose the rights are. */
+  /** Callers with the same key have the same view. Policy and quarantine may look at whose the rights are. */
   const viewKey = (who: Identity) =>
-    policy.current().conditions.length === 0 && quarantine.isEmpty()
-      ? rightsKey(who)
-      : `${rightsKey(who)} ${who.subject}`;
+    looksAtSubject(policy.current()) || !quarantine.isEmpty() ? `${rightsKey(who)} ${who.subject}` : rightsKey(who);
 
   function entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[] {
     // A server that only the caller named is not kept: its name may be as long as a body.

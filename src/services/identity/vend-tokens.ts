@@ -8,6 +8,7 @@ import { type CallRecord, openRecordOf } from '../../domain/call.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { decide, findMethodDenial, mayAdminister, type PolicySet } from '../../domain/policy.ts';
+import { isServerKey } from '../../domain/registry-path.ts';
 import { effectiveScopes, REST_API, trimSlashes } from '../../domain/scope-rules.ts';
 import { VENDED_CLIENT, type VendedClaims } from '../../domain/vended.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
@@ -108,7 +109,7 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     if (resource === null) return { server: null };
     if (resource.type !== 'server') return invalid('resource.type: tokens can be bound to a server only.');
     const server = trimSlashes(resource.id);
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(server)) return invalid('resource.id: not the name of a server.');
+    if (!isServerKey(server)) return invalid('resource.id: not the name of a server.');
     // Denied before unknown, on the name alone: what may not be used is refused alike whether it exists or not.
     if (decide(deps.policy(), who, 'list', { kind: 'server', server, name: server }).kind === 'deny') {
       return denied('This caller may not use that resource.');

@@ -6,9 +6,12 @@ import { compileAgentRules, type WrittenRules } from '../../domain/agent-rules.t
 import { type Condition, conditionVerdict, type WrittenCondition } from '../../domain/conditions.ts';
 import { compileNames, type NameList } from '../../domain/name-pattern.ts';
 import type { PolicySet } from '../../domain/policy.ts';
+import type { RegisteredGroup } from '../../domain/registered-group.ts';
 import { compileScopeRules, type WrittenScopes } from '../../domain/scope-rules.ts';
 import { formatRef } from '../../domain/verdict.ts';
+import { type Restrictions, UNRESTRICTED } from '../../domain/visibility.ts';
 import type { CompileExpression } from '../../ports/conditions.ts';
+import { withGroups } from './with-groups.ts';
 
 export interface WrittenPolicy {
   version: number;
@@ -17,6 +20,10 @@ export interface WrittenPolicy {
   enforcement: PolicySet['enforcement'];
   rules: WrittenRules | null;
   scopes: WrittenScopes | null;
+  /** Of the registry: each counts like a scope of the file. */
+  groups?: readonly RegisteredGroup[];
+  /** Servers of the registry that are not for everybody. */
+  restricted?: Restrictions;
   conditions: readonly WrittenCondition[];
   actAs: ReadonlyMap<string, readonly string[]>;
 }
@@ -38,7 +45,8 @@ export function buildPolicy(written: WrittenPolicy, compile: CompileExpression):
     else mistakes.push({ path: ['policy', 'conditions', place, 'when'], message: compiled.message });
   }
   if (mistakes.length > 0) return { ok: false, mistakes };
-  const { version, isOpenDoor, enforcement, rules, scopes } = written;
+  const { version, isOpenDoor, enforcement, rules, groups = [], restricted = UNRESTRICTED } = written;
+  const scopes = withGroups(written.scopes, groups);
   return {
     ok: true,
     policy: {
@@ -47,6 +55,7 @@ export function buildPolicy(written: WrittenPolicy, compile: CompileExpression):
       enforcement,
       rules: rules === null ? null : compileAgentRules(rules),
       scopes: scopes === null ? null : compileScopeRules(scopes),
+      restricted,
       conditions,
       actAs: new Map([...written.actAs].map(([agent, others]): [string, NameList] => [agent, compileNames(others)])),
     },

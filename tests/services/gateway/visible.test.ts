@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { OPEN_POLICY } from '../../../src/domain/policy.ts';
+import { compileScopeRules } from '../../../src/domain/scope-rules.ts';
 import { tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, doorOf, EVERYTHING, type Staircase, settle } from '../../support/staircase.ts';
 
@@ -64,6 +65,9 @@ describe('tools/list shows', () => {
   });
 });
 
+const ALL_GRANT = { server: null, methods: 'all', tools: 'all', place: 0 } as const;
+const SEES_ALL = compileScopeRules({ mappings: new Map(), servers: new Map([['all', [ALL_GRANT]]]), ui: new Map() });
+
 describe('a list', () => {
   test('in the modern era says it is complete, fresh and for this caller alone, and announces no legacy tasks', async () => {
     const house = await createStaircase(SERVERS);
@@ -104,6 +108,17 @@ describe('a list', () => {
     const house = await createStaircase(SERVERS);
     const mine = house.visible.list(LOCAL_CALLER, EVERYTHING, 'tools', 'legacy');
     expect(house.visible.list({ ...LOCAL_CALLER, subject: 'bob' }, EVERYTHING, 'tools', 'legacy')).not.toBe(mine);
+  });
+
+  test('of two callers with the same rights differs where a server is only one’s own', async () => {
+    const house = await createStaircase(SERVERS);
+    const restricted = new Map([['a', { owner: 'https://idp|alice', groups: new Set<string>() }]]);
+    house.policy.swap({ ...OPEN_POLICY, mode: 'closed', version: 2, restricted, scopes: SEES_ALL });
+    const caller = { ...LOCAL_CALLER, method: 'jwt', scopes: new Set(['all']) } as const;
+    const namesOf = (subject: string) =>
+      house.visible.entries({ ...caller, subject }, EVERYTHING, 'tools').filter(({ server }) => server === 'a').length;
+    expect(namesOf('https://idp|alice')).toBeGreaterThan(0);
+    expect(namesOf('https://idp|bob')).toBe(0);
   });
 
   test('of 10,000 callers does not stay in memory for each: the newest are served all the same', async () => {

@@ -1,4 +1,4 @@
-/** What a person at a terminal is told of the servers as they come up. */
+/** News of single servers for whoever waits for them at a terminal: each word once. */
 import type { ServerStatus } from '../domain/server.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 
@@ -9,8 +9,8 @@ export interface ServerProgress {
   reason: string | null;
 }
 
-/** Calls back whenever a server's status or number of tools changes; the same is told once. */
-export function followProgress(catalog: CatalogBook): (listener: (server: ServerProgress) => void) => void {
+/** Returns what adds a listener, called whenever a server's status or number of tools changes. */
+export function followServers(catalog: CatalogBook): (listener: (server: ServerProgress) => void) => void {
   const listeners: ((server: ServerProgress) => void)[] = [];
   const told = new Map<string, string>();
   catalog.onChange(() => {

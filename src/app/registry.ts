@@ -1,0 +1,148 @@
+/**
+ * The registry in the running gateway: what is registered is connected beside the servers of the files, and counts for
+ * every decision, from the moment its change is stored.
+ */
+import type { Config } from '../config/config.ts';
+import type { Identity } from '../domain/identity.ts';
+import { decide, type PolicySet } from '../domain/policy.ts';
+import { serverKeyOf } from '../domain/registered-server.ts';
+import { keyOfPath } from '../domain/registry-path.ts';
+import { Secret } from '../domain/secret.ts';
+import type { ServerKey, ServerSpec } from '../domain/server.ts';
+import type { ServerHealth } from '../domain/server-health.ts';
+import { toRestrictions } from '../domain/visibility.ts';
+import { createMemoryRegistry } from '../outbound/memory/registry-storage.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Downstreams } from '../ports/downstreams.ts';
+import type { Log } from '../ports/log.ts';
+import type { RegistryStorage } from '../ports/registry-storage.ts';
+import type { Sealer } from '../ports/vault.ts';
+import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import type { CatalogRefresh } from '../services/catalog/refresh.ts';
+import { asActing } from '../services/gateway/acting-caller.ts';
+import type { Quarantine } from '../services/limits/quarantine.ts';
+import type { LiveServers } from '../services/registry/desk.ts';
+import type { Watched } from '../services/registry/health.ts';
+import { createRegistry, type Registry } from '../services/registry/registry.ts';
+import { createToSpecs } from '../services/registry/to-spec.ts';
+import { type RegistryRights, requirePolicy } from './policy.ts';
+
+export interface RegistryParts {
+  registry: Registry;
+  /** What to connect to: of these files and of the registry. */
+  specs(config: Config): ServerSpec[];
+  rights(): RegistryRights;
+  /** Every server of the registry, for whoever watches them. */
+  watched(): Watched[];
+  /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
+  start(): Promise<void>;
+  /** After a reload: takes in the servers of the files as they are now. */
+  follow(config: Config): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What registered servers are kept in, sealed with, and judged by. */
+export interface RegistryMeans {
+  /** Absent: in memory, forgotten at the end. */
+  storage: RegistryStorage;
+  /** Absent: credentials cannot be kept. */
+  sealer: Sealer;
+  /** Null: the URL may be called; else what to say. Absent: every http and https URL may be. */
+  checkUrl(url: string): Promise<string | null>;
+}
+
+export interface RegistryPartsDeps {
+  means: Partial<RegistryMeans>;
+  env: Readonly<Record<string, string | undefined>>;
+  /** The configuration in force. */
+  config(): Config;
+  policy(): PolicySet;
+  quarantine: Quarantine;
+  downstreams: Downstreams;
+  catalog: CatalogBook;
+  refresh: CatalogRefresh;
+  /** How a server was found when somebody last looked. */
+  health(path: string): ServerHealth | null;
+  defaultAgent: string | null;
+  /** The servers or what is granted on them changed: both are to be put in force. */
+  changed(): void;
+  clock: Clock;
+  log: Log;
+}
+
+export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
+  const { means, config, policy, clock, log } = deps;
+  const { storage = createMemoryRegistry(), sealer = null, checkUrl = async () => null } = means;
+  const { allowCommands, allowEnv } = config().registry;
+  const findVariable = (name: string) => {
+    const value = deps.env[name];
+    return value === undefined ? null : new Secret(value);
+  };
+  const toSpecs = createToSpecs({ sealer, findVariable, allowCommands, allowEnv, log });
+  const registry = createRegistry({
+    ...{ storage, policy, sealer, checkUrl, allowCommands, allowEnv, clock, log },
+    policyWith: groups => requirePolicy(config(), policy().version, { ...rights(), groups }),
+    scopesOfFile() {
+      const { scopes, files } = config();
+      if (scopes === null) return null;
+      return { file: files.scopes ?? '', names: new Set([...scopes.servers.keys(), ...scopes.ui.keys()]) };
+    },
+    live: createLiveServers(deps),
+  });
+  const rights = (): RegistryRights => {
+    const { groups, servers } = registry.current();
+    return { groups, restricted: toRestrictions(servers.values()) };
+  };
+  const seedsOf = ({ servers, serverFiles }: Config) =>
+    servers.map(spec => ({ spec, file: serverFiles.get(spec.key) ?? 'the configuration' }));
+  let isStarted = false;
+  registry.onChange(({ kind }) => {
+    // Nothing of these is another connection or another right.
+    if (isStarted && kind !== 'server.refreshed') deps.changed();
+  });
+
+  return {
+    registry,
+    rights,
+    watched: () =>
+      [...registry.current().servers.values()].map(({ path, enabled, deployment, numTools }) => {
+        const key = keyOfPath(path);
+        const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
+        return { path, key, enabled, isLocal: deployment === 'local', numTools: listed };
+      }),
+    specs: ({ servers }) => toSpecs(servers, registry.current()),
+    async start() {
+      await registry.load();
+      await registry.importSeeds(seedsOf(config()));
+      isStarted = true;
+      deps.changed();
+    },
+    follow: next => registry.importSeeds(seedsOf(next)),
+    stop: () => storage.close(),
+  };
+}
+
+function createLiveServers(deps: RegistryPartsDeps): LiveServers {
+  const { catalog, refresh, policy, quarantine } = deps;
+  const toolsOf = (server: ServerKey) => catalog.current().servers.get(server)?.listing?.tools ?? null;
+
+  return {
+    tools: toolsOf,
+    health(server): ServerHealth {
+      const numTools = (server.enabled ? toolsOf(serverKeyOf(server))?.length : undefined) ?? server.numTools;
+      const found = deps.health(server.path);
+      const { status = 'unknown', checkedAtMs = null } = found ?? {};
+      return { path: server.path, status, checkedAtMs, numTools };
+    },
+    async refresh(server) {
+      await refresh.refresh(server);
+    },
+    mayUse(who: Identity, server, tool) {
+      const acting = asActing(policy(), who, deps.defaultAgent);
+      return (
+        !quarantine.isBlocked(acting, server, tool) &&
+        decide(policy(), acting, 'list', { kind: 'tool', server, name: tool }).kind === 'allow'
+      );
+    },
+  };
+}

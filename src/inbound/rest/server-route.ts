@@ -1,0 +1,34 @@
+/** What the routes of servers have in common: their path in an address, revisions as ETags, how a result is answered. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import { type Failure, failure } from '../../domain/error.ts';
+import { pathOfKey } from '../../domain/registry-path.ts';
+import { trimSlashes } from '../../domain/scope-rules.ts';
+import type { Result } from '../../services/registry/desk.ts';
+import { answer, type RestAnswer, type RestRoute } from './route.ts';
+
+export const PathParams = z.object({ path: z.string() });
+
+/** With or without the slash in front; one that cannot be is found nowhere. */
+export const toPath = (written: string): string => pathOfKey(trimSlashes(written));
+
+/** `entity`: what the answer is a revision of. */
+export const etagOf = (revision: number): Record<string, string> => ({ etag: `"${revision}"` });
+
+/** Null: nobody asked for a certain one. */
+export function readIfMatch({ 'if-match': written }: IncomingHttpHeaders): number | null | Failure {
+  if (written === undefined || written.trim() === '*') return null;
+  const [, revision] = /^"(\d{1,15})"$/.exec(written.trim()) ?? [];
+  // RFC 9110, 13.1.1: what is no tag of ours matches nothing.
+  return revision === undefined ? failure('STALE') : Number(revision);
+}
+
+export function answerWith<T>(result: Result<T>, say: (value: T) => RestAnswer | unknown, status = 200) {
+  if (result.kind === 'failure') return result;
+  return answer(status, say(result.value));
+}
+
+/** The same under another address. */
+export function alsoAt(route: RestRoute, path: string, method = route.method): RestRoute {
+  return { ...route, path, method };
+}

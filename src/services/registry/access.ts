@@ -1,0 +1,32 @@
+/**
+ * What a caller may see and change of the registry. Every list, search and page asks `mayList`; what may be called
+ * follows from the same sight, which `decide` asks about first.
+ */
+import type { Identity } from '../../domain/identity.ts';
+import { isInSight, mayUi, mayUiToAll, type PolicySet } from '../../domain/policy.ts';
+import type { RegisteredServer } from '../../domain/registered-server.ts';
+import { keyOfPath } from '../../domain/registry-path.ts';
+
+type Seen = Pick<RegisteredServer, 'path'>;
+export type ServerAction = 'toggle_service' | 'modify_service' | 'delete_service' | 'health_check_service';
+
+/** Whether a server is there for a caller: granted to be listed, and in sight. */
+export function mayList(policy: PolicySet, who: Identity, { path }: Seen): boolean {
+  return mayUi(policy, who, 'list_service', path) && isInSight(policy, who, keyOfPath(path));
+}
+
+/**
+ * Whoever was granted the action on that server, and its owner as long as it may register servers at all. Whoever may
+ * change every server may remove any.
+ */
+export function mayChange(
+  policy: PolicySet,
+  who: Identity,
+  action: ServerAction,
+  { path, owner }: Pick<RegisteredServer, 'path' | 'owner'>,
+): boolean {
+  if (!isInSight(policy, who, keyOfPath(path))) return false;
+  if (mayUi(policy, who, action, path)) return true;
+  if (action === 'delete_service' && mayUiToAll(policy, who, 'modify_service')) return true;
+  return owner === who.subject && mayUi(policy, who, 'register_service', null);
+}

@@ -1,0 +1,137 @@
+/**
+ * What every use case of the registry works with: the records in force as one snapshot, writes one after the other, and
+ * word of each change to whoever listens. The snapshot follows the storage; a change is told once it is stored.
+ */
+import { type Failure, failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { PolicySet } from '../../domain/policy.ts';
+import type { RegisteredGroup } from '../../domain/registered-group.ts';
+import type { RegisteredServer } from '../../domain/registered-server.ts';
+import type { ServerKey } from '../../domain/server.ts';
+import type { ServerHealth } from '../../domain/server-health.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { RegistryStorage } from '../../ports/registry-storage.ts';
+import type { Sealer } from '../../ports/vault.ts';
+
+export type Result<T> = { kind: 'done'; value: T } | Failure;
+
+export const done = <T>(value: T): Result<T> => ({ kind: 'done', value });
+
+export type RegistryChange =
+  | {
+      kind: 'server.registered' | 'server.edited' | 'server.toggled' | 'server.refreshed';
+      /** Its active version. */
+      server: RegisteredServer;
+    }
+  | { kind: 'server.removed'; path: string }
+  | { kind: 'groups.changed' };
+
+export interface RegistrySnapshot {
+  /** Active versions by path, in the order of their paths as far as they were there at the start. */
+  servers: ReadonlyMap<string, RegisteredServer>;
+  groups: readonly RegisteredGroup[];
+}
+
+/** What the running gateway knows of its servers; the registry asks and keeps none of it. */
+export interface LiveServers {
+  /** Last known; null: it has not shown any yet. */
+  tools(server: ServerKey): readonly JsonObject[] | null;
+  health(server: RegisteredServer): ServerHealth;
+  /** Connects and reads what it offers now. */
+  refresh(server: ServerKey): Promise<void>;
+  /** Whether the caller may know of a tool: the question that a list of tools asks. */
+  mayUse(who: Identity, server: ServerKey, tool: string): boolean;
+}
+
+export interface RegistryDeps {
+  storage: RegistryStorage;
+  policy(): PolicySet;
+  /** The policy as it would be with these groups. */
+  policyWith(groups: readonly RegisteredGroup[]): PolicySet;
+  /** Scopes that the operator's file names; they are not ours to change. */
+  scopesOfFile(): { file: string; names: ReadonlySet<string> } | null;
+  /** Null: credentials cannot be kept. */
+  sealer: Sealer | null;
+  live: LiveServers;
+  /** Null: the URL may be called. Otherwise a sentence that is the same for every reason. */
+  checkUrl(url: string): Promise<string | null>;
+  /** Commands that administrators may register; empty: nobody may. */
+  allowCommands: readonly string[];
+  /** Variables of the gateway that a registered command may be given. */
+  allowEnv: readonly string[];
+  clock: Clock;
+  log: Log;
+}
+
+export interface RegistryDesk extends RegistryDeps {
+  current(): RegistrySnapshot;
+  load(): Promise<void>;
+  /** One at a time, so that the snapshot never goes back. */
+  write<T>(work: () => Promise<T>): Promise<T>;
+  put(server: RegisteredServer): void;
+  drop(path: string): void;
+  putGroups(groups: readonly RegisteredGroup[]): void;
+  tell(change: RegistryChange): void;
+  onChange(listener: (change: RegistryChange) => void): () => void;
+}
+
+const PAGE = 500;
+
+export function createDesk(deps: RegistryDeps): RegistryDesk {
+  const { storage, log } = deps;
+  const listeners = new Set<(change: RegistryChange) => void>();
+  let servers = new Map<string, RegisteredServer>();
+  let groups: readonly RegisteredGroup[] = [];
+  let last: Promise<unknown> = Promise.resolve();
+
+  return {
+    ...deps,
+    current: () => ({ servers, groups }),
+    async load() {
+      const found = new Map<string, RegisteredServer>();
+      for (let after: string | null = null; ; ) {
+        const { items } = await storage.servers.list({}, { after, limit: PAGE });
+        for (const server of items) found.set(server.path, server);
+        after = items.at(-1)?.path ?? null;
+        if (items.length < PAGE) break;
+      }
+      groups = await storage.groups.list();
+      servers = found;
+    },
+    write(work) {
+      const next = last.then(work, work);
+      last = next.catch(() => {});
+      return next;
+    },
+    put(server) {
+      servers = new Map(servers).set(server.path, server);
+    },
+    drop(path) {
+      servers = new Map(servers);
+      servers.delete(path);
+    },
+    putGroups(next) {
+      groups = next;
+    },
+    tell(change) {
+      for (const listener of listeners) {
+        try {
+          listener(change);
+        } catch (cause) {
+          log.error('a listener for changes of the registry failed', { change: change.kind, detail: String(cause) });
+        }
+      }
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+export const noSuchServer = (): Failure => failure('NOT_FOUND', {}, { say: 'There is no server at this path.' });
+export const deniedServer = (): Failure =>
+  failure('DENIED_BY_POLICY', {}, { say: 'This caller may not do that here.' });
+export const stale = (): Failure => failure('STALE');

@@ -1,0 +1,88 @@
+/** Switching servers on and off, reading anew what they offer, and taking them out with everything that is kept of them. */
+import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
+import type { ServerHealth } from '../../domain/server-health.ts';
+import { mayChange, mayList } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { withoutServer } from './group-access.ts';
+import { nameOf, ownedByFile } from './ownership.ts';
+
+export interface OperateServers {
+  /** `enabled` null: the other way than it is. */
+  toggle(who: Identity, path: string, enabled: boolean | null): Promise<Result<RegisteredServer>>;
+  refresh(who: Identity, path: string): Promise<Result<{ server: RegisteredServer; health: ServerHealth }>>;
+  remove(who: Identity, path: string): Promise<Result<string>>;
+}
+
+export function createOperateServers(desk: RegistryDesk): OperateServers {
+  const { storage, policy, clock, live } = desk;
+  return {
+    toggle(who, path, wanted) {
+      return desk.write(async () => {
+        const before = await storage.servers.find(path);
+        if (before === null) return noSuchServer();
+        if (!mayChange(policy(), who, 'toggle_service', before)) return deniedServer();
+        const enabled = wanted ?? !before.enabled;
+        if (enabled === before.enabled) return done(before);
+        const { source, metadata } = before;
+        if (enabled && source.kind === 'file' && metadata[OFF_IN_FILE] === true) {
+          const say = `This server is switched off in ${nameOf(source.file)}, and is switched on there.`;
+          return failure('CONFLICT', {}, { say });
+        }
+        const next = { ...before, enabled, updatedAtMs: clock.wallMs() };
+        const updated = await storage.servers.update(path, before.revision, next);
+        if (updated.kind === 'missing') return noSuchServer();
+        if (updated.kind === 'conflict') return stale();
+        desk.put(updated.value);
+        desk.tell({ kind: 'server.toggled', server: updated.value });
+        return done(updated.value);
+      });
+    },
+
+    async refresh(who, path) {
+      const server = await storage.servers.find(path);
+      if (server === null) return noSuchServer();
+      const mayLook = mayChange(policy(), who, 'health_check_service', server);
+      if (!mayLook || !mayList(policy(), who, server)) return deniedServer();
+      if (!server.enabled || server.deployment === 'local') {
+        const why = server.enabled ? 'runs on the machine of whoever uses it' : 'is switched off';
+        return failure('INVALID_PARAMS', {}, { say: `The server ${why}: there is nothing to ask.` });
+      }
+      await live.refresh(serverKeyOf(server));
+      desk.tell({ kind: 'server.refreshed', server });
+      return done({ server, health: live.health(server) });
+    },
+
+    remove(who, path) {
+      return desk.write(async () => {
+        const server = await storage.servers.find(path);
+        if (server === null) return noSuchServer();
+        if (!mayChange(policy(), who, 'delete_service', server)) return deniedServer();
+        const owned = ownedByFile(server);
+        if (owned !== null) return owned;
+        await removeEverywhere(desk, path);
+        return done(path);
+      });
+    },
+  };
+}
+
+/** In the metadata of a file's server: the file itself says that it is off. */
+export const OFF_IN_FILE = 'gatehouse.offInFile';
+
+/** With what groups were granted on it: whoever registers something at that path later starts without. */
+export async function removeEverywhere(desk: RegistryDesk, path: string): Promise<void> {
+  const groups = await desk.storage.transaction(async repositories => {
+    await repositories.servers.remove(path);
+    const before = await repositories.groups.list();
+    for (const group of before) {
+      const next = withoutServer(group, path);
+      if (next !== group) await repositories.groups.update(group.scopeName, null, next);
+    }
+    return repositories.groups.list();
+  });
+  desk.drop(path);
+  desk.putGroups(groups);
+  desk.tell({ kind: 'server.removed', path });
+}

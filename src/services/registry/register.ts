@@ -1,0 +1,262 @@
+/**
+ * Registering and changing servers. What is wrong is said all at once; every address is judged before anything is stored,
+ * and a credential goes nowhere but to the address it was given for.
+ */
+import { type Failure, failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import { mayUi, mayUiToAll } from '../../domain/policy.ts';
+import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
+import { readRegistryPath } from '../../domain/registry-path.ts';
+import { findServerEndpoint } from '../../domain/server-endpoint.ts';
+import { findServerMistakes } from '../../domain/server-mistakes.ts';
+import { mayChange } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { ownedByFile } from './ownership.ts';
+import { hasSecrets, NO_SECRETS, type SealedFields, type SecretsWish, sealSecrets } from './server-secrets.ts';
+
+/** What whoever registers a server decides; the rest is the registry's. */
+export type ServerWish = Pick<
+  RegisteredServer,
+  | 'name'
+  | 'description'
+  | 'tags'
+  | 'license'
+  | 'visibility'
+  | 'allowedGroups'
+  | 'status'
+  | 'proxyUrl'
+  | 'mcpEndpoint'
+  | 'sseEndpoint'
+  | 'transport'
+  | 'supportedTransports'
+  | 'launch'
+  | 'numTools'
+  | 'sunsetDate'
+  | 'deployment'
+  | 'localRuntime'
+  | 'metadata'
+>;
+
+export interface NewServer extends SecretsWish {
+  /** As it was written. */
+  path: string;
+  /** Null: the first version, or the one there is. */
+  version: string | null;
+  /** Puts it in the place of a server at the same path. */
+  overwrite: boolean;
+  wish: ServerWish;
+}
+
+/** What is absent stays as it is. */
+export interface ServerChange extends SecretsWish {
+  wish: Partial<ServerWish>;
+}
+
+export interface Registered {
+  server: RegisteredServer;
+  /** `version`: stored beside the active one, which still is. */
+  as: 'new' | 'replaced' | 'version';
+}
+
+export interface RegisterServers {
+  register(who: Identity, given: NewServer): Promise<Result<Registered>>;
+  /** `expectedRevision` null: whatever it is now. */
+  edit(
+    who: Identity,
+    path: string,
+    change: ServerChange,
+    expectedRevision: number | null,
+  ): Promise<Result<RegisteredServer>>;
+}
+
+const FIRST_VERSION = 'v1.0.0';
+const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
+const MAX_VERSIONS = 50;
+/** Somebody else's change in between is read and tried again so often. */
+const ATTEMPTS = 3;
+
+export function createRegisterServers(desk: RegistryDesk): RegisterServers {
+  const { storage, policy, sealer, clock } = desk;
+
+  /** Whether what a draft asks for may be had at all. `before`: what was judged already. */
+  async function findObjection(who: Identity, draft: ServerDraft, before: ServerDraft | null): Promise<Failure | null> {
+    const { launch } = draft;
+    if (launch !== null && JSON.stringify(launch) !== JSON.stringify(before?.launch)) {
+      const objection = findLaunchObjection(who, launch);
+      if (objection !== null) return objection;
+    }
+    const mistakes = findServerMistakes(draft);
+    if (mistakes.length > 0) return failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') });
+    const known = new Set([before?.proxyUrl, before?.mcpEndpoint, before?.sseEndpoint]);
+    for (const url of new Set([draft.proxyUrl, draft.mcpEndpoint, draft.sseEndpoint])) {
+      if (url === null || known.has(url)) continue;
+      const say = await desk.checkUrl(url);
+      if (say !== null) return failure('INVALID_PARAMS', {}, { say });
+    }
+    return null;
+  }
+
+  function findLaunchObjection(who: Identity, launch: NonNullable<ServerDraft['launch']>): Failure | null {
+    const mayStart = mayUiToAll(policy(), who, 'modify_service') && mayUiToAll(policy(), who, 'register_service');
+    if (!mayStart || !desk.allowCommands.includes(launch.command)) {
+      const say =
+        'The gateway starts no such command: registry.allowCommands says which ones, for administrators alone.';
+      return failure('DENIED_BY_POLICY', {}, { say });
+    }
+    if (launch.args.some(arg => arg.includes('\0'))) {
+      return failure('INVALID_PARAMS', {}, { say: 'launch.args: holds a NUL character' });
+    }
+    const unknown = launch.env.find(name => !desk.allowEnv.includes(name));
+    if (unknown === undefined) return null;
+    return failure('INVALID_PARAMS', {}, { say: 'launch.env: registry.allowEnv does not name every variable in it' });
+  }
+
+  function toDraft(who: Identity, path: string, version: string, wish: ServerWish, sealed: SealedFields): ServerDraft {
+    const nowMs = clock.wallMs();
+    return {
+      ...wish,
+      ...sealed,
+      ...{ path, version, isActiveVersion: true, enabled: true, source: { kind: 'live' } },
+      ...{ owner: who.subject, registeredBy: who.name ?? who.subject, registeredAtMs: nowMs, updatedAtMs: nowMs },
+    };
+  }
+
+  async function add(draft: ServerDraft): Promise<Result<RegisteredServer>> {
+    const added = await storage.servers.add(draft);
+    if (added.kind === 'exists') return taken();
+    return done(added.value);
+  }
+
+  async function registerNew(who: Identity, path: string, given: NewServer): Promise<Result<Registered>> {
+    const version = given.version ?? FIRST_VERSION;
+    const sealed = sealSecrets(sealer, { path, version }, given, NO_SECRETS);
+    if (sealed.kind === 'failure') return sealed;
+    const draft = toDraft(who, path, version, given.wish, sealed.value);
+    const objection = await findObjection(who, draft, null);
+    if (objection !== null) return objection;
+    return desk.write(async () => {
+      // Another one may have come first: two drafts of one path would be two versions of it.
+      if ((await storage.servers.find(path)) !== null) return taken();
+      const added = await add(draft);
+      if (added.kind === 'failure') return added;
+      desk.put(added.value);
+      desk.tell({ kind: 'server.registered', server: added.value });
+      return done({ server: added.value, as: 'new' });
+    });
+  }
+
+  async function registerVersion(
+    who: Identity,
+    active: RegisteredServer,
+    version: string,
+    given: NewServer,
+  ): Promise<Result<Registered>> {
+    if (!mayChange(policy(), who, 'modify_service', active)) return deniedServer();
+    const { path } = active;
+    const sealed = sealSecrets(sealer, { path, version }, given, NO_SECRETS);
+    if (sealed.kind === 'failure') return sealed;
+    const { owner, registeredBy, enabled } = active;
+    const wished = toDraft(who, path, version, given.wish, sealed.value);
+    const draft = { ...wished, owner, registeredBy, enabled, isActiveVersion: false };
+    const objection = await findObjection(who, draft, null);
+    if (objection !== null) return objection;
+    return desk.write(async () => {
+      const versions = await storage.servers.listVersions(path);
+      if (versions.length === 0) return noSuchServer();
+      if (versions.length >= MAX_VERSIONS) return tooManyVersions();
+      const added = await add(draft);
+      return added.kind === 'failure' ? added : done({ server: added.value, as: 'version' });
+    });
+  }
+
+  async function edit(
+    who: Identity,
+    path: string,
+    change: ServerChange,
+    expectedRevision: number | null,
+  ): Promise<Result<RegisteredServer>> {
+    for (let attempt = 1; ; attempt++) {
+      const before = await storage.servers.find(path);
+      if (before === null) return noSuchServer();
+      if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer();
+      const owned = ownedByFile(before);
+      if (owned !== null) return owned;
+      if (expectedRevision !== null && expectedRevision !== before.revision) return stale();
+      const changed = await toChanged(who, before, change);
+      if (changed.kind === 'failure') return changed;
+      const result = await desk.write(async () => {
+        const updated = await storage.servers.update(path, before.revision, changed.value);
+        if (updated.kind === 'stored') {
+          desk.put(updated.value);
+          desk.tell({ kind: 'server.edited', server: updated.value });
+        }
+        return updated;
+      });
+      if (result.kind === 'stored') return done(result.value);
+      if (result.kind === 'missing') return noSuchServer();
+      if (expectedRevision !== null || attempt === ATTEMPTS) return stale();
+    }
+  }
+
+  async function toChanged(
+    who: Identity,
+    before: RegisteredServer,
+    { wish, auth, headers }: ServerChange,
+  ): Promise<Result<ServerDraft>> {
+    const merged: ServerDraft = { ...before, ...wish, updatedAtMs: clock.wallMs() };
+    const sealed = sealSecrets(sealer, before, { auth, headers }, before);
+    if (sealed.kind === 'failure') return sealed;
+    const draft = { ...merged, ...sealed.value };
+    const objection = await findObjection(who, draft, before);
+    if (objection !== null) return objection;
+    const keepsAuth = auth === undefined && before.sealedCredential !== null;
+    const keepsHeaders = headers === undefined && before.sealedHeaders !== null;
+    if (hasSecrets(before) && (keepsAuth || keepsHeaders) && originOf(draft) !== originOf(before)) {
+      const say = 'The server moves to another address: give its auth_credential and custom_headers anew, or none.';
+      return failure('INVALID_PARAMS', {}, { say });
+    }
+    return done(draft);
+  }
+
+  return {
+    edit,
+    async register(who, given) {
+      const read = readRegistryPath(given.path);
+      if (!read.ok) return failure('INVALID_PARAMS', {}, { say: `path: ${read.reason}` });
+      const { path } = read;
+      if (!mayUi(policy(), who, 'register_service', path)) return deniedServer();
+      if (given.version !== null && !VERSION.test(given.version)) {
+        const say = 'version: must be letters, digits, ".", "_", "+" and "-", such as v1.2.0';
+        return failure('INVALID_PARAMS', {}, { say });
+      }
+      const active = await storage.servers.find(path);
+      if (active === null) return registerNew(who, path, given);
+      const owned = ownedByFile(active);
+      if (owned !== null) return owned;
+      const versions = await storage.servers.listVersions(path);
+      const { version } = given;
+      if (version !== null && versions.every(known => known.version !== version)) {
+        return registerVersion(who, active, version, given);
+      }
+      if (!given.overwrite || (version !== null && version !== active.version)) return taken();
+      const none = { auth: { scheme: 'none', credential: null, headerName: null }, headers: [] } as const;
+      const { auth = none.auth, headers = none.headers, wish } = given;
+      const edited = await edit(who, path, { wish, auth, headers }, null);
+      return edited.kind === 'failure' ? edited : done({ server: edited.value, as: 'replaced' });
+    },
+  };
+}
+
+function originOf(server: ServerDraft): string {
+  const endpoint = findServerEndpoint(server);
+  return endpoint === null ? '' : new URL(endpoint.url).origin;
+}
+
+function taken(): Failure {
+  const say = 'There is a server at this path already: change that one, or register with overwrite or another version.';
+  return failure('CONFLICT', {}, { say });
+}
+
+function tooManyVersions(): Failure {
+  return failure('CONFLICT', {}, { say: `There are ${MAX_VERSIONS} versions of this server: remove one first.` });
+}

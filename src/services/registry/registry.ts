@@ -1,0 +1,38 @@
+/** The registry, put together: what is kept, what may be done with it, and word of every change. */
+import { createDesk, type RegistryChange, type RegistryDeps, type RegistrySnapshot } from './desk.ts';
+import { createRegistryGroups, type RegistryGroups } from './groups.ts';
+import { createOperateServers, type OperateServers } from './operate.ts';
+import { createServerRatings, type ServerRatings } from './ratings.ts';
+import { createReadServers, type ReadServers } from './read.ts';
+import { createRegisterServers, type RegisterServers } from './register.ts';
+import { createImportSeeds, type ImportSeeds } from './seeds.ts';
+import { createServerVersions, type ServerVersions } from './versions.ts';
+
+export interface Registry extends RegisterServers, OperateServers {
+  read: ReadServers;
+  versions: ServerVersions;
+  ratings: ServerRatings;
+  groups: RegistryGroups;
+  importSeeds: ImportSeeds;
+  /** Reads what is stored; before anything else. */
+  load(): Promise<void>;
+  current(): RegistrySnapshot;
+  /** Called once a change is stored, before whoever asked for it is answered. */
+  onChange(listener: (change: RegistryChange) => void): () => void;
+}
+
+export function createRegistry(deps: RegistryDeps): Registry {
+  const desk = createDesk(deps);
+  return {
+    ...createRegisterServers(desk),
+    ...createOperateServers(desk),
+    read: createReadServers(desk),
+    versions: createServerVersions(desk),
+    ratings: createServerRatings(desk),
+    groups: createRegistryGroups(desk),
+    importSeeds: createImportSeeds(desk),
+    load: desk.load,
+    current: desk.current,
+    onChange: desk.onChange,
+  };
+}

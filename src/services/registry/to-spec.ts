@@ -1,0 +1,95 @@
+/**
+ * From a record of the registry to what the gateway connects to, beside the servers of the operator's files. A server
+ * whose secrets cannot be read is left out: without them its requests would be another caller's. What runs on the machine
+ * of whoever uses it is never started here.
+ */
+import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
+import { pathOfKey } from '../../domain/registry-path.ts';
+import type { Secret } from '../../domain/secret.ts';
+import type { HttpAddress, ServerSpec, StdioLaunch } from '../../domain/server.ts';
+import { findServerEndpoint } from '../../domain/server-endpoint.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Sealer } from '../../ports/vault.ts';
+import type { RegistrySnapshot } from './desk.ts';
+import { openRequestHeaders } from './server-secrets.ts';
+
+const COMMON = {
+  enabled: true,
+  era: 'auto',
+  sharing: 'per-principal',
+  start: 'eager',
+  connectTimeoutMs: 30_000,
+  listTimeoutMs: 10_000,
+  callTimeoutMs: null,
+  maxQueued: 1024,
+} as const;
+
+export interface SpecDeps {
+  sealer: Sealer | null;
+  /** Of the gateway's own environment. */
+  findVariable(name: string): Secret | null;
+  allowCommands: readonly string[];
+  allowEnv: readonly string[];
+  log: Log;
+}
+
+/**
+ * The servers to connect to. A file's server is dropped while it is switched off in the registry; where a file and the
+ * registry both name one, the file's counts.
+ */
+export type ToSpecs = (ofFiles: readonly ServerSpec[], registry: RegistrySnapshot) => ServerSpec[];
+
+export function createToSpecs(deps: SpecDeps): ToSpecs {
+  const known = new WeakMap<RegisteredServer, ServerSpec | null>();
+  return (ofFiles, { servers }) => {
+    const keys = new Set(ofFiles.map(({ key }) => key));
+    const kept = ofFiles.filter(({ key, enabled }) => !enabled || servers.get(pathOfKey(key))?.enabled !== false);
+    const registered = [...servers.values()].flatMap(server => {
+      if (!server.enabled || server.source.kind === 'file' || keys.has(serverKeyOf(server))) return [];
+      let spec = known.get(server);
+      if (spec === undefined) {
+        spec = findSpec(server, deps);
+        known.set(server, spec);
+      }
+      return spec === null ? [] : [spec];
+    });
+    return [...kept, ...registered];
+  };
+}
+
+function findSpec(server: RegisteredServer, deps: SpecDeps): ServerSpec | null {
+  if (server.deployment === 'local') return null;
+  const link = server.launch === null ? findAddress(server, deps) : findLaunch(server, deps);
+  if (link === null) return null;
+  const description = server.description === '' ? null : server.description;
+  const maxInFlight = link.kind === 'http' ? 256 : 64;
+  return { ...COMMON, key: serverKeyOf(server), description, link, maxInFlight };
+}
+
+function findAddress(server: RegisteredServer, { sealer, log }: SpecDeps): HttpAddress | null {
+  const endpoint = findServerEndpoint(server);
+  if (endpoint === null) return null;
+  const headers = openRequestHeaders(sealer, server);
+  if (headers === null) {
+    log.error('the secrets of a registered server cannot be read, so it is not offered', { server: server.path });
+    return null;
+  }
+  // Somebody else wrote the address: it is judged at every new connection.
+  return { kind: 'http', ...endpoint, headers, isForeign: true };
+}
+
+/** What an operator no longer allows is not started, whenever it was registered. */
+function findLaunch({ launch, path }: RegisteredServer, deps: SpecDeps): StdioLaunch | null {
+  if (launch === null) return null;
+  const { command, args } = launch;
+  if (!deps.allowCommands.includes(command)) {
+    deps.log.warn('a registered server is not started: registry.allowCommands does not name its command', { path });
+    return null;
+  }
+  const env = new Map<string, Secret>();
+  for (const name of launch.env) {
+    const value = deps.allowEnv.includes(name) ? deps.findVariable(name) : null;
+    if (value !== null) env.set(name, value);
+  }
+  return { kind: 'stdio', command, args, env, cwd: null };
+}
