@@ -13,8 +13,9 @@ import { describeStatus } from './app/status.ts';
 import { createWatchingParts } from './app/watching.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
-import { formatProblem, type LoadResult } from './config/load.ts';
-import { changedStaticKeys } from './config/static-keys.ts';
+import { tellsCallersApart } from './config/identity-config.ts';
+import { formatProblem, hasCredential, type LoadResult } from './config/load.ts';
+import { changedStaticKeys, keepStanding } from './config/static-keys.ts';
 import type { Identity } from './domain/identity.ts';
 import { mayUi, type PolicySet } from './domain/policy.ts';
 import { pathOfKey } from './domain/registry-path.ts';
@@ -88,8 +89,7 @@ export interface AppOptions {
 /** The policy that a configuration asks for, or every mistake in its conditions. */
 export function policyOf(config: Config, version: number): BuiltPolicy {
   const { rules, scopes, policy, listen, identity, apiKey } = config;
-  const hasOthers = identity.issuers.length > 0 || identity.keys.length > 0;
-  const isOpenDoor = !hasOthers && (apiKey !== null || isLoopbackHost(listen.host));
+  const isOpenDoor = !tellsCallersApart(identity) && (apiKey !== null || isLoopbackHost(listen.host));
   return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy }, compileCel);
 }
 
@@ -163,11 +163,12 @@ export function createApp(options: AppOptions): App {
     load: async () => {
       const loaded = await options.loadAgain();
       if (!loaded.ok) return { ok: false, problems: loaded.problems.map(formatProblem) };
-      // The address stays bound whatever the new files say of it: without a key it would stand open.
-      if (loaded.config.apiKey === null && serve.http && !isLoopbackHost(started.listen.host))
+      const next = keepStanding(started, loaded.config);
+      // The address stays bound whatever the new files say of it: without a credential it would stand open.
+      if (!hasCredential(next) && serve.http && !isLoopbackHost(started.listen.host))
         return { ok: false, problems: [`apiKey: ${started.listen.host} is listened on until a restart and needs one`] };
       const restart = changedStaticKeys(started, loaded.config).map(key => `${key} changes with a restart`);
-      return { ...loaded, warnings: [...loaded.warnings, ...restart] };
+      return { ok: true, config: next, warnings: [...loaded.warnings, ...restart] };
     },
     apply(next) {
       // One step, no await: no request sees half of it.

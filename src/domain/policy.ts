@@ -184,9 +184,9 @@ function toStep(part: Step['part'], { isAllowed, rule }: Verdict): Step {
   return { part, answer: isAllowed ? 'allow' : 'deny', rule };
 }
 
-/** Whoever holds the one key of an operator's own. */
+/** The operator: whoever holds the one key, or has logged in with the operator's password. */
 function isOwner(who: Identity): boolean {
-  return who.method === 'api-key' && who.subject === 'key';
+  return who.method === 'login' || (who.method === 'api-key' && who.subject === 'key');
 }
 
 /** Scopes a condition may look at: those that the file knows, or whatever the credential says where there is no file. */

@@ -5,7 +5,7 @@
  */
 import type { Line } from '../../domain/call.ts';
 import { isForwardable } from '../../domain/header-names.ts';
-import type { Identity } from '../../domain/identity.ts';
+import { type Identity, usernameOf } from '../../domain/identity.ts';
 import type { HttpAddress, ServerSpec } from '../../domain/server.ts';
 import type { Route } from '../../ports/downstreams.ts';
 
@@ -77,7 +77,7 @@ function compose(who: Identity, server: string, tool: string): string[] {
     if (value !== null && value !== '' && value.length <= MAX_VALUE) headers.push(name, value);
   };
   add('x-user', encode(who.subject));
-  add('x-username', encode(who.name ?? ownSubject(who)));
+  add('x-username', encode(usernameOf(who)));
   add('x-client-id', who.client === null ? null : encode(who.client));
   addList(headers, 'x-scopes', who.scopes, ' ');
   // In a token of ours groups give no rights, and must give none further on.
@@ -88,11 +88,6 @@ function compose(who: Identity, server: string, tool: string): string[] {
   // What a caller says of its agent is no fact to tell others.
   add('x-agent-id', who.agent === null || !who.agentVerified ? null : encode(who.agent));
   return headers;
-}
-
-/** The subject as its issuer knows it. */
-function ownSubject({ subject, issuer }: Identity): string {
-  return issuer !== null && subject.startsWith(`${issuer}|`) ? subject.slice(issuer.length + 1) : subject;
 }
 
 function addList(headers: string[], name: string, items: ReadonlySet<string>, separator: string): void {
