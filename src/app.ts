@@ -4,20 +4,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
+import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { createOutboundParts } from './app/outbound.ts';
+import { requirePolicy } from './app/policy-of.ts';
 import { followProgress, type ServerProgress } from './app/progress.ts';
 import { createRestTable } from './app/rest.ts';
 import { describeStatus } from './app/status.ts';
 import { createWatchingParts } from './app/watching.ts';
 import { isLoopbackHost } from './config/access.ts';
 import type { Config } from './config/config.ts';
-import { tellsCallersApart } from './config/identity-config.ts';
 import { formatProblem, hasCredential, type LoadResult } from './config/load.ts';
 import { changedStaticKeys, keepStanding } from './config/static-keys.ts';
 import type { Identity } from './domain/identity.ts';
-import { mayUi, type PolicySet } from './domain/policy.ts';
+import { mayUi } from './domain/policy.ts';
 import { pathOfKey } from './domain/registry-path.ts';
 import { REST_API } from './domain/scope-rules.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
@@ -37,7 +38,6 @@ import { createFileWatch } from './outbound/files/watch.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
 import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
-import { compileCel } from './outbound/policy/cel.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
@@ -60,7 +60,6 @@ import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
-import { type BuiltPolicy, buildPolicy } from './services/policy/build-policy.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 import { createAgents } from './services/registry/agents.ts';
 
@@ -84,20 +83,6 @@ export interface AppOptions {
   /** Of the configuration, to be logged. */
   warnings: readonly string[];
   loadAgain: () => Promise<LoadResult>;
-}
-
-/** The policy that a configuration asks for, or every mistake in its conditions. */
-export function policyOf(config: Config, version: number): BuiltPolicy {
-  const { rules, scopes, policy, listen, identity, apiKey } = config;
-  const isOpenDoor = !tellsCallersApart(identity) && (apiKey !== null || isLoopbackHost(listen.host));
-  return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy }, compileCel);
-}
-
-/** Of a configuration that was checked. */
-function requirePolicy(config: Config, version: number): PolicySet {
-  const built = policyOf(config, version);
-  if (!built.ok) throw new Error(built.mistakes.map(({ message }) => message).join('\n'));
-  return built.policy;
 }
 
 /** Bursts of file events (an editor's save is several) are one reload. */
@@ -245,7 +230,7 @@ export function createApp(options: AppOptions): App {
     recorder,
     audit,
   });
-  const { identify, stillValid, challenges, wellKnown, tokens } = who;
+  const { identify, stillValid, challenges, wellKnown } = who;
   const mcpDeps: McpDeps = {
     gateway,
     catalog,
@@ -280,15 +265,17 @@ export function createApp(options: AppOptions): App {
         return { path: pathOfKey(key), key, enabled, isLocal: false, numTools };
       }),
     mayList: (caller, path) => mayUi(policy.current(), caller, 'list_service', path),
-    ...{ identify, stillValid, findSession: () => null, isShutOut, limiter, refused: mcpDeps.refused },
+    ...{ identify, stillValid, findSession: who.findSession, isShutOut, limiter, refused: mcpDeps.refused },
     ...{ downstreams, store: storage.health, clock, log },
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
+  const callers = createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine });
   const agents = createAgents({ storage, policy: policy.current, clock });
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
+    ownOrigin: config.identity.publicUrl && new URL(config.identity.publicUrl).origin,
     version,
     log,
     clock,
@@ -308,10 +295,10 @@ export function createApp(options: AppOptions): App {
     metrics: config.metrics ? metrics : null,
     sockets: watching.sockets,
     addRoutes: routes =>
-      mountRest(routes, createRestTable({ tokens, pins, agents, health: watching.routes }), {
+      mountRest(routes, createRestTable({ callers, pins, agents, health: watching.routes }), {
         policy: policy.current,
         identify,
-        findSession: () => null,
+        findSession: who.findSession,
         challenges,
         limiter,
         refused: mcpDeps.refused,

@@ -2,24 +2,17 @@
 import { agentRoutes } from '../inbound/rest/agents.ts';
 import { definitionRoutes } from '../inbound/rest/definitions.ts';
 import type { RestRoute } from '../inbound/rest/route.ts';
-import { tokenRoutes } from '../inbound/rest/tokens.ts';
 import type { Pins } from '../services/catalog/pins.ts';
-import type { VendTokens } from '../services/identity/vend-tokens.ts';
 import type { Agents } from '../services/registry/agents.ts';
 
 export interface RestParts {
-  /** Null: none are given out. */
-  tokens: VendTokens | null;
+  /** About the caller itself. */
+  callers: readonly RestRoute[];
   pins: Pins;
   agents: Agents;
   health: readonly RestRoute[];
 }
 
-export function createRestTable({ tokens, pins, agents, health }: RestParts): RestRoute[] {
-  return [
-    ...(tokens === null ? [] : tokenRoutes(tokens)),
-    ...agentRoutes(agents),
-    ...definitionRoutes(pins),
-    ...health,
-  ];
+export function createRestTable({ callers, pins, agents, health }: RestParts): RestRoute[] {
+  return [...callers, ...agentRoutes(agents), ...definitionRoutes(pins), ...health];
 }

@@ -1,7 +1,6 @@
 /** The configuration as every command reads it: files and variables, and then the policy they add up to. */
-
+import { policyOf } from '../app/policy-of.ts';
 import { openSecrets } from '../app/vault-desk.ts';
-import { policyOf } from '../app.ts';
 import { type LoadResult, loadConfig, type Overrides } from '../config/load.ts';
 import { locateVault } from '../config/locate.ts';
 import { toProblem } from '../config/problem.ts';

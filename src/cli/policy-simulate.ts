@@ -5,7 +5,7 @@
  */
 
 import { type PastCall, simulate } from '../app/policy-desk.ts';
-import { policyOf } from '../app.ts';
+import { policyOf } from '../app/policy-of.ts';
 import type { Overrides } from '../config/load.ts';
 import { type AuditEvent, parseEvent } from '../domain/audit.ts';
 import { type Identity, LOCAL_CALLER } from '../domain/identity.ts';

@@ -11,7 +11,7 @@ import {
   type Questioned,
   ruleOnly,
 } from '../app/policy-desk.ts';
-import { policyOf } from '../app.ts';
+import { policyOf } from '../app/policy-of.ts';
 import { MAX_FILE_BYTES, parseYaml } from '../config/documents.ts';
 import type { Overrides } from '../config/load.ts';
 import { locateConfig, locateServers } from '../config/locate.ts';

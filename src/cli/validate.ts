@@ -1,7 +1,7 @@
 /** `gatehouse validate`: reads everything that a start would read, starts nothing, and says what it found. */
 
 import { lintConfig } from '../app/policy-desk.ts';
-import { policyOf } from '../app.ts';
+import { policyOf } from '../app/policy-of.ts';
 import type { Config } from '../config/config.ts';
 import type { Overrides } from '../config/load.ts';
 import type { ServerSpec } from '../domain/server.ts';
