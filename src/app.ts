@@ -54,6 +54,7 @@ import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { refusalRecord } from './services/gateway/recorded.ts';
+import { createRefuseDoor } from './services/gateway/refuse-door.ts';
 import { createReload } from './services/gateway/reload.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
@@ -247,6 +248,13 @@ export function createApp(options: AppOptions): App {
       const taken = limiter.takeRefusal(address);
       return taken instanceof Promise || taken.kind === 'allowed' ? null : taken;
     },
+    refuseDoor: createRefuseDoor({
+      policy: policy.current,
+      defaultAgent: started.defaultAgent,
+      recorder,
+      audit,
+      clock,
+    }),
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,

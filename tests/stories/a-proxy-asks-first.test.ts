@@ -167,12 +167,30 @@ test('whoever shows nothing, or what is over, is asked for another credential', 
   }
 });
 
-test.each(['legacy', 'modern'] as const)('the door refuses whom the answer refuses: a %s client', async era => {
-  const client = await gateway.open(era, lob1(), '/beta/mcp');
-  const refused = await client.request('tools/list', {});
-  await client.close();
-  expect([refused.status, refused.headers['content-type']]).toEqual([403, 'application/json']);
-  expect(refused.answer?.error).toMatchObject({ data: { code: 'DENIED_BY_POLICY' } });
+describe('the door of a server refuses whom the answer refuses', () => {
+  const initialize = {
+    ...{ jsonrpc: '2.0', id: 1, method: 'initialize' },
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } },
+  };
+  const accept = { accept: 'application/json, text/event-stream' };
+
+  test.each(['/beta/mcp', '/none/mcp'])('before a session is opened: %s', async path => {
+    const { status, body, headers } = await gateway.post(path, lob1(), initialize, accept);
+    expect([status, headers.get('content-type')]).toEqual([403, 'application/json']);
+    expect(body).toMatchObject({ id: 1, error: { message: 'Denied by policy.', data: { code: 'DENIED_BY_POLICY' } } });
+    expect(headers.has('mcp-session-id')).toBe(false);
+    expect(headers.get('www-authenticate')).toMatch(/error="insufficient_scope"/);
+  });
+
+  test('before a stream is opened', async () => {
+    const headers = { authorization: `Bearer ${lob1()}`, accept: 'text/event-stream' };
+    const reply = await fetch(`${gateway.origin()}/beta/sse`, { headers });
+    expect([reply.status, await reply.json()]).toMatchObject([403, { error: { data: { code: 'DENIED_BY_POLICY' } } }]);
+  });
+
+  test('and lets in whom it allows', async () => {
+    expect((await gateway.post('/alpha/mcp', lob1(), initialize, accept)).status).toBe(200);
+  });
 });
 
 test('GET asks too, as proxies do that keep the body', async () => {
@@ -185,6 +203,8 @@ test('GET asks too, as proxies do that keep the body', async () => {
 test('a question is in the book, with the scopes it was weighed by', async () => {
   await ask(lob1(), '/beta/mcp', call('echo'));
   await gateway.stop();
+  const refused = gateway.book().find(({ operation, server }) => operation === 'initialize' && server === 'beta');
+  expect(refused).toMatchObject({ decision: 'DENY', rule: 'scopes: no grant', scopes: ['alpha-echo'] });
   const asked = gateway.book().filter(({ operation }) => operation === 'validate');
   expect(asked.find(({ server, decision }) => server === 'beta' && decision === 'DENY')).toMatchObject({
     ...{ subject: 'https://idp.example.test|li', error_code: 'DENIED_BY_POLICY', scopes: ['alpha-echo'] },
