@@ -278,7 +278,7 @@ export function createApp(options: AppOptions): App {
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
-  const callers = createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine });
+  const callers = createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine, pins });
   const agents = createAgents({ storage, policy: policy.current, clock });
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({

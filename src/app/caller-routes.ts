@@ -7,6 +7,7 @@ import type { RestRoute } from '../inbound/rest/route.ts';
 import { tokenRoutes } from '../inbound/rest/tokens.ts';
 import { validateRoutes } from '../inbound/rest/validate.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import type { Pins } from '../services/catalog/pins.ts';
 import { describeCaller } from '../services/gateway/describe-caller.ts';
 import { createMayCall } from '../services/gateway/may-call.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
@@ -19,13 +20,14 @@ export interface CallerParts {
   policy(): PolicySet;
   catalog: Pick<CatalogBook, 'current'>;
   quarantine: Quarantine;
+  pins: Pins;
 }
 
-export function createCallerRoutes({ config, who, policy, catalog, quarantine }: CallerParts): RestRoute[] {
+export function createCallerRoutes({ config, who, policy, catalog, quarantine, pins }: CallerParts): RestRoute[] {
   const { tokens, login, findSession } = who;
   const { identity, defaultAgent, debug } = config;
   const { publicUrl } = identity;
-  const mayCall = createMayCall({ policy, catalog: catalog.current, quarantine, defaultAgent, debug });
+  const mayCall = createMayCall({ policy, catalog: catalog.current, quarantine, pins, defaultAgent, debug });
   return [
     ...(login === null ? [] : loginRoutes(login)),
     ...authRoutes({

@@ -1,6 +1,6 @@
 /**
  * Would this message be let through? Asked by a proxy that carries it to a server itself, and answered by the questions
- * that the doors ask: quarantine, rules, scopes, conditions. Nothing is sent, and nobody learns more than a yes or a no.
+ * that the doors ask: quarantine, pinned definitions, rules, scopes, conditions. Nothing is sent, and nobody learns more than a yes or a no.
  */
 import type { Catalog } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
@@ -8,6 +8,7 @@ import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { type Action, decide, findMethodDenial, type PolicySet, type Target } from '../../domain/policy.ts';
 import { REST_API } from '../../domain/scope-rules.ts';
 import type { RuleRef } from '../../domain/verdict.ts';
+import type { Pins } from '../catalog/pins.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import { asActing } from './acting-caller.ts';
 import { findPrompt, findResource, findTool, readName } from './find-route.ts';
@@ -29,6 +30,7 @@ export interface MayCallDeps {
   policy(): PolicySet;
   catalog(): Catalog;
   quarantine: Pick<Quarantine, 'isBlocked'>;
+  pins: Pick<Pins, 'isHeld'>;
   defaultAgent: string | null;
   debug: boolean;
 }
@@ -74,6 +76,9 @@ export function createMayCall(deps: MayCallDeps): MayCall {
     if (target === null) return denied(server, named, 'names nothing that is known');
     const tool = target.kind === 'tool' ? target.name : null;
     if (deps.quarantine.isBlocked(acting, target.server, tool)) return denied(target.server, tool, 'quarantine');
+    if (tool !== null && deps.pins.isHeld(target.server, tool)) {
+      return denied(target.server, tool, 'definition: changed since it was approved');
+    }
     const args = isJsonObject(params.arguments) ? params.arguments : null;
     const decision = decide(policy, acting, action, target, args);
     if (decision.kind === 'deny') return denied(target.server, tool, decision.rule, decision.missing);
@@ -89,11 +94,11 @@ function findTarget(
   mayKnow: (target: Target) => boolean,
 ): Target | null {
   const door = { server, exposure: null };
-  if (method === 'tools/call' || method === 'prompts/get') {
+  if (method === 'tools/call') {
     if (typeof name !== 'string') return null;
-    const kind = method === 'tools/call' ? 'tool' : 'prompt';
-    const found = kind === 'tool' ? findTool(catalog, door, name, mayKnow) : findPrompt(catalog, door, name);
-    return found?.target ?? readName(kind, name);
+    return findTool(catalog, door, name, mayKnow)?.target ?? readName('tool', name);
   }
-  return typeof uri === 'string' ? (findResource(catalog, door, uri)?.target ?? null) : null;
+  if (method === 'prompts/get')
+    return typeof name === 'string' ? (findPrompt(catalog, door, name)?.target ?? null) : null;
+  return typeof uri === 'string' ? (findResource(catalog, door, uri, mayKnow)?.target ?? null) : null;
 }
