@@ -8,15 +8,13 @@ import { serverOperationRoutes } from '../inbound/rest/server-operations.ts';
 import { serverRatingRoutes } from '../inbound/rest/server-ratings.ts';
 import { serverToolRoutes } from '../inbound/rest/server-tools.ts';
 import { serverRoutes } from '../inbound/rest/servers.ts';
-import { tokenRoutes } from '../inbound/rest/tokens.ts';
 import type { Pins } from '../services/catalog/pins.ts';
-import type { VendTokens } from '../services/identity/vend-tokens.ts';
 import type { Agents } from '../services/registry/agents.ts';
 import type { Registry } from '../services/registry/registry.ts';
 
 export interface RestParts {
-  /** Null: none are given out. */
-  tokens: VendTokens | null;
+  /** About the caller itself. */
+  callers: readonly RestRoute[];
   registry: Registry;
   agents: Agents;
   pins: Pins;
@@ -25,9 +23,9 @@ export interface RestParts {
   publicUrl: string | null;
 }
 
-export function createRestTable({ tokens, registry, agents, pins, health, publicUrl }: RestParts): RestRoute[] {
+export function createRestTable({ callers, registry, agents, pins, health, publicUrl }: RestParts): RestRoute[] {
   return [
-    ...(tokens === null ? [] : tokenRoutes(tokens)),
+    ...callers,
     ...serverRoutes(registry),
     ...serverOperationRoutes(registry),
     ...serverToolRoutes(registry, publicUrl),

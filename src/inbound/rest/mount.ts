@@ -12,10 +12,13 @@ import { failure } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { evaluatedScopes, mayUi, type PolicySet } from '../../domain/policy.ts';
+import type { Secret } from '../../domain/secret.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Recorder } from '../../ports/recorder.ts';
+import type { LoginSession } from '../../services/identity/admin-login.ts';
+import { findIngressHeader } from '../../services/identity/bearer.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Limiter } from '../../services/limits/limiter.ts';
 import { pathOf } from '../http/routes.ts';
@@ -30,7 +33,7 @@ export interface RestDeps {
   /** A bearer credential. */
   identify(headers: IncomingHttpHeaders, path: string): Identity | Challenge | Promise<Identity | Challenge>;
   /** The owner of the login session a cookie names, and what a page of ours must show beside it; null: none. */
-  findSession(cookie: string | undefined): { who: Identity; csrf: string } | null;
+  findSession(cookie: string | undefined): LoginSession | null;
   challenges: Challenges;
   limiter: Pick<Limiter, 'take' | 'release'>;
   /** Writes a refused credential down; says when its address has shown too many. */
@@ -65,10 +68,11 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     return answerRoute(c, match.route, match.params, id, path);
   });
 
-  /** The session of a browser where there is one, else what the headers show. */
-  function identify(c: Context<Bindings>, path: string) {
+  /** What the headers show, else the session of a browser: nobody sends a header without meaning it. */
+  function identify(c: Context<Bindings>, { access }: RestRoute, path: string) {
     const { headers } = c.env.incoming;
-    const session = headers.authorization === undefined ? deps.findSession(headers.cookie) : null;
+    const isSessionAsked = access.kind !== 'bearer' && findIngressHeader(headers) === null;
+    const session = isSessionAsked ? deps.findSession(headers.cookie) : null;
     return { session, shown: session === null ? deps.identify(headers, path) : session.who };
   }
 
@@ -81,7 +85,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
   ): Promise<Response> {
     const { incoming } = c.env;
     if (route.access.kind === 'public') return runPublic(c, route, params, id);
-    const { session, shown } = identify(c, path);
+    const { session, shown } = identify(c, route, path);
     const who = shown instanceof Promise ? await shown : shown;
     if (who.kind === 'challenge') {
       const tooMany = deps.refused(incoming, path, who);
@@ -212,8 +216,9 @@ const NOBODY: Identity = {
   ...{ expiresAtMs: Number.POSITIVE_INFINITY, tokenId: null, boundServer: '' },
 };
 
-function showsCsrf(incoming: IncomingMessage, csrf: string): boolean {
-  return incoming.headers['x-csrf-token'] === csrf;
+function showsCsrf({ headers }: IncomingMessage, csrf: Secret): boolean {
+  const shown = headers['x-csrf-token'];
+  return typeof shown === 'string' && csrf.matches(shown);
 }
 
 function settle(record: CallRecord, outcome: RestOutcome): void {

@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { type Failure, failure } from '../../domain/error.ts';
 import { readBody } from '../http/body.ts';
+import { readJson } from '../mcp/read-json.ts';
 import type { RestRoute } from './route.ts';
 
 export type Read = { kind: 'read'; value: unknown } | Failure;
@@ -53,6 +54,10 @@ export async function readRequestBody(req: IncomingMessage, body: NonNullable<Re
     return failure('UNSUPPORTED_MEDIA', {}, { say });
   }
   if (isForm) return readBy(body.schema, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
+  if (body.isMessage && bytes.length > 0) {
+    const message = readJson(bytes);
+    return message.kind === 'failure' ? message : readBy(body.schema, message.value, 'body');
+  }
   let written: unknown = {};
   try {
     if (bytes.length > 0) written = JSON.parse(bytes.toString('utf8'));
