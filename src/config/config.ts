@@ -14,6 +14,7 @@ import type { DefinitionsConfig, HealthConfig } from './definitions-config.ts';
 import type { IdentityConfig } from './identity-config.ts';
 import type { LimitsConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
+import type { StorageConfig } from './storage-config.ts';
 import type { TokensConfig } from './tokens-config.ts';
 
 export interface ListenConfig {
@@ -92,6 +93,7 @@ export interface Config {
   health: HealthConfig;
   /** What may be called where somebody else wrote the URL. */
   outbound: OutboundRules;
+  storage: StorageConfig;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

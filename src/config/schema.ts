@@ -12,6 +12,7 @@ import { TlsSection, TrustedProxies } from './listen-config.ts';
 import { OutboundSection } from './outbound-config.ts';
 import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
+import { StorageSection } from './storage-config.ts';
 import { TokensSection } from './tokens-config.ts';
 import { bytes, duration, scalarText, whole, yesNo } from './written-values.ts';
 
@@ -107,6 +108,7 @@ export const ConfigFile = z.strictObject({
   definitions: DefinitionsSection.optional(),
   health: HealthSection.optional(),
   outbound: OutboundSection.optional(),
+  storage: StorageSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 
