@@ -14,6 +14,7 @@ import { createReloading } from './app/reloading.ts';
 import { createRestTable } from './app/rest.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { describeStatus } from './app/status.ts';
+import { openStorage } from './app/storage.ts';
 import { openSealer } from './app/vault-desk.ts';
 import { createWatchingParts } from './app/watching.ts';
 import type { Config } from './config/config.ts';
@@ -36,7 +37,6 @@ import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
-import { createMemoryRegistry } from './outbound/memory/registry-storage.ts';
 import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
@@ -120,7 +120,7 @@ export function createApp(options: AppOptions): App {
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
-  const storage = options.registry?.storage ?? createMemoryRegistry();
+  const storage = options.registry?.storage ?? openStorage(config.storage);
   const sealer = openSealer(config.vault);
   const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
   const pins = createDefinitionParts(config.definitions, { store: storage.definitions, audit, metrics, clock, log });

@@ -30,14 +30,14 @@ export async function runGateway(host: Host, overrides: Overrides, version: stri
   // Where nobody reads along, stderr is a log: one JSON object a line, warnings too.
   if (host.stderr.isTerminal) reportWarnings(host.stderr, warnings);
 
-  const app = createApp({
-    config,
-    serve,
-    version,
-    env: host.env,
-    warnings: host.stderr.isTerminal ? [] : warnings,
-    loadAgain: load,
-  });
+  let app: App;
+  try {
+    const told = host.stderr.isTerminal ? [] : warnings;
+    app = createApp({ config, serve, version, env: host.env, warnings: told, loadAgain: load });
+  } catch (error) {
+    host.stderr.line(host.stderr.paint.red(describeStartFailure(error, config.listen)));
+    return FAILED;
+  }
   const ending = watchForTheEnd(host, app, output);
   try {
     const welcome = createWelcome(output, config);

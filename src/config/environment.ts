@@ -1,16 +1,17 @@
 /**
- * The gateway's own variables (`GATEWAY_*`) as values, with every mistake. An empty variable counts as unset: that is
+ * The gateway's own variables (`GATEWAY_*`, and the registry's `STORAGE_BACKEND`) as values, with every mistake. An empty variable counts as unset: that is
  * how compose files and shells pass on what nobody gave.
  */
 import { EXPOSURES, type Exposure } from '../domain/exposure.ts';
 import { didYouMean, type Problem } from './problem.ts';
+import { STORAGE_BACKENDS, type StorageBackend } from './storage-config.ts';
 
 export const VARIABLES = [
   ...['GATEWAY_CONFIG', 'GATEWAY_MCP_CONFIG', 'GATEWAY_TRANSPORT', 'GATEWAY_HTTP_HOST', 'GATEWAY_HTTP_PORT'],
   ...['GATEWAY_CORS_ORIGINS', 'GATEWAY_INIT_STRATEGY', 'GATEWAY_DEBUG', 'GATEWAY_DEFAULT_AGENT', 'GATEWAY_API_KEY'],
   ...['GATEWAY_EXPOSURE', 'GATEWAY_TOOL_PREFIX', 'GATEWAY_LOG_LEVEL', 'GATEWAY_RULES', 'GATEWAY_SCOPES'],
   ...['GATEWAY_PROVIDERS', 'GATEWAY_AUDIT_LOG', 'GATEWAY_VAULT', 'GATEWAY_VAULT_KEY'],
-  ...['GATEWAY_VAULT_KEY_FILE'],
+  ...['GATEWAY_VAULT_KEY_FILE', 'STORAGE_BACKEND'],
 ] as const;
 
 export interface Environment {
@@ -26,6 +27,7 @@ export interface Environment {
   prefix: 'server' | 'none' | undefined;
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
   auditLog: string | undefined;
+  storageBackend: StorageBackend | undefined;
 }
 
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
@@ -70,6 +72,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     prefix: oneOf('GATEWAY_TOOL_PREFIX', ['server', 'none']),
     logLevel: oneOf('GATEWAY_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], { warning: 'warn' }),
     auditLog: text('GATEWAY_AUDIT_LOG'),
+    storageBackend: oneOf('STORAGE_BACKEND', STORAGE_BACKENDS),
   };
 
   const port = text('GATEWAY_HTTP_PORT');

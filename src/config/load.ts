@@ -32,6 +32,7 @@ import { readProviders } from './providers-file.ts';
 import { toRegistryConfig } from './registry-config.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
+import { toStorageConfig } from './storage-config.ts';
 import { toTokensConfig } from './tokens-config.ts';
 
 export type { Problem } from './problem.ts';
@@ -196,6 +197,11 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       hasCallers: tellsCallersApart(identity.config),
     }),
     outbound: outbound.config,
+    storage: toStorageConfig(written.storage, {
+      variable: env.storageBackend,
+      folder: folder ?? input.cwd,
+      auditPath: audit.path,
+    }),
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,
@@ -227,6 +233,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     );
   }
   inFile(findProxyMistakes(config.listen.trustedProxies ?? [], ['listen', 'trustedProxies']));
+  if (config.storage.backend === 'memory')
+    warnings.push('the registry is kept in memory: what is registered is gone when the gateway ends');
   warnings.push(...findUnknownVariables(input.env, reading.names));
   if (problems.length > 0) return { ok: false, problems };
   if (config.servers.length === 0) warnings.push('no servers are configured: there is nothing to offer yet');

@@ -3,8 +3,8 @@
  * the mark beside the database says so.
  */
 import Database from 'better-sqlite3';
+import { isNamespace, NAMESPACE_RULE } from '../../domain/namespace.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
-import { requireNamespace } from '../storage/namespace.ts';
 import { createRegistry } from '../storage/registry.ts';
 import type { Engine } from '../storage/turns.ts';
 import { openRegistryDatabase, type RegistryDatabase, sequenceOf } from './database.ts';
@@ -18,7 +18,7 @@ export interface RegistryPlace {
 
 /** Throws with a sentence for the operator when what is there cannot be trusted, and leaves it as it is. */
 export function openSqliteRegistry({ path, namespace }: RegistryPlace): RegistryStorage {
-  requireNamespace(namespace);
+  if (!isNamespace(namespace)) throw new RangeError(`a namespace ${NAMESPACE_RULE}`);
   const opened = openRegistryDatabase(path);
   const engine = new SqliteEngine(opened);
   const { database } = opened;

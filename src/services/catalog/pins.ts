@@ -35,8 +35,6 @@ export interface Pins {
   pending(): Promise<readonly ApprovedTool[]>;
   /** What waits on a server (one tool, or all) becomes what is shown. Returns the tools that were approved. */
   approve(server: ServerKey, tool: string | null, by: string): Promise<readonly string[]>;
-  /** What is remembered of servers that are gone. */
-  forget(server: ServerKey): void;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
 }
@@ -50,19 +48,27 @@ export function createPins(deps: {
   clock: Pick<Clock, 'wallMs'>;
 }): Pins {
   const { store, onDrift, report, clock } = deps;
-  /** By server, then by tool; a server is here once its approved definitions were read. */
+  /** As it was last read, by server, then by tool. */
   const known = new Map<ServerKey, Map<string, ApprovedTool>>();
   const listeners: ((server: ServerKey) => void)[] = [];
   /** Could not be stored: in force here all the same, and stored with the next reading. */
   const unsaved = new Set<string>();
   let held = new Set<string>();
 
+  /** Read anew each time: another process may have approved something since. */
   async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool>> {
-    let tools = known.get(server);
-    if (tools === undefined) {
-      tools = new Map((await store.list(server)).map(entry => [entry.tool, entry]));
-      known.set(server, tools);
+    const before = known.get(server);
+    let stored: readonly ApprovedTool[];
+    try {
+      stored = await store.list(server);
+    } catch (cause) {
+      // What was approved before is known all the same.
+      if (before !== undefined) return before;
+      throw cause;
     }
+    const tools = new Map(stored.map(entry => [entry.tool, entry]));
+    for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
+    known.set(server, tools);
     return tools;
   }
 
@@ -153,9 +159,6 @@ export function createPins(deps: {
       holdAgain();
       for (const listener of listeners) listener(server);
       return next.map(entry => entry.tool);
-    },
-    forget(server) {
-      if (known.delete(server)) holdAgain();
     },
     onApproved: listener => void listeners.push(listener),
   };
