@@ -251,7 +251,7 @@ const REFUSED: ReadonlySet<string> = new Set(['OVERLOADED', 'SHUTTING_DOWN', 'RA
 
 function settle(record: CallRecord, outcome: RestOutcome): void {
   if (outcome.kind === 'rest') {
-    record.outcome = 'ok';
+    record.outcome = outcome.status < 400 ? 'ok' : 'error';
     return;
   }
   const code = outcome.kind === 'limited' ? 'RATE_LIMITED' : outcome.code;

@@ -57,6 +57,8 @@ export interface RestAnswer {
   body?: unknown;
   /** Instead of JSON: these bytes, under the content type that `headers` say. */
   text?: string;
+  /** Instead of either: one piece after the other, as they are taken; an error in between breaks the connection off. */
+  pieces?: AsyncIterable<string>;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -66,6 +68,8 @@ export interface AnswerFact {
   says: string;
   /** Null: no JSON. */
   schema: z.ZodType | null;
+  /** Where it is no JSON. */
+  types?: readonly string[];
 }
 
 export interface RestRoute {
