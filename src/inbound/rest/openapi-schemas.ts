@@ -28,11 +28,12 @@ export function createComponents(table: readonly RestRoute[]): Components {
   /** As written, before references were turned: tells two of one name apart. */
   const written = new Map<string, string>();
 
-  function keep(name: string, schema: JsonObject): string {
+  /** Where the two views of a schema differ, the later one is told apart by which it is. */
+  function keep(name: string, schema: JsonObject, io: 'input' | 'output'): string {
     const text = JSON.stringify(schema);
+    const suffix = io === 'input' ? 'Input' : 'Output';
     let free = name;
-    for (let n = 1; written.has(free) && written.get(free) !== text; n++)
-      free = n === 1 ? `${name}Input` : `${name}Input${n}`;
+    for (let n = 1; written.has(free) && written.get(free) !== text; n++) free = `${name}${suffix}${n === 1 ? '' : n}`;
     written.set(free, text);
     return free;
   }
@@ -43,7 +44,9 @@ export function createComponents(table: readonly RestRoute[]): Components {
     }) as JsonObject;
     const defs = ($defs ?? {}) as Record<string, JsonObject>;
     const own = names.get(schema);
-    const renamed = new Map(Object.entries(defs).map(([name, def]) => [name, keep(nameOf(name, own), withoutId(def))]));
+    const renamed = new Map(
+      Object.entries(defs).map(([name, def]) => [name, keep(nameOf(name, own), withoutId(def), io)]),
+    );
     const turn = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(turn);
       if (typeof value !== 'object' || value === null) return value;
@@ -57,8 +60,9 @@ export function createComponents(table: readonly RestRoute[]): Components {
     };
     for (const [name, def] of Object.entries(defs))
       schemas[renamed.get(name) ?? name] = turn(withoutId(def)) as JsonObject;
-    if (own === undefined) return turn(body) as JsonObject;
-    const name = keep(own, body as JsonObject);
+    // One with an id of its own is a reference already.
+    if (own === undefined || '$ref' in body) return turn(body) as JsonObject;
+    const name = keep(own, body as JsonObject, io);
     schemas[name] = turn(body) as JsonObject;
     return { $ref: `#/components/schemas/${name}` };
   }
