@@ -160,6 +160,13 @@ function describeNo(reply: RestReply, url: string, source: string | null): reado
       const who = source === null ? 'whoever shows no credential' : `the credential from ${source}`;
       return [`error: ${said} (403)`, `The gateway does not let ${who} do this.`];
     }
+    case 404:
+      return said === 'There is no such route.'
+        ? [
+            `error: the gateway at ${url} does not offer this (404)`,
+            'It may be switched off there, or be another version.',
+          ]
+        : [`error: ${said} (404)`];
     case 429:
       return [`error: ${said} (429)`, `Try again in ${printable(headers['retry-after'] ?? 'some')} seconds.`];
     default:
