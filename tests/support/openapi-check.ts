@@ -22,11 +22,13 @@ export interface OpenApiCheck {
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** `GET /api/x`, of every operation that was answered with 2xx through `fetch`. */
   readonly seen: ReadonlySet<string>;
-  readonly operations: readonly string[];
+  /** Under these tags. */
+  operations(...tags: string[]): string[];
 }
 
 interface Operation {
   name: string;
+  tag: string;
   pattern: RegExp;
   pointer: string[];
   responses: Record<string, JsonObject>;
@@ -80,7 +82,7 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
 
   return {
     seen,
-    operations: operations.map(({ name }) => name),
+    operations: (...tags) => operations.filter(each => tags.includes(each.tag)).map(({ name }) => name),
     findFault,
     async fetch(url, init = {}) {
       const { pathname, search } = new URL(url);
@@ -111,7 +113,7 @@ function listOperations({ paths }: JsonObject): Operation[] {
     .flatMap(([path, item]) =>
       Object.entries(item)
         .filter(([method]) => METHODS.includes(method))
-        .map(([method, { parameters = [], responses }]) => {
+        .map(([method, { parameters = [], responses, tags = [] }]) => {
           const wide = (parameters as JsonObject[])
             .filter(each => each['x-multi-segment'] === true)
             .map(({ name }) => name);
@@ -124,6 +126,7 @@ function listOperations({ paths }: JsonObject): Operation[] {
             })
             .join('/');
           return {
+            tag: String((tags as string[])[0]),
             ...{ name: `${method.toUpperCase()} ${path}`, pattern: new RegExp(`^${pattern}$`) },
             ...{ pointer: ['paths', path, method], responses: responses as Record<string, JsonObject> },
           };
