@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { openBook } from './app/book.ts';
+import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { createOutboundParts } from './app/outbound.ts';
@@ -52,6 +53,7 @@ import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { refusalRecord } from './services/gateway/recorded.ts';
+import { createRefuseDoor } from './services/gateway/refuse-door.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createVisible } from './services/gateway/visible.ts';
@@ -239,7 +241,7 @@ export function createApp(options: AppOptions): App {
     recorder,
     audit,
   });
-  const { identify, stillValid, challenges, wellKnown, tokens } = who;
+  const { identify, stillValid, challenges, wellKnown } = who;
   const mcpDeps: McpDeps = {
     gateway,
     catalog,
@@ -256,6 +258,13 @@ export function createApp(options: AppOptions): App {
       const taken = limiter.takeRefusal(address);
       return taken instanceof Promise || taken.kind === 'allowed' ? null : taken;
     },
+    refuseDoor: createRefuseDoor({
+      policy: policy.current,
+      defaultAgent: started.defaultAgent,
+      recorder,
+      audit,
+      clock,
+    }),
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,
@@ -270,15 +279,16 @@ export function createApp(options: AppOptions): App {
   const watching = createWatchingParts(config.health, {
     servers: () => registered.watched(),
     mayList: (caller, path) => mayList(policy.current(), caller, { path }),
-    ...{ identify, stillValid, findSession: () => null, isShutOut, limiter, refused: mcpDeps.refused },
+    ...{ identify, stillValid, findSession: who.findSession, isShutOut, limiter, refused: mcpDeps.refused },
     ...{ downstreams, store: storage.health, clock, log },
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
   const rest = createRest({
-    ...{ version, tokens, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
+    ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
-    ...{ recorder, audit, clock, log, findSession: () => null, defaultAgent: started.defaultAgent },
+    ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent: started.defaultAgent },
+    callers: createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine, pins }),
     ...{ pins, agents: createAgents({ storage, policy: policy.current, clock }), health: watching.routes },
     ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },
     reload: () => reload.now(),
@@ -287,6 +297,7 @@ export function createApp(options: AppOptions): App {
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
+    ownOrigin: config.identity.publicUrl && new URL(config.identity.publicUrl).origin,
     version,
     log,
     clock,

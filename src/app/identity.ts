@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { PolicySet } from '../domain/policy.ts';
+import { createSessionCookie, type SessionCookie } from '../inbound/rest/session-cookie.ts';
 import { createWellKnown, type WellKnown } from '../inbound/well-known/well-known.ts';
 import { createPinnedFetch } from '../outbound/fetch/pinned-fetch.ts';
 import { createJwtVerifier } from '../outbound/idp/jwt-verifier.ts';
@@ -10,6 +11,7 @@ import type { AuditLedger } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Recorder } from '../ports/recorder.ts';
+import { type AdminLogin, createAdminLogin, type LoginSession } from '../services/identity/admin-login.ts';
 import { type Challenges, createChallenges } from '../services/identity/challenge.ts';
 import { type CredentialChain, createCredentialChain, keyOwner, localCaller } from '../services/identity/identify.ts';
 import type { VendTokens } from '../services/identity/vend-tokens.ts';
@@ -22,6 +24,10 @@ export interface IdentityParts extends CredentialChain {
   local: Identity;
   /** Tokens of our own; null: none are given out. */
   tokens: VendTokens | null;
+  /** The operator's own, with the cookie its sessions are kept in; null: there is none. */
+  login: { login: AdminLogin; cookie: SessionCookie } | null;
+  /** By the `Cookie` header of a page's request. */
+  findSession(header: string | undefined): LoginSession | null;
   /** Names of issuers of whom nobody can get in for want of keys. */
   issuersWithoutKeys(): readonly string[];
   start(): void;
@@ -62,11 +68,16 @@ export function createIdentityParts(
   const parts: TokenParts | null = started.tokens.enabled
     ? createTokenParts(started, current, { ...deps, owner, forget: which => void verifier?.forget(which) })
     : null;
+  const login = started.identity.login && {
+    login: createAdminLogin({ ...started.identity.login, ...deps }),
+    cookie: createSessionCookie({ isSecure: isReachedByTls(started), ttlMs: started.identity.login.ttlMs }),
+  };
   const chain = createCredentialChain({
     findKey: () => current().apiKey,
     findNamedKeys: () => current().identity.keys,
     vended: parts?.own ?? null,
     issuers: verifier,
+    login: login?.login ?? null,
     challenges,
     local,
     owner,
@@ -78,6 +89,11 @@ export function createIdentityParts(
     challenges,
     local,
     tokens: parts?.tokens ?? null,
+    login,
+    findSession(header) {
+      const value = login?.cookie.find(header) ?? null;
+      return value === null ? null : (login?.login.find(value) ?? null);
+    },
     wellKnown: createWellKnown({
       publicUrl,
       issuers: trusted.map(({ issuer }) => issuer),
@@ -96,4 +112,9 @@ export function createIdentityParts(
       verifier?.close();
     },
   };
+}
+
+/** By our own certificate, or by that of a proxy before us. */
+function isReachedByTls({ listen, identity: { publicUrl } }: Config): boolean {
+  return Boolean(listen.tls) || publicUrl?.startsWith('https:') === true;
 }

@@ -1,6 +1,7 @@
 /** The policy that a configuration asks for, with what the registry adds to it. */
 import { isLoopbackHost } from '../config/access.ts';
 import type { Config } from '../config/config.ts';
+import { tellsCallersApart } from '../config/identity-config.ts';
 import type { PolicySet } from '../domain/policy.ts';
 import type { RegisteredGroup } from '../domain/registered-group.ts';
 import { type Restrictions, UNRESTRICTED } from '../domain/visibility.ts';
@@ -18,8 +19,7 @@ const NOTHING_REGISTERED: RegistryRights = { groups: [], restricted: UNRESTRICTE
 /** Or every mistake in its conditions. */
 export function policyOf(config: Config, version: number, registered = NOTHING_REGISTERED): BuiltPolicy {
   const { rules, scopes, policy, listen, identity, apiKey } = config;
-  const hasOthers = identity.issuers.length > 0 || identity.keys.length > 0;
-  const isOpenDoor = !hasOthers && (apiKey !== null || isLoopbackHost(listen.host));
+  const isOpenDoor = !tellsCallersApart(identity) && (apiKey !== null || isLoopbackHost(listen.host));
   return buildPolicy({ version, isOpenDoor, rules, scopes, ...policy, ...registered }, compileCel);
 }
 

@@ -1,8 +1,8 @@
 /** The configuration read again while the gateway runs: by a change of its files, by a signal, or because somebody asks. */
 import { isLoopbackHost } from '../config/access.ts';
 import type { Config } from '../config/config.ts';
-import { formatProblem, type LoadResult } from '../config/load.ts';
-import { changedStaticKeys } from '../config/static-keys.ts';
+import { formatProblem, hasCredential, type LoadResult } from '../config/load.ts';
+import { changedStaticKeys, keepStanding } from '../config/static-keys.ts';
 import { createFileWatch, type FileWatch } from '../outbound/files/watch.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ServerDiff } from '../ports/downstreams.ts';
@@ -32,11 +32,12 @@ export function createReloading(deps: {
     load: async () => {
       const loaded = await loadAgain();
       if (!loaded.ok) return { ok: false, problems: loaded.problems.map(formatProblem) };
-      // The address stays bound whatever the new files say of it: without a key it would stand open.
-      if (loaded.config.apiKey === null && servesHttp && !isLoopbackHost(started.listen.host))
+      const next = keepStanding(started, loaded.config);
+      // The address stays bound whatever the new files say of it: without a credential it would stand open.
+      if (!hasCredential(next) && servesHttp && !isLoopbackHost(started.listen.host))
         return { ok: false, problems: [`apiKey: ${started.listen.host} is listened on until a restart and needs one`] };
       const restart = changedStaticKeys(started, loaded.config).map(key => `${key} changes with a restart`);
-      return { ...loaded, warnings: [...loaded.warnings, ...restart] };
+      return { ok: true, config: next, warnings: [...loaded.warnings, ...restart] };
     },
     ...{ apply, clock, log },
   });

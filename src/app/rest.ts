@@ -18,12 +18,10 @@ import { serverOperationRoutes } from '../inbound/rest/server-operations.ts';
 import { serverRatingRoutes } from '../inbound/rest/server-ratings.ts';
 import { serverToolRoutes } from '../inbound/rest/server-tools.ts';
 import { serverRoutes } from '../inbound/rest/servers.ts';
-import { tokenRoutes } from '../inbound/rest/tokens.ts';
 import { readDocsFile } from '../outbound/files/docs-files.ts';
 import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import type { Pins } from '../services/catalog/pins.ts';
-import type { VendTokens } from '../services/identity/vend-tokens.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
 import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
@@ -32,8 +30,8 @@ import type { Registry } from '../services/registry/registry.ts';
 
 export interface RestParts extends RestDeps {
   version: string;
-  /** Null: none are given out. */
-  tokens: VendTokens | null;
+  /** About the caller itself. */
+  callers: readonly RestRoute[];
   registry: Registry;
   agents: Agents;
   pins: Pins;
@@ -64,10 +62,9 @@ export function createRest(parts: RestParts): Rest {
 
 /** `whole`: the table, once it is there. */
 function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): RestRoute[] {
-  const { version, tokens, policy, catalog, quarantine, clock, reload, local, defaultAgent, registry, publicUrl } =
-    parts;
+  const { version, policy, catalog, quarantine, clock, reload, local, defaultAgent, registry, publicUrl } = parts;
   return [
-    ...(tokens === null ? [] : tokenRoutes(tokens)),
+    ...parts.callers,
     ...serverRoutes(registry),
     ...serverOperationRoutes(registry),
     ...serverToolRoutes(registry, publicUrl),

@@ -12,6 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { OwnTokens, Revocations } from '../ports/own-tokens.ts';
 import type { Recorder } from '../ports/recorder.ts';
+import { loginHolder } from '../services/identity/admin-login.ts';
 import { createLineages, parentMark } from '../services/identity/lineage.ts';
 import { createVendTokens, type VendTokens } from '../services/identity/vend-tokens.ts';
 
@@ -44,6 +45,7 @@ const LOOK_MS = 500;
 export function createTokenParts(started: Config, current: () => Config, deps: TokenPartsDeps): TokenParts {
   const { clock, log } = deps;
   const { keyFile, revocationsFile, perHour, maxHours } = started.tokens;
+  const { login } = started.identity;
   let keys: OwnKeys | null = null;
   /** What was revoked is known; without it no token of ours is good. */
   let isKnown = false;
@@ -61,6 +63,7 @@ export function createTokenParts(started: Config, current: () => Config, deps: T
     findKey: () => current().apiKey,
     findNamedKeys: () => current().identity.keys,
     owner: deps.owner,
+    login: login && { holder: loginHolder(login.user, login.groups), password: login.password },
     issuers: new Set(started.identity.issuers.map(({ issuer }) => issuer)),
     policy: deps.policy,
     mark,

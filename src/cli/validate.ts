@@ -52,11 +52,12 @@ function describeRules({ files, rules }: Config): string {
   return files.rules === null ? 'none' : `${files.rules} (${agents === 1 ? 'one agent' : `${agents} agents`})`;
 }
 
-function describeCredentials({ apiKey, identity: { issuers, keys } }: Config): string {
+function describeCredentials({ apiKey, identity: { issuers, keys, login } }: Config): string {
   const ways = [
     ...(apiKey === null ? [] : ['API key']),
     ...(keys.length === 0 ? [] : [keys.length === 1 ? 'one named key' : `${keys.length} named keys`]),
     ...(issuers.length === 0 ? [] : [issuers.length === 1 ? 'one issuer' : `${issuers.length} issuers`]),
+    ...(login === null ? [] : ['a login for the operator']),
   ];
   return ways.length === 0 ? 'none: loopback only' : ways.join(', ');
 }

@@ -67,6 +67,7 @@ export const IdentitySection = z.strictObject({
   requiredScopes: texts.optional(),
   issuers: z.array(IssuerEntry).optional(),
   keys: z.array(KeyEntry).optional(),
+  login: z.strictObject({ groups: texts.optional(), ttl: duration(60_000, 86_400_000).optional() }).optional(),
 });
 export type IdentitySection = z.output<typeof IdentitySection>;
 
@@ -77,8 +78,22 @@ export interface IdentityConfig {
   requiredScopes: readonly string[];
   issuers: readonly IssuerSettings[];
   keys: readonly NamedKey[];
-  /** The operator's login, where one is set up. */
-  admin: { user: Secret; password: Secret } | null;
+  /** The operator's own, where one is set up. */
+  login: LoginConfig | null;
+}
+
+/** Whether there are callers of different names, who may have different rights. */
+export function tellsCallersApart({ issuers, keys, login }: IdentityConfig): boolean {
+  return issuers.length > 0 || keys.length > 0 || login !== null;
+}
+
+export interface LoginConfig {
+  user: Secret;
+  password: Secret;
+  /** What its rights are mapped from. */
+  groups: readonly string[];
+  /** How long a session lasts. */
+  ttlMs: number;
 }
 
 export interface IdentityContext {
@@ -90,6 +105,8 @@ export interface IdentityContext {
   env: Readonly<Record<string, string | undefined>>;
   /** Whether only this machine can reach the listener. */
   onLoopback: boolean;
+  /** Without HTTP there is no page to log in on. */
+  servesHttp: boolean;
 }
 
 export interface IdentityFinding {
@@ -116,7 +133,7 @@ export function toIdentityConfig(section: IdentitySection | undefined, context: 
     requiredScopes: written.requiredScopes ?? [],
     issuers,
     keys: toKeys(written.keys ?? [], mistakes),
-    admin: toAdmin(context, mistakes, warnings),
+    login: toLogin(written.login, context, mistakes, warnings),
   };
   config.requiredScopes.forEach((scope, index) => {
     if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) return;
@@ -220,26 +237,34 @@ function toKeys(entries: readonly KeyEntry[], mistakes: Mistake[]): NamedKey[] {
 /** Short passwords are for a desk; what others can reach is guessed at. */
 const SHORTEST_PASSWORD = 12;
 
-function toAdmin(
-  { env, onLoopback }: IdentityContext,
+const USUAL_USER = 'admin';
+/** As the group of administrators is called in files of scopes, older and newer ones. */
+const USUAL_GROUPS = ['registry-admins', 'mcp-registry-admin'];
+const USUAL_TTL_MS = 8 * 3_600_000;
+
+function toLogin(
+  written: IdentitySection['login'],
+  { env, onLoopback, servesHttp }: IdentityContext,
   mistakes: Mistake[],
   warnings: string[],
-): IdentityConfig['admin'] {
+): LoginConfig | null {
   const { ADMIN_USER: user = '', ADMIN_PASSWORD: password = '' } = env;
-  if (user === '') {
-    if (password !== '') warnings.push('ADMIN_PASSWORD is set without ADMIN_USER: there is no login');
-    return null;
-  }
+  if (!servesHttp || (user === '' && password === '')) return null;
   const report = (message: string, hint: string) =>
-    void mistakes.push({ path: ['ADMIN_PASSWORD'], message, hint: `${hint}, or unset ADMIN_USER` });
+    void mistakes.push({ path: ['ADMIN_PASSWORD'], message, hint: `${hint}, or unset both ADMIN_USER and it` });
   if (password === '') {
     if (onLoopback) warnings.push('ADMIN_USER is set without ADMIN_PASSWORD: there is no login');
-    else report('is not set, but others can reach this gateway', 'set a password');
+    else report('is not set, but ADMIN_USER is and others can reach this gateway', 'set a password');
     return null;
   }
   if (!onLoopback && password.length < SHORTEST_PASSWORD) {
     report(`is shorter than ${SHORTEST_PASSWORD} characters, and others can reach this gateway`, 'set a longer one');
     return null;
   }
-  return { user: new Secret(user), password: new Secret(password) };
+  return {
+    user: new Secret(user === '' ? USUAL_USER : user),
+    password: new Secret(password),
+    groups: written?.groups ?? USUAL_GROUPS,
+    ttlMs: written?.ttl ?? USUAL_TTL_MS,
+  };
 }

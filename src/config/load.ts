@@ -12,7 +12,7 @@ import type { Config } from './config.ts';
 import { toDefinitionsConfig, toHealthConfig } from './definitions-config.ts';
 import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
-import { toIdentityConfig } from './identity-config.ts';
+import { tellsCallersApart, toIdentityConfig } from './identity-config.ts';
 import type { FindSecret } from './interpolate.ts';
 import { toLimitsConfig } from './limits-config.ts';
 import { findProxyMistakes, toTlsConfig } from './listen-config.ts';
@@ -100,6 +100,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     problems.push(...mistakes.map(mistake => toProblem(configPlace.chosen ?? 'environment', mistake)));
   };
 
+  const transport = overrides.transport ?? env.transport ?? written.transport ?? 'stdio';
   const host = withoutBrackets(overrides.host ?? env.host ?? written.listen?.host ?? '127.0.0.1');
   const providers = readProviders({
     path: providersPlace.chosen,
@@ -114,6 +115,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     fromProviders: providers.issuers,
     env: input.env,
     onLoopback: isLoopbackHost(host),
+    servesHttp: transport !== 'stdio',
   });
   inFile(identity.mistakes);
   warnings.push(...identity.warnings);
@@ -137,7 +139,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   });
 
   const config: Config = {
-    transport: overrides.transport ?? env.transport ?? written.transport ?? 'stdio',
+    transport,
     listen: {
       host,
       port: overrides.port ?? env.port ?? written.listen?.port ?? 8000,
@@ -191,7 +193,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     tokens: toTokensConfig(written.tokens, {
       folder: folder ?? input.cwd,
       auditPath: audit.path,
-      hasCallers: identity.config.issuers.length > 0 || identity.config.keys.length > 0,
+      hasCallers: tellsCallersApart(identity.config),
     }),
     outbound: outbound.config,
     files: {
@@ -215,6 +217,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     const message = 'may hold letters, digits, dots, underscores and hyphens only';
     problems.push({ ...where('GATEWAY_DEFAULT_AGENT', 'defaultAgent'), message, hint: null });
   }
+  if (config.identity.login !== null && isOnlyLogin(config)) warnings.push(ONLY_LOGIN);
   if (config.rules !== null) {
     warnings.push(
       ...warnAboutServers(
@@ -291,7 +294,14 @@ function isOrigin(written: string): boolean {
 
 /** Something that a caller has to show. */
 export function hasCredential({ apiKey, identity }: Config): boolean {
-  return apiKey !== null || identity.issuers.length > 0 || identity.keys.length > 0;
+  return apiKey !== null || tellsCallersApart(identity);
+}
+
+const ONLY_LOGIN =
+  'ADMIN_PASSWORD is the only credential: MCP clients are refused until GATEWAY_API_KEY, identity.keys or identity.issuers give them one of their own, or scopes.yml gives rights to the tokens that whoever logs in can get';
+
+function isOnlyLogin({ apiKey, identity, scopes }: Config): boolean {
+  return apiKey === null && identity.issuers.length === 0 && identity.keys.length === 0 && scopes === null;
 }
 
 function toKey(key: string | undefined): Secret | null {

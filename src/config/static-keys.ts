@@ -31,6 +31,7 @@ const STATIC_KEYS: readonly (readonly [key: string, read: (config: Config) => un
   ['identity.publicUrl', ({ identity }) => identity.publicUrl],
   ['identity.issuers', ({ identity }) => identity.issuers],
   ['identity.requiredScopes', ({ identity }) => identity.requiredScopes],
+  ['identity.login', ({ identity }) => identity.login],
   ['policy.localCaller', ({ policy }) => policy.localCaller],
   ['policy.keyHolder', ({ policy }) => policy.keyHolder],
   ['audit', ({ audit }) => audit],
@@ -42,4 +43,13 @@ const STATIC_KEYS: readonly (readonly [key: string, read: (config: Config) => un
 export function changedStaticKeys(before: Config, after: Config): string[] {
   const word = (value: unknown) => JSON.stringify(value);
   return STATIC_KEYS.filter(([, read]) => word(read(before)) !== word(read(after))).map(([key]) => key);
+}
+
+/**
+ * What a running gateway goes on with after a reload: by whom it is reached and whom it believes is as it was started, so
+ * that policy is made for the door there is.
+ */
+export function keepStanding(started: Config, loaded: Config): Config {
+  const { issuers, login } = started.identity;
+  return { ...loaded, listen: started.listen, identity: { ...loaded.identity, issuers, login } };
 }

@@ -142,9 +142,10 @@ export interface CallRecord {
 
 const NO_SCOPES: readonly string[] = [];
 
-/** Of an operation that is no MCP call (a request of the REST API, a login), opened as if it went well. */
-export function openRecordOf(who: Identity, operation: string, id: string, atMs: number): CallRecord {
-  const { subject, issuer, client, method, agent, agentVerified } = who;
+/** Of an operation that is no MCP call (a request of the REST API), opened as if it went well. `who` null: nobody. */
+export function openRecordOf(who: Identity | null, operation: string, id: string, atMs: number): CallRecord {
+  const { subject = null, issuer = null, client = null, method = null, agent = null } = who ?? {};
+  const agentVerified = who?.agentVerified ?? false;
   return {
     ...{ id, atMs, subject, issuer, client, authMethod: method, agent, agentVerified, actingFor: null },
     ...{ sessionId: null, operation, method: operation, server: null, target: null, outcome: 'ok', code: null },

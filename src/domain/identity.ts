@@ -6,7 +6,7 @@ export type AuthMethod = 'local' | 'api-key' | 'jwt' | 'vended' | 'login';
 export interface Identity {
   kind: 'identity';
   /**
-   * Issuer and subject as one key: `local`, `key`, `key:<name>`, `<issuer>|<sub>`. Stable per caller; connections,
+   * Issuer and subject as one key: `local`, `key`, `key:<name>`, `login:<user>`, `<issuer>|<sub>`. Stable per caller; connections,
    * sessions, parked calls and limits are bound to it.
    */
   subject: string;
@@ -64,6 +64,12 @@ export const LOCAL_CALLER: Identity = {
   tokenId: null,
   boundServer: null,
 };
+
+/** What a caller is called before people: its name, else its subject as its issuer knows it. Gives no rights. */
+export function usernameOf({ name, subject, issuer }: Identity): string {
+  if (name !== null) return name;
+  return issuer !== null && subject.startsWith(`${issuer}|`) ? subject.slice(issuer.length + 1) : subject;
+}
 
 /** A no to the question who: the caller must show another credential. */
 export interface Challenge {

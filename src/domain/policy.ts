@@ -17,6 +17,8 @@ import {
   isScopedAdmin,
   REST_API,
   type ScopeRules,
+  UI_ACTIONS,
+  uiGrants,
   weighScopedAnyTool,
   weighScopedMethod,
   weighScopedTool,
@@ -164,7 +166,7 @@ export function decide(
   }
   if (conditions.length > 0 && target.kind === 'tool' && (refusal === null || steps !== null)) {
     const isListing = action === 'list';
-    const counted = countedScopes(policy, who);
+    const counted = scopesOf(policy, who);
     const verdict = weighConditions(conditions, who, counted, target.server, target.name, args, isListing);
     if (steps !== null) steps.push(verdict === null ? NO_CONDITION : toStep('conditions', verdict));
     refusal ??= verdict;
@@ -195,13 +197,13 @@ function toStep(part: Step['part'], { isAllowed, rule }: Verdict): Step {
   return { part, answer: isAllowed ? 'allow' : 'deny', rule };
 }
 
-/** Whoever holds the one key of an operator's own. */
+/** The operator: whoever holds the one key, or has logged in with the operator's password. */
 function isOwner(who: Identity): boolean {
-  return who.method === 'api-key' && who.subject === 'key';
+  return who.method === 'login' || (who.method === 'api-key' && who.subject === 'key');
 }
 
-/** Scopes a condition may look at: those that the file knows, or whatever the credential says where there is no file. */
-function countedScopes({ scopes }: PolicySet, who: Identity): readonly string[] {
+/** Scopes of a caller: those that the file knows, or whatever the credential says where there is no file. */
+export function scopesOf({ scopes }: PolicySet, who: Identity): readonly string[] {
   return scopes === null ? [...who.scopes] : effectiveScopes(scopes, who);
 }
 
@@ -279,6 +281,13 @@ function weighManagement(policy: PolicySet, who: Identity, action: string, resou
 export function mayUi(policy: PolicySet, who: Identity, action: string, resource: string | null): boolean {
   if (who.boundServer !== null && who.boundServer !== resource) return false;
   return weighManagement(policy, who, action, resource).isAllowed;
+}
+
+/** What a caller may do in the registry, action by action, to which resources; `all` stands by itself. */
+export function listUiGrants(policy: PolicySet, who: Identity): ReadonlyMap<string, readonly string[]> {
+  if (policy.mode === 'closed' && policy.scopes !== null) return uiGrants(policy.scopes, who);
+  const actions = UI_ACTIONS.filter(action => mayUi(policy, who, action, null));
+  return new Map(actions.map(action => [action, ['all']]));
 }
 
 /** Whether a caller may change everything of some kind, and so may see to the gateway itself. */
@@ -372,7 +381,7 @@ function weighEither(scopes: ScopeRules, who: Identity, server: string, one: str
 /** Whether `decide` on this call wants its arguments; where not, they may stay unread bytes. */
 export function needsArguments(policy: PolicySet, who: Identity, { kind, server, name }: Target): boolean {
   if (policy.conditions.length === 0 || kind !== 'tool') return false;
-  return readsArguments(policy.conditions, who, countedScopes(policy, who), server, name);
+  return readsArguments(policy.conditions, who, scopesOf(policy, who), server, name);
 }
 
 /** Scopes that a decision on this caller counts, for the record; may be empty. */

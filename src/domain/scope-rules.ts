@@ -210,6 +210,26 @@ export function hasUiForAll(rules: ScopeRules, who: Identity, action: string): b
   return (rightsOf(rules, who).ui.get(action)?.any ?? null) !== null;
 }
 
+/** What can be done in the registry, for whoever may do everything. A file of scopes may know more. */
+export const UI_ACTIONS = [
+  ...['list_service', 'register_service', 'health_check_service', 'toggle_service', 'modify_service', 'delete_service'],
+  ...['list_agents', 'get_agent', 'publish_agent', 'modify_agent', 'delete_agent'],
+] as const;
+
+/** Action -> resources as they are written, or `all` alone. Shape: in the order of the caller's scopes, each once. */
+export function uiGrants(rules: ScopeRules, who: Identity): ReadonlyMap<string, readonly string[]> {
+  const { scopes, ui } = rightsOf(rules, who);
+  const grants = new Map<string, Set<string>>();
+  for (const scope of scopes) {
+    for (const { action, resources } of rules.written.ui.get(scope) ?? []) {
+      const named = grants.get(action) ?? new Set();
+      if (resources !== 'all') for (const resource of resources) named.add(resource);
+      grants.set(action, named);
+    }
+  }
+  return new Map([...grants].map(([action, named]) => [action, ui.get(action)?.any ? ['all'] : [...named]]));
+}
+
 const CHANGING = /^(?:register|modify|toggle|delete|publish|create)_/;
 
 /** An administrator may change everything of some kind. The right to use every server does not make one. */

@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function read(section: object, more: Partial<IdentityContext> = {}) {
   const shaped = checkShape(IdentitySection, section, ['identity']);
   if (!shaped.ok) return { config: null, mistakes: shaped.mistakes.map(({ path }) => formatPath(path)), warnings: [] };
-  const context = { folder, fromProviders: [], env: {}, onLoopback: true, ...more };
+  const context = { folder, fromProviders: [], env: {}, onLoopback: true, servesHttp: true, ...more };
   const { config, mistakes, warnings } = toIdentityConfig(shaped.value, context);
   return { config, mistakes: mistakes.map(({ path }) => formatPath(path)), warnings };
 }
@@ -149,19 +149,39 @@ describe('the login of the operator', () => {
   const env = { ADMIN_USER: 'root', ADMIN_PASSWORD: 'a long enough one' };
 
   test('is there when both are set', () => {
-    expect(read({}, { env, onLoopback: false }).config?.admin?.user.reveal()).toBe('root');
+    const { config } = read({}, { env, onLoopback: false });
+    expect(config?.login).toMatchObject({ groups: ['registry-admins', 'mcp-registry-admin'], ttlMs: 28_800_000 });
+    expect(config?.login?.user.reveal()).toBe('root');
+    expect(config?.login?.password.matches(env.ADMIN_PASSWORD)).toBe(true);
+    expect(JSON.stringify(config)).not.toContain(env.ADMIN_PASSWORD);
+  });
+
+  test('is of "admin" where only the password is set, with the rights that the file says', () => {
+    const { config, warnings } = read({ login: { groups: ['ops'], ttl: '1h' } }, { env: { ADMIN_PASSWORD: 'short' } });
+    expect([config?.login?.user.reveal(), warnings]).toEqual(['admin', []]);
+    expect(config?.login).toMatchObject({ groups: ['ops'], ttlMs: 3_600_000 });
+  });
+
+  test('is none where no page is served, so that a pipe is not shut by a variable meant for something else', () => {
+    const { config, mistakes, warnings } = read({}, { env, onLoopback: false, servesHttp: false });
+    expect([config?.login, mistakes, warnings]).toEqual([null, [], []]);
+  });
+
+  test('lasts a day at most', () => {
+    expect(read({ login: { ttl: '25h' } }, { env }).mistakes).toEqual(['identity.login.ttl']);
   });
 
   test.each([
     { env: { ADMIN_USER: 'root' }, because: 'no password' },
     { env: { ADMIN_USER: 'root', ADMIN_PASSWORD: '' }, because: 'an empty password' },
     { env: { ADMIN_USER: 'root', ADMIN_PASSWORD: 'admin' }, because: 'a short password' },
+    { env: { ADMIN_PASSWORD: 'elevenchars' }, because: 'a short password and no name' },
   ])('does not start where others can reach it with $because', ({ env }) => {
     expect(read({}, { env, onLoopback: false }).mistakes).toEqual(['ADMIN_PASSWORD']);
   });
 
   test('is only warned about on loopback', () => {
     const { config, mistakes, warnings } = read({}, { env: { ADMIN_USER: 'root' } });
-    expect([config?.admin, mistakes, warnings.length]).toEqual([null, [], 1]);
+    expect([config?.login, mistakes, warnings.length]).toEqual([null, [], 1]);
   });
 });

@@ -348,3 +348,32 @@ describe('which files are read', () => {
     expect(await warnings()).toEqual(['Agent "a" allow.servers references undefined server "nowhere"']);
   });
 });
+
+describe('a login of the operator', () => {
+  const reachable = { GATEWAY_HTTP_HOST: '0.0.0.0', GATEWAY_TRANSPORT: 'http' };
+
+  test('is a credential: others may reach a gateway that has one, and are told what it lets in', async () => {
+    desk.write('cwd/gateway.config.yaml', 'servers: {a: {command: x}}');
+    const loaded = await desk.load({ ...reachable, ADMIN_PASSWORD: 'twelve-chars' });
+    expect(loaded.ok && loaded.warnings).toContainEqual(
+      expect.stringMatching(/^ADMIN_PASSWORD is the only credential/),
+    );
+    expect(loaded.ok && [loaded.config.identity.login?.user.reveal(), loaded.config.tokens.enabled]).toEqual([
+      'admin',
+      true,
+    ]);
+  });
+
+  test.each([
+    { env: { ADMIN_USER: 'root' }, says: 'is not set, but ADMIN_USER is and others can reach this gateway' },
+    {
+      env: { ADMIN_PASSWORD: 'elevenchars' },
+      says: 'is shorter than 12 characters, and others can reach this gateway',
+    },
+  ])('where others can reach it there is no start: $says', async ({ env, says }) => {
+    desk.write('cwd/gateway.config.yaml', 'servers: {a: {command: x}}');
+    const problems = await desk.problems({ ...reachable, ...env });
+    expect(problems.find(({ path }) => path === 'ADMIN_PASSWORD')?.message).toBe(says);
+    expect(JSON.stringify(problems)).not.toContain('elevenchars');
+  });
+});

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { changedStaticKeys } from '../../src/config/static-keys.ts';
+import { changedStaticKeys, keepStanding } from '../../src/config/static-keys.ts';
 import { createDesk, type Desk } from './desk.ts';
 
 const KEY = 'kq7Zt1vXw9Lr4Ns8Pd2Hf6Jb3Mc5Ty0GuEoIa';
@@ -45,6 +45,23 @@ drain: 7s`;
   const before = await desk.config();
   desk.write('cwd/gateway.config.yaml', live);
   expect(changedStaticKeys(before, await desk.config())).toEqual([]);
+});
+
+test('by whom the door is reached and whom it believes stays as it was started', async () => {
+  const keys = JSON.stringify([{ name: 'ci', key: KEY }]);
+  const issuers = JSON.stringify([{ issuer: 'https://id.example.test', audiences: ['a'] }]);
+  desk.write('cwd/gateway.config.yaml', {
+    ...{ servers: {}, transport: 'http', listen: { port: 1 } },
+    identity: { publicUrl: 'https://gw.example.test', issuers: JSON.parse(issuers) },
+  });
+  const started = await desk.config({ ADMIN_PASSWORD: 'x' });
+  desk.write('cwd/gateway.config.yaml', { servers: {}, transport: 'stdio', identity: { keys: JSON.parse(keys) } });
+  const next = keepStanding(started, await desk.config({ ADMIN_PASSWORD: 'x' }));
+  expect(next.listen.port).toBe(1);
+  expect(next.identity.issuers).toEqual(started.identity.issuers);
+  expect(next.identity.login).toBe(started.identity.login);
+  expect(next.identity.login).not.toBeNull();
+  expect(next.identity.keys).toMatchObject([{ name: 'ci' }]);
 });
 
 it('counts a default that is written out as no change', async () => {

@@ -18,6 +18,7 @@ const SCOPES = {
   res: [{ server: 'git', methods: ['resources/read'], tools: [] }],
 };
 const KEY = { ...LOCAL_CALLER, subject: 'key', method: 'api-key' as const };
+const LOGIN = { ...LOCAL_CALLER, subject: 'login:root', method: 'login' as const };
 const kindOf = (decision: ReturnType<typeof decide>) => decision.kind;
 
 describe('without rules and scopes', () => {
@@ -31,6 +32,13 @@ describe('without rules and scopes', () => {
       who: callerWith({ groups: ['admin'], scopes: ['*'] }),
       answer: 'deny',
       because: 'nothing grants it',
+    },
+    { policy: closed, who: LOGIN, answer: 'allow', because: 'whoever knows the operator’s password is the operator' },
+    {
+      policy: closed,
+      who: { ...LOGIN, method: 'vended' as const },
+      answer: 'deny',
+      because: 'a token is given, not shown',
     },
     { policy: closed, who: { ...KEY, subject: 'key:ci' }, answer: 'deny', because: 'a named key is not the owner’s' },
     {

@@ -59,6 +59,7 @@ beforeAll(async () => {
     findNamedKeys: () => [],
     vended: null,
     issuers: verifier,
+    login: null,
     challenges: createChallenges({ publicUrl, scopes: SCOPES }),
     local: LOCAL_CALLER,
     owner: { ...LOCAL_CALLER, subject: 'key', method: 'api-key' },

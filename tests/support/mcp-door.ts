@@ -89,6 +89,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       catalog: house.catalog,
       news: house.news,
       downstreams: house.downstreams,
+      refuseDoor: () => null,
       stillValid: options.stillValid ?? (() => true),
       refused: () => null,
       challenges: createChallenges({ publicUrl: null, scopes: [] }),

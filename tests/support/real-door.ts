@@ -116,6 +116,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       news,
       downstreams,
       identify,
+      refuseDoor: () => null,
       stillValid: who => [...callers.values()].includes(who),
       refused: () => null,
       challenges: createChallenges({ publicUrl: null, scopes: [] }),

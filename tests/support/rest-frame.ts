@@ -16,6 +16,7 @@ import { createSystemClock } from '../../src/outbound/clock.ts';
 import { createMemoryLimits } from '../../src/outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from '../../src/outbound/limits/quarantine-file.ts';
 import type { AuditLedger } from '../../src/ports/audit.ts';
+import type { LoginSession } from '../../src/services/identity/admin-login.ts';
 import { createChallenges } from '../../src/services/identity/challenge.ts';
 import { createLimiter } from '../../src/services/limits/limiter.ts';
 import { createQuarantine, type Quarantine } from '../../src/services/limits/quarantine.ts';
@@ -59,7 +60,7 @@ export interface FrameSetup {
   callers: Readonly<Record<string, Identity>>;
   limits?: Partial<LimitRules>;
   /** By the whole of the `cookie` header. */
-  sessions?: Readonly<Record<string, { who: Identity; csrf: string }>>;
+  sessions?: Readonly<Record<string, LoginSession>>;
   /** Stands in for the ledger on disk. */
   audit?: AuditLedger;
   onRefused?: RestDeps['refused'];

@@ -81,13 +81,22 @@ export interface VendingGateway {
   remove(): Promise<void>;
 }
 
-export async function openVendingGateway(settings: JsonObject = {}): Promise<VendingGateway> {
+export async function openVendingGateway(
+  settings: JsonObject = {},
+  variables: Record<string, string> = {},
+): Promise<VendingGateway> {
   const desk = createDesk();
   const servers: StartedScripted[] = await Promise.all([startScripted(), startScripted()]);
   const [alpha, beta] = servers.map(({ url }) => ({ url }));
   const auditLog = join(desk.folder, 'book', 'audit.jsonl');
   const scopesFile = join(desk.folder, 'scopes.yml');
-  const env = { GATEWAY_SCOPES: scopesFile, GATEWAY_AUDIT_LOG: auditLog, GATEWAY_EXPOSURE: 'direct' };
+  /** `variables` may change between two starts. */
+  const env = () => ({
+    GATEWAY_SCOPES: scopesFile,
+    GATEWAY_AUDIT_LOG: auditLog,
+    GATEWAY_EXPOSURE: 'direct',
+    ...variables,
+  });
   const overrides = { transport: 'http', port: 0 } as const;
   const issuers = [
     {
@@ -134,10 +143,10 @@ export async function openVendingGateway(settings: JsonObject = {}): Promise<Ven
       if (!ok) throw new Error(problems.join('\n'));
     },
     async start() {
-      config = await desk.config(env, overrides);
+      config = await desk.config(env(), overrides);
       app = createApp({
         ...{ config, serve: { http: true, stdio: false }, version: '9.9.9', env: {}, warnings: [] },
-        loadAgain: () => desk.load(env, overrides),
+        loadAgain: () => desk.load(env(), overrides),
       });
       origin = ((await app.start()).url ?? '').replace(/\/mcp$/, '');
     },

@@ -16,8 +16,8 @@ export interface Refusal {
 export interface Guard {
   /** Checks the authority (Host, and the target when it is in absolute form). Null: nothing to object to. */
   checkHost(req: IncomingMessage): Refusal | null;
-  /** Null: absent or allowed. */
-  checkOrigin(origin: string | undefined): Refusal | null;
+  /** Null: absent or allowed. `host`: the Host beside it, which `checkHost` had nothing against. */
+  checkOrigin(origin: string | undefined, host?: string): Refusal | null;
 }
 
 export interface GuardRules {
@@ -25,6 +25,10 @@ export interface GuardRules {
   host: string;
   allowedHosts: readonly string[];
   corsOrigins: readonly string[];
+  /** Set: our own pages are encrypted, and a plain page under our name is somebody else's. */
+  tls?: unknown;
+  /** Of our public address; null or absent: not known. */
+  ownOrigin?: string | null;
 }
 
 const BAD_REQUEST: Refusal = { status: 400, error: 'invalid_request' };
@@ -53,7 +57,8 @@ export function createGuard(rules: GuardRules): Guard {
   // known, and a rebound page gains nothing, because such a bind refuses to start without a credential and a browser
   // does not send a bearer header by itself.
   const anyName = !onLoopback && allowedAuthorities.size === 0;
-  const origins = new Set(rules.corsOrigins.map(origin => origin.toLowerCase().replace(/\/$/, '')));
+  const listed = rules.ownOrigin ? [...rules.corsOrigins, rules.ownOrigin] : rules.corsOrigins;
+  const origins = new Set(listed.map(origin => origin.toLowerCase().replace(/\/$/, '')));
 
   const goodHosts = new Set<string>();
   const goodOrigins = new Set<string>();
@@ -76,6 +81,17 @@ export function createGuard(rules: GuardRules): Guard {
     return port !== null && isPort(port[1]) ? null : FOREIGN_ORIGIN;
   }
 
+  /**
+   * A page of ours asks under the name it was got by (RFC 6454). Of names that were not told us only addresses count: a
+   * name can be rebound to our address, an address cannot.
+   */
+  function isOwnPage(raw: string, host: string): boolean {
+    const [, scheme, authority] = /^(https?):\/\/(.+)$/.exec(raw.toLowerCase()) ?? [];
+    if (authority !== host.toLowerCase() || (rules.tls && scheme !== 'https')) return false;
+    const name = parseAuthority(authority)?.name ?? '';
+    return isIP(name) !== 0 || ownNames.has(name) || allowedAuthorities.has(name) || allowedAuthorities.has(authority);
+  }
+
   return {
     checkHost(req) {
       const host = req.headers.host;
@@ -90,8 +106,9 @@ export function createGuard(rules: GuardRules): Guard {
       return targetAgrees(req, host) ? null : BAD_REQUEST;
     },
 
-    checkOrigin(origin) {
+    checkOrigin(origin, host) {
       if (origin === undefined || goodOrigins.has(origin)) return null;
+      if (host !== undefined && isOwnPage(origin, host)) return null;
       const refusal = judgeOrigin(origin);
       if (refusal === null) remember(goodOrigins, origin);
       return refusal;

@@ -25,6 +25,8 @@ import { answerUnreadable, currentResponse } from './unreadable.ts';
 
 export interface HttpDeps {
   listen: ListenConfig;
+  /** Of our public address, whose pages are ours; null or absent: not known. */
+  ownOrigin?: string | null;
   /** Where `listen.tls` is set. */
   certificates?: CertificateSource | null;
   version: string;
@@ -182,7 +184,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     if (badHost !== null) return { ...badHost, reason: 'host', headers: badHost.status === 400 ? CLOSE : {} };
     const origin = req.headers.origin;
     if (origin !== undefined && deps.isPublic?.(path) !== true) {
-      const badOrigin = guard?.checkOrigin(origin) ?? null;
+      const badOrigin = guard?.checkOrigin(origin, req.headers.host) ?? null;
       if (badOrigin !== null) return { ...badOrigin, reason: 'origin', headers: {} };
       allowOrigin(res, origin);
     }
@@ -289,7 +291,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
           const port = typeof address === 'object' && address !== null ? address.port : listen.port;
           resolve({ host: listen.host, port });
         });
-        guard = createGuard(listen);
+        guard = createGuard({ ...listen, ownOrigin: deps.ownOrigin ?? null });
       });
     },
 

@@ -9,6 +9,7 @@ import type { Log } from '../../ports/log.ts';
 import type { CatalogBook } from '../../services/catalog/catalog-book.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { NewsDesk } from '../../services/gateway/news.ts';
+import type { RefuseDoor } from '../../services/gateway/refuse-door.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
 import type { KeepAlive } from './keep-alive.ts';
@@ -25,6 +26,8 @@ export interface McpDeps {
   challenges: Challenges;
   /** Writes a refused credential down; says when its address has shown too many. */
   refused(req: IncomingMessage, path: string, challenge: Challenge): Limited | null;
+  /** Null: a conversation may begin at this door. */
+  refuseDoor: RefuseDoor;
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;

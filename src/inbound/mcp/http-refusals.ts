@@ -5,8 +5,10 @@ import { ERRORS, type Failure, failure, toRpcError } from '../../domain/error.ts
 import type { Challenge } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import type { RpcError, RpcId } from '../../domain/rpc.ts';
+import type { Challenges } from '../../services/identity/challenge.ts';
 import { endLingering } from '../http/body.ts';
 import { limitHeaders } from '../http/limited.ts';
+import { pathOf } from '../http/routes.ts';
 import { errorFrame } from './frames.ts';
 import { retryAfterSeconds } from './respond.ts';
 
@@ -29,6 +31,20 @@ export function refuseWith(
 export function refuseChallenged(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
   const no = failure(challenge.status === 401 ? 'UNAUTHENTICATED' : 'DENIED_BY_POLICY');
   refuseWith(req, res, 'legacy', null, no, { 'www-authenticate': challenge.wwwAuthenticate });
+}
+
+/** `stepUp`: where a caller can get a token with more scopes; null: it cannot. */
+export function refuseDenied(
+  req: IncomingMessage,
+  res: ServerResponse,
+  id: RpcId | null,
+  no: Failure,
+  stepUp: Challenges | null,
+): void {
+  const missing = no.data.missing_scopes;
+  const challenge =
+    stepUp !== null && Array.isArray(missing) ? stepUp.insufficientScope(pathOf(req.url), missing.map(String)) : null;
+  refuseWith(req, res, 'legacy', id, no, challenge === null ? {} : { 'www-authenticate': challenge.wwwAuthenticate });
 }
 
 /** Sessions are of the legacy era alone. */

@@ -12,6 +12,7 @@ import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { type Frame, toLine } from './frames.ts';
 import {
+  refuseDenied,
   refuseMediaType,
   refuseMethod,
   refuseSession,
@@ -37,6 +38,8 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
       return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
     }
+    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
+    if (no !== null) return refuseDenied(req, res, null, no, who.method === 'jwt' ? deps.challenges : null);
     const session = deps.sessions.open(who, door, '2024-11-05');
     if (!(session instanceof Session)) return refuseSessions(req, res, null, session);
     holdOpen(res);

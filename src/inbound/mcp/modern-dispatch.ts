@@ -65,7 +65,8 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     return DONE;
   }
   if (method === 'server/discover') {
-    answer(discover(deps, request.who, request.door));
+    const no = deps.refuseDoor(request.who, request.door, method, deps.nextRequestId());
+    answer(no ?? discover(deps, request.who, request.door));
     return DONE;
   }
   if (method === 'subscriptions/listen') return listen(deps, request, outlet, onFinished);

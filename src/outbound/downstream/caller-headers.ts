@@ -1,21 +1,17 @@
 /**
  * The headers by which an HTTP server learns for whom we call, and what that caller wants passed on to it. Made of
- * verified facts by us; of the client's own headers only those an operator listed for this server. Values are one line
- * of printable ASCII: everything else is percent-encoded (RFC 3986), so no two callers ever look alike to a server.
+ * verified facts by us; of the client's own headers only those an operator listed for this server.
  */
 import type { Line } from '../../domain/call.ts';
 import { isForwardable } from '../../domain/header-names.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { composeIdentityHeaders } from '../../domain/identity-headers.ts';
 import type { HttpAddress, ServerSpec } from '../../domain/server.ts';
 import type { Route } from '../../ports/downstreams.ts';
 
 /** Names and values in turn; null: none. A list that comes back again is the same frozen one. */
 export type CallerHeaders = (route: Route, line: Line) => readonly string[] | null;
 
-/** Beyond it a value is left out whole: a part of a name would be another's, and servers refuse long heads. */
-const MAX_VALUE = 1024;
-/** Scopes and groups are left out one by one. */
-const MAX_LIST = 4096;
 /** Tools of a server whose headers are kept per caller. */
 const MAX_KEPT = 500;
 
@@ -64,51 +60,9 @@ function createIdentityHeaders(server: string): (route: Route) => readonly strin
     }
     let headers = kept.get(tool);
     if (headers === undefined) {
-      headers = Object.freeze(compose(who, server, tool));
+      headers = Object.freeze(composeIdentityHeaders(who, who.scopes, server, tool));
       kept.set(tool, headers);
     }
     return headers;
   };
-}
-
-function compose(who: Identity, server: string, tool: string): string[] {
-  const headers: string[] = [];
-  const add = (name: string, value: string | null) => {
-    if (value !== null && value !== '' && value.length <= MAX_VALUE) headers.push(name, value);
-  };
-  add('x-user', encode(who.subject));
-  add('x-username', encode(who.name ?? ownSubject(who)));
-  add('x-client-id', who.client === null ? null : encode(who.client));
-  addList(headers, 'x-scopes', who.scopes, ' ');
-  // In a token of ours groups give no rights, and must give none further on.
-  if (who.method !== 'vended') addList(headers, 'x-groups', who.groups, ',');
-  add('x-auth-method', who.method);
-  add('x-server-name', encode(server));
-  add('x-tool-name', encode(tool));
-  // What a caller says of its agent is no fact to tell others.
-  add('x-agent-id', who.agent === null || !who.agentVerified ? null : encode(who.agent));
-  return headers;
-}
-
-/** The subject as its issuer knows it. */
-function ownSubject({ subject, issuer }: Identity): string {
-  return issuer !== null && subject.startsWith(`${issuer}|`) ? subject.slice(issuer.length + 1) : subject;
-}
-
-function addList(headers: string[], name: string, items: ReadonlySet<string>, separator: string): void {
-  let text = '';
-  for (const item of items) {
-    const next = text === '' ? encode(item) : `${text}${separator}${encode(item)}`;
-    if (next.length <= MAX_LIST) text = next;
-  }
-  if (text !== '') headers.push(name, text);
-}
-
-/** The comma separates groups, the blank scopes: within one they are encoded too. */
-function encode(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[^\x21-\x24\x26-\x2b\x2d-\x7e]+/g, run =>
-      [...Buffer.from(run, 'utf8')].map(byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-    );
 }

@@ -1,13 +1,17 @@
 /**
  * The operator's own login, for a gateway without an identity provider: one name and one password from the environment, a
  * session under 256 random bits. Both are always compared, in constant time; guessing is slowed per origin and over all;
- * the table of sessions is bounded and holds digests.
+ * the table of sessions is bounded and holds digests. Every attempt is in the book, and what cannot be is no login.
  */
 import { randomBytes } from 'node:crypto';
+import { addressKey } from '../../domain/address-key.ts';
+import { type CallRecord, openRecordOf } from '../../domain/call.ts';
 import { type Identity, LOCAL_CALLER } from '../../domain/identity.ts';
-import type { Secret } from '../../domain/secret.ts';
+import { Secret } from '../../domain/secret.ts';
+import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Recorder } from '../../ports/recorder.ts';
 import { digestOf } from './bearer.ts';
 
 export interface AdminLoginDeps {
@@ -15,82 +19,137 @@ export interface AdminLoginDeps {
   password: Secret;
   /** What an operator's rights are mapped from. */
   groups: readonly string[];
+  ttlMs: number;
+  recorder: Recorder;
+  audit: AuditLedger;
   clock: Clock;
   log: Log;
-  ttlMs?: number;
+}
+
+export interface LoginSession {
+  who: Identity;
+  /** Shown by pages of ours alone, with whatever changes something. */
+  csrf: Secret;
 }
 
 export type LoginResult =
   | { kind: 'session'; cookie: string; who: Identity }
   | { kind: 'wrong' }
-  | { kind: 'too_many'; retryAfterMs: number };
+  | { kind: 'too_many'; retryAfterMs: number }
+  | { kind: 'unrecordable' };
 
-export interface AdminLogin {
-  /** `from` is whom attempts are counted for: the peer's address. */
-  login(user: string, password: string, from: string): LoginResult;
-  /** The session's owner, or null for an unknown or ended one. */
-  find(cookie: string): Identity | null;
-  /** False: there was none. */
-  logout(cookie: string): boolean;
+/** An attempt as it came in. */
+export interface Attempt {
+  /** Of the request. */
+  id: string;
+  address: string;
 }
 
-const TTL_MS = 8 * 3_600_000;
+export interface AdminLogin {
+  login(user: string, password: string, attempt: Attempt): Promise<LoginResult>;
+  /** Null for an unknown or ended one. */
+  find(cookie: string): LoginSession | null;
+  /** False: there was none. */
+  logout(cookie: string, attempt: Attempt): Promise<boolean>;
+  /** Whether the session that somebody came by is still open. */
+  stands(who: Identity): boolean;
+}
+
 const WINDOW_MS = 60_000;
 const MAX_PER_ORIGIN = 5;
 const MAX_OVER_ALL = 50;
 const MAX_SESSIONS = 1000;
 /** Longer than any password; comparing costs time with the length. */
 const MAX_LENGTH = 1024;
+/** A strange name may be a password in the wrong field. */
+const STRANGE_NAME = '(unknown)';
+
+/** Whoever logs in, but for the end of the session. */
+export function loginHolder(user: Secret, groups: readonly string[]): Identity {
+  const name = user.reveal();
+  return { ...LOCAL_CALLER, subject: `login:${name}`, name, method: 'login', groups: new Set(groups) };
+}
 
 export function createAdminLogin(deps: AdminLoginDeps): AdminLogin {
-  const { user, password, clock, log, ttlMs = TTL_MS } = deps;
-  const subject = `login:${user.reveal()}`;
-  const sessions = new Map<string, Identity>();
+  const { user, password, ttlMs, clock, log } = deps;
+  const holder = loginHolder(user, deps.groups);
+  const sessions = new Map<string, LoginSession>();
   const attempts = createAttempts(clock);
 
   function open(): LoginResult {
     const cookie = randomBytes(32).toString('base64url');
-    const expiresAtMs = clock.wallMs() + ttlMs;
-    const groups = new Set(deps.groups);
-    const who: Identity = { ...LOCAL_CALLER, subject, name: user.reveal(), method: 'login', groups, expiresAtMs };
+    const csrf = new Secret(randomBytes(32).toString('base64url'));
+    const who: Identity = { ...holder, expiresAtMs: clock.wallMs() + ttlMs };
     // In the order of their end: the oldest gives way.
     const [oldest] = sessions.keys();
     if (sessions.size >= MAX_SESSIONS && oldest !== undefined) sessions.delete(oldest);
-    sessions.set(digestOf(cookie), who);
+    sessions.set(digestOf(cookie), { who, csrf });
     return { kind: 'session', cookie, who };
   }
 
+  /** `who` null: nobody got in. */
+  function openBook(who: Identity | null, operation: string, username: string, { id, address }: Attempt): CallRecord {
+    const record = openRecordOf(who, operation, id, clock.wallMs());
+    record.metadata = { username, address };
+    return record;
+  }
+
+  async function close(record: CallRecord, code: CallRecord['code'] = null): Promise<void> {
+    record.code = code;
+    if (code !== null) record.outcome = 'refused';
+    deps.recorder.record(record);
+    await deps.audit.conclude(record);
+  }
+
+  function find(cookie: string): LoginSession | null {
+    const digest = digestOf(cookie);
+    const session = sessions.get(digest);
+    if (session === undefined) return null;
+    if (clock.wallMs() < session.who.expiresAtMs) return session;
+    sessions.delete(digest);
+    return null;
+  }
+
   return {
-    login(givenUser, givenPassword, from) {
-      const retryAfterMs = attempts.mustWaitMs(from);
+    find,
+    stands: who => clock.wallMs() < who.expiresAtMs && [...sessions.values()].some(session => session.who === who),
+    async login(givenUser, givenPassword, attempt) {
+      const { address } = attempt;
+      const origin = addressKey(address);
+      const retryAfterMs = attempts.mustWaitMs(origin);
       if (retryAfterMs > 0) {
-        log.warn('authentication', { event: 'login_limited', from });
+        log.warn('authentication', { event: 'login_limited', username: STRANGE_NAME, from: address });
+        await close(openBook(null, 'login', STRANGE_NAME, attempt), 'RATE_LIMITED');
         return { kind: 'too_many', retryAfterMs };
       }
       const isShort = givenUser.length <= MAX_LENGTH && givenPassword.length <= MAX_LENGTH;
       const isUser = isShort && user.matches(givenUser);
       const isPassword = isShort && password.matches(givenPassword);
       if (!isUser || !isPassword) {
-        attempts.note(from);
-        // A strange name may be a password in the wrong field.
-        log.warn('authentication', { event: 'login_failed', username: isUser ? givenUser : '(unknown)', from });
+        // Counted before anything is waited for: many at once are many.
+        attempts.note(origin);
+        const username = isUser ? givenUser : STRANGE_NAME;
+        log.warn('authentication', { event: 'login_failed', username, from: address });
+        await close(openBook(null, 'login', username, attempt), 'UNAUTHENTICATED');
         return { kind: 'wrong' };
       }
-      log.info('authentication', { event: 'login', username: givenUser, from });
+      const record = openBook(holder, 'login', givenUser, attempt);
+      const announced = deps.audit.intend(record);
+      if (announced !== null && !(await announced)) {
+        await close(record, 'AUDIT_UNAVAILABLE');
+        return { kind: 'unrecordable' };
+      }
+      log.info('authentication', { event: 'login', username: givenUser, from: address });
+      await close(record);
       return open();
     },
-    find(cookie) {
-      const digest = digestOf(cookie);
-      const who = sessions.get(digest);
-      if (who === undefined) return null;
-      if (clock.wallMs() < who.expiresAtMs) return who;
-      sessions.delete(digest);
-      return null;
-    },
-    logout(cookie) {
-      const ended = sessions.delete(digestOf(cookie));
-      if (ended) log.info('authentication', { event: 'logout', username: user.reveal() });
-      return ended;
+    async logout(cookie, attempt) {
+      const session = find(cookie);
+      if (session === null) return false;
+      sessions.delete(digestOf(cookie));
+      log.info('authentication', { event: 'logout', username: user.reveal() });
+      await close(openBook(session.who, 'logout', user.reveal(), attempt));
+      return true;
     },
   };
 }

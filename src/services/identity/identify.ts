@@ -1,14 +1,15 @@
 /**
  * identify: from what a caller shows to who it is, or the challenge to show something else. One credential, tried against
  * everything it may be: static keys, tokens of our own, tokens of the issuers; one answer at the end. Without any of
- * these the door is on loopback (config refuses anything else) and the caller is local. What throws on the way goes on to
- * the caller of this: an error is never somebody.
+ * these, and without an operator's login, the door is on loopback (config refuses anything else) and the caller is local.
+ * What throws on the way goes on to the caller of this: an error is never somebody.
  */
 import { type Challenge, type Identity, LOCAL_CALLER } from '../../domain/identity.ts';
 import type { NamedKey } from '../../domain/named-key.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Refusal, TokenVerifier } from '../../ports/token-verifier.ts';
+import type { AdminLogin } from './admin-login.ts';
 import { digestOf, findToken, type Shown } from './bearer.ts';
 import { type Challenges, createChallenges } from './challenge.ts';
 import { createKeyTable } from './static-keys.ts';
@@ -33,6 +34,8 @@ export interface CredentialDeps {
   vended: TokenVerifier | null;
   /** Tokens of the configured issuers; null: there are none. */
   issuers: TokenVerifier | null;
+  /** Whose sessions are good on pages alone, never here; null: there is none. Whoever sets one up wants no open door. */
+  login: Pick<AdminLogin, 'stands'> | null;
   challenges: Challenges;
   /** Whoever calls where no credential is asked for, and the holder of the one key. */
   local: Identity;
@@ -60,7 +63,7 @@ export function keyOwner(given: GivenRights): Identity {
 }
 
 export function createCredentialChain(deps: CredentialDeps): CredentialChain {
-  const { vended, issuers, challenges, local, owner } = deps;
+  const { vended, issuers, login, challenges, local, owner } = deps;
   const keys = createKeyTable(owner);
 
   /** Goes on where a token of our own was asked for: to the issuers, or to the end. */
@@ -92,7 +95,7 @@ export function createCredentialChain(deps: CredentialDeps): CredentialChain {
   }
 
   const isOpen = (key: Secret | null, named: readonly NamedKey[]) =>
-    key === null && named.length === 0 && issuers === null;
+    key === null && named.length === 0 && issuers === null && login === null;
 
   function identify(shown: Shown, path = '/mcp'): Identity | Challenge | Promise<Identity | Challenge> {
     const key = deps.findKey();
@@ -117,6 +120,7 @@ export function createCredentialChain(deps: CredentialDeps): CredentialChain {
     stillValid(who) {
       if (who.method === 'local') return isOpen(deps.findKey(), deps.findNamedKeys());
       if (who.method === 'api-key') return keys.holds(who, deps.findKey(), deps.findNamedKeys());
+      if (who.method === 'login') return login?.stands(who) === true;
       return deps.clock.wallMs() < who.expiresAtMs && !deps.isRevoked(who);
     },
   };
@@ -140,6 +144,7 @@ export function createIdentify(
     findNamedKeys: () => NO_KEYS,
     vended: null,
     issuers: null,
+    login: null,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     local: localCaller({ groups: [], scopes: [], agent }),
     owner: keyOwner({ groups: [], scopes: [], agent }),

@@ -19,6 +19,8 @@ export interface LineageDeps {
   findNamedKeys(): readonly NamedKey[];
   /** The holder of the one key. */
   owner: Identity;
+  /** Whoever logs in, and with what; null: nobody can. */
+  login: { holder: Identity; password: Secret } | null;
   /** Names of the issuers that are believed. */
   issuers: ReadonlySet<string>;
   /** The same object until it changes. */
@@ -39,12 +41,15 @@ export interface Lineages {
 }
 
 export function createLineages(deps: LineageDeps): Lineages {
-  const { mark, issuers, owner } = deps;
+  const { mark, issuers, owner, login } = deps;
   let basis = { key: deps.findKey(), named: deps.findNamedKeys(), policy: deps.policy() };
 
-  const isOpen = () => deps.findKey() === null && deps.findNamedKeys().length === 0 && issuers.size === 0;
+  const isOpen = () =>
+    deps.findKey() === null && deps.findNamedKeys().length === 0 && issuers.size === 0 && login === null;
 
+  /** Of what an operator wrote down: a key, or the password that takes what hangs on it along when it is changed. */
   function findHolder(subject: string): { holder: Identity; key: Secret } | null {
+    if (subject === login?.holder.subject) return { holder: login.holder, key: login.password };
     if (subject === owner.subject) {
       const key = deps.findKey();
       return key === null ? null : { holder: owner, key };
@@ -59,7 +64,8 @@ export function createLineages(deps: LineageDeps): Lineages {
     const { lineage } = who;
     if (lineage === undefined || deps.isRevoked(who)) return false;
     switch (lineage.method) {
-      case 'api-key': {
+      case 'api-key':
+      case 'login': {
         const found = findHolder(who.subject);
         return found !== null && keyMark(who.subject, found.key) === lineage.parent;
       }
@@ -67,8 +73,6 @@ export function createLineages(deps: LineageDeps): Lineages {
         return who.issuer !== null && issuers.has(who.issuer);
       case 'local':
         return isOpen();
-      case 'login':
-        return true;
       case 'vended':
         return false;
     }
@@ -84,7 +88,7 @@ export function createLineages(deps: LineageDeps): Lineages {
     admit(who, ownScopes) {
       if (!stands(who)) return refusal('revoked');
       const method = who.lineage?.method ?? 'local';
-      const holder = method === 'api-key' ? (findHolder(who.subject)?.holder ?? null) : null;
+      const holder = method === 'api-key' || method === 'login' ? (findHolder(who.subject)?.holder ?? null) : null;
       const parent: Identity = holder ?? { ...who, method, scopes: ownScopes };
       const { scopes } = deps.policy();
       // Without a file of scopes a scope is a word, which a parent of ours may still have lost.
@@ -99,12 +103,12 @@ export function createLineages(deps: LineageDeps): Lineages {
       };
     },
     lineageOf(who) {
-      if (who.method !== 'api-key') {
+      if (who.method !== 'api-key' && who.method !== 'login') {
         const isNamed = who.method === 'jwt' && who.tokenId !== null;
         return { method: who.method, parent: isNamed ? (parentMark(mark, who) ?? '') : '' };
       }
       const found = findHolder(who.subject);
-      return found === null ? null : { method: 'api-key', parent: keyMark(who.subject, found.key) };
+      return found === null ? null : { method: who.method, parent: keyMark(who.subject, found.key) };
     },
   };
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type CallRecord, openRecordOf } from '../../domain/call.ts';
-import type { Identity } from '../../domain/identity.ts';
+import { type Identity, usernameOf } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { decide, findMethodDenial, mayAdminister, type PolicySet } from '../../domain/policy.ts';
 import { isServerKey } from '../../domain/registry-path.ts';
@@ -177,7 +177,8 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     if (announced !== null && !(await announced)) return unrecordable();
     const token = await signer.sign(claims);
     if (token.length > MAX_TOKEN_CHARS) return invalid('The token would be too long to be sent: ask for fewer scopes.');
-    log.info('token vended', { event: 'token_vended', subject: who.subject, token_id: jti, expires_at: exp });
+    const facts = { username: usernameOf(who), subject: who.subject, token_id: jti };
+    log.info('token vended', { event: 'token_vended', ...facts, expires_at: exp });
     return { kind: 'vended', token, claims, callerScopes, grantedScopes };
   }
 
@@ -197,7 +198,8 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     if (announced !== null && !(await announced)) return unrecordable();
     const added = remember('token', tokenId, REMEMBERED_MS);
     if (added !== 'kept') return unavailable();
-    log.info('token revoked', { event: 'token_revoked', subject: who.subject, token_id: tokenId });
+    const facts = { username: usernameOf(who), subject: who.subject, token_id: tokenId };
+    log.info('token revoked', { event: 'token_revoked', ...facts });
     return { kind: 'revoked' };
   }
 

@@ -2,12 +2,13 @@
  * The one limiter of every surface: how many calls in a time, how many at once, how many sessions and streams, per caller,
  * agent, server or pair. It follows the principal, not the connection or the token. Who may do what is not decided here.
  */
+import { addressKey } from '../../domain/address-key.ts';
 import { matchesGlob } from '../../domain/glob.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Allowed, Limited, LimitRule, LimitRules } from '../../domain/limits.ts';
 import { SlotTable } from '../../domain/slot-table.ts';
 import type { CountedWindow, LimitStore, WindowVerdict } from '../../ports/limits.ts';
-import { addressKey, agentKey, callerKey } from './limit-keys.ts';
+import { agentKey, callerKey } from './limit-keys.ts';
 import { type OpenCount, OpenCounts } from './open-counts.ts';
 
 /** `server` and `tool` as far as they are known yet. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGuard, isLoopback } from '../../../src/inbound/http/guard.ts';
+import { createGuard, type GuardRules, isLoopback } from '../../../src/inbound/http/guard.ts';
 import { ask, exchange, type Running, startServer } from './wire.ts';
 
 describe('on a loopback bind', () => {
@@ -126,10 +126,10 @@ describe('on a loopback bind', () => {
 });
 
 describe('on another bind', () => {
-  const judge = (rules: { allowedHosts?: string[]; corsOrigins?: string[] }, host: string, origin?: string) => {
+  const judge = (rules: Partial<GuardRules>, host: string, origin?: string) => {
     const guard = createGuard({ host: '192.0.2.7', allowedHosts: [], corsOrigins: [], ...rules });
     const req = { headers: { host }, rawHeaders: ['Host', host], httpVersion: '1.1', url: '/mcp', method: 'POST' };
-    const refusal = guard.checkHost(req as never) ?? guard.checkOrigin(origin);
+    const refusal = guard.checkHost(req as never) ?? guard.checkOrigin(origin, host);
     return refusal?.status ?? 200;
   };
 
@@ -158,6 +158,61 @@ describe('on another bind', () => {
     { corsOrigins: ['*'], origin: 'https://evil.example', status: 403 },
   ])('with $corsOrigins listed, Origin $origin is answered $status', ({ corsOrigins, origin, status }) => {
     expect(judge({ corsOrigins }, 'gate.example', origin)).toBe(status);
+  });
+
+  const listed = { allowedHosts: ['gate.example'] };
+  test.each([
+    { rules: listed, host: 'gate.example', origin: 'https://gate.example', status: 200, because: 'it is our page' },
+    {
+      rules: listed,
+      host: 'gate.example:8000',
+      origin: 'http://GATE.example:8000',
+      status: 200,
+      because: 'case is none',
+    },
+    {
+      rules: listed,
+      host: 'gate.example:8000',
+      origin: 'http://gate.example',
+      status: 403,
+      because: 'another port is',
+    },
+    { rules: listed, host: 'gate.example', origin: 'http://other.example', status: 403, because: 'it is not our page' },
+    { rules: {}, host: 'gate.example', origin: 'http://gate.example', status: 403, because: 'a name can be rebound' },
+    { rules: {}, host: '192.0.2.9:80', origin: 'http://192.0.2.9:80', status: 200, because: 'an address cannot' },
+    { rules: {}, host: '[2001:db8::1]', origin: 'http://[2001:db8::1]', status: 200, because: 'an address cannot' },
+    { rules: {}, host: 'localhost:80', origin: 'http://localhost:80', status: 200, because: 'this machine cannot' },
+    {
+      rules: {},
+      host: 'localhost:80',
+      origin: 'http://localhost:81',
+      status: 403,
+      because: 'another program runs there',
+    },
+    { rules: { tls: {} }, host: '192.0.2.9', origin: 'http://192.0.2.9', status: 403, because: 'ours are encrypted' },
+    { rules: { tls: {} }, host: '192.0.2.9', origin: 'https://192.0.2.9', status: 200, because: 'ours are encrypted' },
+    {
+      rules: { ownOrigin: 'https://gw.test' },
+      host: 'gw.test',
+      origin: 'https://gw.test',
+      status: 200,
+      because: 'told so',
+    },
+    {
+      rules: { ownOrigin: 'https://gw.test' },
+      host: 'gw.test',
+      origin: 'http://gw.test',
+      status: 403,
+      because: 'not so',
+    },
+  ])('a page at $origin that asks $host is answered $status: $because', ({ rules, host, origin, status }) => {
+    expect(judge(rules, host, origin)).toBe(status);
+  });
+
+  test('what was judged beside one Host is judged anew beside another', () => {
+    const guard = createGuard({ host: '192.0.2.7', allowedHosts: [], corsOrigins: [] });
+    expect(guard.checkOrigin('http://192.0.2.9', '192.0.2.9')).toBeNull();
+    expect(guard.checkOrigin('http://192.0.2.9', '192.0.2.7')).not.toBeNull();
   });
 
   test('remembers good hosts in bounded space and stays right', () => {

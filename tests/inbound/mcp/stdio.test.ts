@@ -23,6 +23,7 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
   const deps = {
     ...house,
     identify: () => LOCAL_CALLER,
+    refuseDoor: () => null,
     stillValid: () => true,
     refused: () => null,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),

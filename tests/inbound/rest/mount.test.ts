@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { failure } from '../../../src/domain/error.ts';
+import { Secret } from '../../../src/domain/secret.ts';
 import {
   answer,
   defineRoute,
@@ -344,7 +345,7 @@ describe('paths', () => {
 });
 
 describe('a session of a browser', () => {
-  const sessions = { 'session=1': { who: CALLERS.admin, csrf: 'the-token' } };
+  const sessions = { 'session=1': { who: CALLERS.admin, csrf: new Secret('the-token') } };
   let effects = 0;
   const change = route({
     ...{ method: 'POST', path: '/api/x', access: { kind: 'admin' } },

@@ -193,6 +193,7 @@ async function show(shown: Shown, gate: Gate | null = null) {
     findNamedKeys: () => [],
     vended: null,
     issuers: verifier,
+    login: null,
     challenges: createChallenges({ publicUrl: PUBLIC_URL, scopes: [] }),
     local: LOCAL_CALLER,
     owner: { ...LOCAL_CALLER, subject: 'key', method: 'api-key' },

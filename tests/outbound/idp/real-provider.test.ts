@@ -50,6 +50,7 @@ beforeAll(async () => {
     findNamedKeys: () => noKeys,
     vended: null,
     issuers: verifier,
+    login: null,
     challenges: createChallenges({ publicUrl: PUBLIC_URL, scopes: ['mcp:tools.list'] }),
     local: LOCAL_CALLER,
     owner: { ...LOCAL_CALLER, subject: 'key', method: 'api-key' },

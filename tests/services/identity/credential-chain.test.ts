@@ -40,6 +40,7 @@ function credentials(more: Partial<CredentialDeps> = {}) {
     findNamedKeys: () => [team],
     vended: null,
     issuers: null,
+    login: null,
     challenges: createChallenges({ publicUrl: PUBLIC, scopes: ['mcp:tools.list'] }),
     local: LOCAL_CALLER,
     owner: { ...LOCAL_CALLER, subject: 'key', method: 'api-key' },
@@ -109,6 +110,16 @@ describe('an open door', () => {
     expect(identify(bearer('old'))).toMatchObject({ status: 401, reason: 'expired' });
     expect(identify(bearer('strange'))).toMatchObject({ subject: 'local' });
     expect(identify({})).toMatchObject({ subject: 'local' });
+  });
+
+  test('is shut by a login of the operator, whose sessions are good elsewhere', () => {
+    const login = { stands: ({ subject }: Identity) => subject === 'login:root' };
+    const { identify, stillValid } = credentials({ ...open, login });
+    expect(identify({})).toMatchObject({ status: 401, reason: 'missing' });
+    expect(identify(bearer('anything'))).toMatchObject({ status: 401 });
+    expect(stillValid(LOCAL_CALLER)).toBe(false);
+    expect(stillValid({ ...LOCAL_CALLER, subject: 'login:root', method: 'login' })).toBe(true);
+    expect(stillValid({ ...LOCAL_CALLER, subject: 'login:gone', method: 'login' })).toBe(false);
   });
 
   test('is not open where only issuers are configured', () => {

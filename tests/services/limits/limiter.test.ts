@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { addressKey } from '../../../src/domain/address-key.ts';
 import { type Identity, LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { type LimitRule, type LimitRules, UNLIMITED } from '../../../src/domain/limits.ts';
 import { createMemoryLimits } from '../../../src/outbound/limits/memory-limits.ts';
 import type { LimitStore } from '../../../src/ports/limits.ts';
-import { addressKey } from '../../../src/services/limits/limit-keys.ts';
 import { createLimiter } from '../../../src/services/limits/limiter.ts';
 import { OpenCounts } from '../../../src/services/limits/open-counts.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
