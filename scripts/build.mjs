@@ -1,8 +1,9 @@
 /**
  * Bundles src into dist with esbuild: the gateway (split, so that what a command does not need is not read) and the
- * server that ships with it. Run by scripts/run.mjs with the right Node; rewrites dist as a whole.
+ * server that ships with it; copies the page that shows the API. Run by scripts/run.mjs with the right Node; rewrites
+ * dist as a whole.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -35,3 +36,17 @@ await build({
   },
 });
 await chmod(new URL('main.js', dist), 0o755);
+
+// The page that shows the API, as it comes; its licences go along.
+const page = new URL('node_modules/swagger-ui-dist/', root);
+const docs = new URL('docs/', dist);
+await mkdir(docs);
+for (const name of [
+  'swagger-ui.css',
+  'swagger-ui-bundle.js',
+  'swagger-ui-bundle.js.LICENSE.txt',
+  'LICENSE',
+  'NOTICE',
+]) {
+  await copyFile(new URL(name, page), new URL(name, docs));
+}

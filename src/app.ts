@@ -11,7 +11,7 @@ import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
 import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
 import { createReloading } from './app/reloading.ts';
-import { createRestTable } from './app/rest.ts';
+import { createRest } from './app/rest.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { describeStatus } from './app/status.ts';
 import { openStorage } from './app/storage.ts';
@@ -30,7 +30,7 @@ import { mostVerbose } from './inbound/mcp/legacy-dispatch.ts';
 import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
-import { mountRest } from './inbound/rest/mount.ts';
+import type { RestRoute } from './inbound/rest/route.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
@@ -73,6 +73,8 @@ export interface App {
   reload(): Promise<{ ok: boolean; problems: string[] }>;
   /** Called whenever a server's status or number of tools changes. */
   onServer(listener: (server: ServerProgress) => void): void;
+  /** What is served beside MCP: the REST API as its table, and every route that the listener knows. */
+  routes(): { rest: readonly RestRoute[]; http: readonly { method: string; path: string }[] };
   /** Resolves when the stdio client is done; never without stdio. */
   readonly finished: Promise<void>;
 }
@@ -282,11 +284,16 @@ export function createApp(options: AppOptions): App {
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
-  const rest = {
+  const rest = createRest({
+    ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
+    ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
+    ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent: started.defaultAgent },
     callers: createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine, pins }),
     ...{ pins, agents: createAgents({ storage, policy: policy.current, clock }), health: watching.routes },
     ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },
-  };
+    reload: () => reload.now(),
+    servers: () => registered.specs(config).map(({ key }) => key),
+  });
   const doors = createMcpDoors(mcpDeps, res => http.holdOpen(res));
   const http = createHttpServer({
     listen: config.listen,
@@ -309,21 +316,7 @@ export function createApp(options: AppOptions): App {
     },
     metrics: config.metrics ? metrics : null,
     sockets: watching.sockets,
-    addRoutes: routes =>
-      mountRest(routes, createRestTable(rest), {
-        policy: policy.current,
-        identify,
-        findSession: who.findSession,
-        challenges,
-        limiter,
-        refused: mcpDeps.refused,
-        isShutOut,
-        addressOf: findAddress,
-        recorder,
-        audit,
-        clock,
-        log,
-      }),
+    addRoutes: rest.mount,
   });
   offerGatewayGauges(
     metrics,
@@ -345,6 +338,7 @@ export function createApp(options: AppOptions): App {
   return {
     finished,
     onServer,
+    routes: () => ({ rest: rest.table, http: http.routes() }),
     async start() {
       auditBook.start();
       await quarantine.start();

@@ -4,6 +4,7 @@
  */
 import { openSync, writeSync } from 'node:fs';
 import { type AuditDecision, type AuditEvent, type AuditFilter, matchesFilter, parseEvent } from '../domain/audit.ts';
+import { CSV_HEAD, toCsvRow } from '../domain/audit-csv.ts';
 import { type LedgerOnDisk, listLedgers, locateLedger, readLedger, readLines } from './audit-files.ts';
 import { createFollower } from './audit-follow.ts';
 import type { Host, Output } from './host.ts';
@@ -109,12 +110,12 @@ export async function exportAudit(host: Host, options: ExportOptions): Promise<n
   const filtering = toFilter(options);
   if (!filtering.ok) return refuse(host, filtering.message);
   const write = options.out === undefined ? toStream(host.stdout.stream) : toFile(options.out);
-  if (options.format === 'csv') await write(`${COLUMNS.join(',')}\r\n`);
+  if (options.format === 'csv') await write(CSV_HEAD);
   for (const ledger of listLedgers(locateLedger(host, options.file))) {
     for await (const line of readLedger(ledger)) {
       const event = parseEvent(line);
       if (event === null || !matchesFilter(event, filtering.filter)) continue;
-      if (!(await write(options.format === 'csv' ? `${toCsv(event)}\r\n` : `${line}\n`))) return 0;
+      if (!(await write(options.format === 'csv' ? toCsvRow(event) : `${line}\n`))) return 0;
     }
   }
   return 0;
@@ -144,24 +145,6 @@ function toStream(stream: NodeJS.WritableStream): Write {
       stream.once('drain', go).once('close', go).once('error', go);
     });
   };
-}
-
-const COLUMNS = [
-  ...['seq', 'timestamp', 'request_id', 'agent_id', 'agent_verified', 'subject', 'issuer', 'client', 'method'],
-  ...['operation', 'decision', 'server', 'tool', 'target', 'rule', 'latency_ms', 'outcome', 'error_code'],
-  ...['would_deny', 'session_id', 'client_name', 'acting_for', 'scopes', 'metadata', 'hash'],
-];
-
-function toCsv(event: AuditEvent): string {
-  return COLUMNS.map(name => toCell(event[name])).join(',');
-}
-
-/** What a spreadsheet would take for a formula gets an apostrophe in front. */
-function toCell(value: unknown): string {
-  if (value === null || value === undefined) return '';
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  const harmless = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: making them visible is the purpose.

@@ -14,7 +14,7 @@ import { listLedgers, locateLedger, readLedger } from './audit-files.ts';
 import type { Host } from './host.ts';
 import { loadWhole } from './load.ts';
 import { type PolicyFiles, withFiles } from './policy.ts';
-import { reportProblems } from './report.ts';
+import { printable, reportProblems } from './report.ts';
 
 export interface SimulateOptions extends PolicyFiles {
   ledger?: string | undefined;
@@ -113,9 +113,4 @@ function toCaller({ agent_id, agent_verified, issuer, client, method, scopes }: 
     method: method === 'api-key' || method === 'jwt' || method === 'vended' || method === 'login' ? method : 'local',
     scopes: new Set(Array.isArray(scopes) ? scopes.filter(scope => typeof scope === 'string') : []),
   };
-}
-
-/** Names in a ledger come from callers: nothing in them may steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
 }

@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import packageFacts from '../../package.json' with { type: 'json' };
 import type { Overrides } from '../config/load.ts';
 import { didYouMean } from '../config/problem.ts';
+import { addGatewayCommands } from './gateway-commands.ts';
 import type { Host } from './host.ts';
 import { addOperatorCommands } from './operator-commands.ts';
 
@@ -16,15 +17,8 @@ const EXIT_FAILURE = 1;
 const EXIT_MISUSE = 2;
 
 const COMMANDS = [
-  'serve',
-  'stdio',
-  'validate',
-  'audit',
-  'quarantine',
-  'secret',
-  'policy',
-  'test-policy',
-  'generate-config',
+  ...['serve', 'stdio', 'validate', 'audit', 'quarantine', 'secret', 'policy', 'test-policy'],
+  ...['generate-config', 'token'],
 ];
 
 interface GlobalOptions {
@@ -49,6 +43,7 @@ Examples:
   gatehouse validate                         check the configuration without starting anything
   gatehouse policy explain agent github push may this agent call it, and which rule says so
   gatehouse audit tail --follow              who does what, as it happens
+  gatehouse token generate                   a short-lived token from a running gateway
   gatehouse --init                           write a first configuration to ~/.config/agent-mcp-gateway
 
   claude mcp add --transport http gatehouse http://127.0.0.1:8000/mcp
@@ -134,6 +129,7 @@ export async function runCommandLine(host: Host): Promise<number> {
     });
 
   addOperatorCommands(program, host, overrides, run);
+  addGatewayCommands(program, host, run);
 
   try {
     await program.parseAsync([...host.args], { from: 'user' });

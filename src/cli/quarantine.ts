@@ -12,6 +12,7 @@ import {
   withoutEntry,
 } from '../domain/quarantine.ts';
 import type { Host } from './host.ts';
+import { printable } from './report.ts';
 
 /** What is kept, as ports/quarantine.ts has it. */
 export interface QuarantineChanges {
@@ -114,11 +115,6 @@ function findMistake(
   if (name === '' || name.length > 1024) return 'the name must have 1 to 1024 characters';
   if (kind === 'tool' && !/^[^/]+\/./.test(name)) return 'a tool is named <server>/<tool>';
   return isBadTime ? '--for must be a duration such as 30m or 24h' : null;
-}
-
-/** Names come from tokens: nothing in them may steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
 }
 
 function toTime(ms: number): string {

@@ -1,4 +1,4 @@
-/** Configuration mistakes and warnings as lines for a person. */
+/** Configuration mistakes, warnings and what others wrote, as lines for a person. */
 import type { Problem } from '../config/load.ts';
 import type { Output } from './host.ts';
 
@@ -20,4 +20,9 @@ export function reportWarnings(output: Output, warnings: readonly string[]): voi
 /** A path as a person would write it. */
 export function shorten(path: string, home: string): string {
   return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
+/** What others wrote (names in tokens, answers of a gateway): nothing in it may steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '?');
 }

@@ -103,6 +103,10 @@ export interface AuditFilter {
   requestId?: string | undefined;
 }
 
+/** What events are counted and found by. */
+export const AUDIT_FACETS = ['agent', 'subject', 'server', 'tool', 'operation'] as const;
+export type AuditFacet = (typeof AUDIT_FACETS)[number];
+
 export function matchesFilter(event: AuditEvent, filter: AuditFilter): boolean {
   const is = (wanted: string | undefined, found: string | null) => wanted === undefined || wanted === found;
   if (!is(filter.decision, event.decision) || !is(filter.agent, event.agent_id)) return false;

@@ -2,7 +2,7 @@
  * The audit ledger: what has an effect is announced before it, and everything is written down after. Writing is batched
  * and nothing here throws; what cannot be written either stops the operation or is counted, as the operator chose.
  */
-import type { AuditEvent, AuditFacts, AuditFilter } from '../domain/audit.ts';
+import type { AuditDecision, AuditEvent, AuditFacet, AuditFacts, AuditFilter } from '../domain/audit.ts';
 
 export interface AuditLedger {
   /**
@@ -55,9 +55,35 @@ export interface AuditPage {
   total: number;
 }
 
+export interface AuditCount {
+  name: string;
+  count: number;
+}
+
+export interface AuditStatistics {
+  total: number;
+  decisions: Record<AuditDecision, number>;
+  /** The most frequent first, ten at most. */
+  top: Record<AuditFacet, readonly AuditCount[]>;
+  /** Of one hour where the events span two days at most, else of one day; ascending, those without events left out. */
+  timeline: readonly { startMs: number; lastsMs: number; allow: number; deny: number; error: number }[];
+}
+
+export interface AuditOptions {
+  /** In order, 200 at most. */
+  names: Record<AuditFacet, readonly string[]>;
+  /** Unix milliseconds; null: there are no events. */
+  firstMs: number | null;
+  lastMs: number | null;
+}
+
 /** A searchable copy of the ledger: never the source of truth, and made again from it when it is gone. */
 export interface AuditIndex {
   /** `limit` at most 1,000. Rejects when the index cannot be read. */
   query(filter: AuditFilter, page: { limit: number; before: number | null }): Promise<AuditPage>;
+  /** Rejects like `query`. */
+  statistics(filter: AuditFilter): Promise<AuditStatistics>;
+  /** What there is to filter by. Rejects like `query`. */
+  options(): Promise<AuditOptions>;
   close(): Promise<void>;
 }

@@ -236,7 +236,8 @@ describe('the repository', () => {
     const files = [
       ...['src', 'tests', 'scripts', 'config'].flatMap(folder => listFiles(folder)),
       ...readdirSync(ROOT, { withFileTypes: true })
-        .filter(entry => entry.isFile() && !entry.name.endsWith('.log'))
+        // In a worktree `.git` is a file, and says where the repository is.
+        .filter(entry => entry.isFile() && !entry.name.endsWith('.log') && entry.name !== '.git')
         .map(({ name }) => name),
     ];
     expect(files.length).toBeGreaterThan(50);

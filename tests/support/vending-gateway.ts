@@ -64,6 +64,8 @@ export interface Answer {
 export interface VendingGateway {
   origin(): string;
   config(): Config;
+  /** The gateway that runs. */
+  app(): App;
   /** Path of a file beside the ledger. */
   file(name: string): string;
   book(): JsonObject[];
@@ -122,6 +124,10 @@ export async function openVendingGateway(
     config: () => {
       if (config === null) throw new Error('it was never started');
       return config;
+    },
+    app: () => {
+      if (app === null) throw new Error('it is not started');
+      return app;
     },
     file: name => join(dirname(auditLog), name),
     write,

@@ -46,7 +46,7 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
 
   routes.use(async (c, next) => {
     await next();
-    // A page says itself what may be in it.
+    // A page of ours says itself what it may load, and what may be kept.
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!c.res.headers.has(name)) c.header(name, value);
     if (!c.res.headers.has('x-request-id')) c.header('x-request-id', randomUUID());
   });

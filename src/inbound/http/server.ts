@@ -59,6 +59,8 @@ export interface HttpServer {
   connections(): number;
   /** Requests whose answer is not finished, standing streams among them. */
   inFlight(): number;
+  /** As they were added, those of other surfaces among them; `ALL` is every method. */
+  routes(): readonly { method: string; path: string }[];
 }
 
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -314,6 +316,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     },
     connections: () => connections,
     inFlight: () => inFlight,
+    routes: () => routes.routes.map(({ method, path }) => ({ method, path })),
   };
 }
 

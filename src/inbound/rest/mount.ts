@@ -8,7 +8,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import { type CallRecord, openRecordOf } from '../../domain/call.ts';
-import { failure } from '../../domain/error.ts';
+import { type Failure, failure } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { evaluatedScopes, mayUi, type PolicySet } from '../../domain/policy.ts';
@@ -26,7 +26,7 @@ import { findAccessDenial } from './access.ts';
 import { compileRoutes } from './match.ts';
 import { type Read, readBy, readQuery, readRequestBody } from './read-input.ts';
 import { challenged, limited, problem, render } from './render.ts';
-import type { RestCall, RestOutcome, RestRoute } from './route.ts';
+import type { BookFacts, RestCall, RestOutcome, RestRoute } from './route.ts';
 
 export interface RestDeps {
   policy(): PolicySet;
@@ -52,6 +52,20 @@ type Bindings = { Bindings: HttpBindings };
 /** Below these every path is answered here, the unknown ones too. */
 const SURFACES = ['/api/', '/v0.1/', '/v0/'];
 
+/** One request on its way down. */
+interface Turn {
+  c: Context<Bindings>;
+  route: RestRoute;
+  params: Record<string, string>;
+  who: Identity;
+  /** Of the browser's session; null: the caller showed a credential itself. */
+  csrf: Secret | null;
+  record: CallRecord;
+  /** To be given back; 0: nothing is held. */
+  slot: number;
+  hasRun: boolean;
+}
+
 export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], deps: RestDeps): void {
   const find = compileRoutes(table);
 
@@ -65,7 +79,13 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     if (match.kind === 'method') return problem(c, 405, 'Method not allowed.', { allow: match.allow.join(', ') });
     const id = randomUUID();
     c.header('x-request-id', id);
-    return answerRoute(c, match.route, match.params, id, path);
+    try {
+      return await answerRoute(c, match.route, match.params, id, path);
+    } catch (cause) {
+      const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      deps.log.error('request failed', { request_id: id, operation: match.route.operation, detail });
+      return render(c, failure('INTERNAL'), deps.challenges);
+    }
   });
 
   /** What the headers show, else the session of a browser: nobody sends a header without meaning it. */
@@ -73,7 +93,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     const { headers } = c.env.incoming;
     const isSessionAsked = access.kind !== 'bearer' && findIngressHeader(headers) === null;
     const session = isSessionAsked ? deps.findSession(headers.cookie) : null;
-    return { session, shown: session === null ? deps.identify(headers, path) : session.who };
+    return { csrf: session?.csrf ?? null, shown: session === null ? deps.identify(headers, path) : session.who };
   }
 
   async function answerRoute(
@@ -83,27 +103,18 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     id: string,
     path: string,
   ): Promise<Response> {
-    const { incoming } = c.env;
     if (route.access.kind === 'public') return runPublic(c, route, params, id);
-    const { session, shown } = identify(c, route, path);
+    const { csrf, shown } = identify(c, route, path);
     const who = shown instanceof Promise ? await shown : shown;
     if (who.kind === 'challenge') {
-      const tooMany = deps.refused(incoming, path, who);
+      const tooMany = deps.refused(c.env.incoming, path, who);
       return tooMany === null ? challenged(c, who) : limited(c, tooMany);
     }
-    if (deps.isShutOut(who)) return problem(c, 403, 'Access denied.');
-    const taken = await deps.limiter.take(who, { method: route.operation, server: null, tool: null });
-    if (taken.kind === 'limited') return limited(c, taken);
     const record = openRecordOf(who, route.operation, id, deps.clock.wallMs());
     const startedMs = deps.clock.monotonicMs();
-    let hasRun = false;
+    const turn: Turn = { c, route, params, who, csrf, record, slot: 0, hasRun: false };
     try {
-      const isForged = session !== null && route.hasEffect && route.needsCsrf && !showsCsrf(incoming, session.csrf);
-      const outcome = isForged
-        ? failure('DENIED_BY_POLICY', {}, { say: 'The X-CSRF-Token header of this session is missing or wrong.' })
-        : await decideAndRun(c, route, params, who, record, () => {
-            hasRun = true;
-          });
+      const outcome = await climb(turn);
       settle(record, outcome);
       return render(c, outcome, deps.challenges);
     } catch (cause) {
@@ -111,24 +122,30 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
       record.code = 'INTERNAL';
       throw cause;
     } finally {
-      deps.limiter.release(taken.slot);
+      deps.limiter.release(turn.slot);
       record.durationMs = deps.clock.monotonicMs() - startedMs;
       // What a service took in hand it has written down itself.
-      if (!(route.keepsBook && hasRun)) {
+      if (!(route.keepsBook && turn.hasRun)) {
         deps.recorder.record(record);
         await deps.audit.conclude(record);
       }
     }
   }
 
-  async function decideAndRun(
-    c: Context<Bindings>,
-    route: RestRoute,
-    params: Record<string, string>,
-    who: Identity,
-    record: CallRecord,
-    onRun: () => void,
-  ): Promise<RestOutcome> {
+  async function climb(turn: Turn): Promise<RestOutcome> {
+    const { c, route, params, who, csrf, record } = turn;
+    if (deps.isShutOut(who)) {
+      record.rule = 'quarantine';
+      return failure('DENIED_BY_POLICY', {}, { say: 'Access denied.' });
+    }
+    const taken = await deps.limiter.take(who, { method: route.operation, server: null, tool: null });
+    if (taken.kind === 'limited') return taken;
+    turn.slot = taken.slot;
+    if (csrf !== null && route.hasEffect && route.needsCsrf && !showsCsrf(c.env.incoming, csrf)) {
+      record.rule = 'session: forged';
+      const say = 'The X-CSRF-Token header of this session is missing or wrong.';
+      return failure('DENIED_BY_POLICY', {}, { say });
+    }
     const policy = deps.policy();
     record.evaluatedScopes = evaluatedScopes(policy, who);
     const denial = findAccessDenial(policy, who, route);
@@ -138,11 +155,12 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     }
     const input = await readInput(c.env.incoming, route, params);
     if (input.kind === 'failure') return input;
+    noteIn(record, route.about?.(input) ?? { target: Object.values(params).join('/') || null });
     if (route.hasEffect && !route.keepsBook) {
       const announced = deps.audit.intend(record);
       if (announced !== null && !(await announced)) return failure('AUDIT_UNAVAILABLE');
     }
-    onRun();
+    turn.hasRun = true;
     return route.run(toCall(c.env.incoming, input, who, record, policy));
   }
 
@@ -157,12 +175,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
       ...{ id: record.id, who, params, query, body, headers: incoming.headers },
       address: deps.addressOf(incoming),
       may: (action, resource) => mayUi(policy, who, action, resource),
-      note({ server, target, rule, metadata }) {
-        if (server !== undefined) record.server = server;
-        if (target !== undefined) record.target = target;
-        if (rule !== undefined) record.rule = rule;
-        if (metadata !== undefined) record.metadata = metadata;
-      },
+      note: facts => noteIn(record, facts),
     };
   }
 
@@ -193,18 +206,20 @@ interface Input {
   body: unknown;
 }
 
+/** Every mistake at once, wherever it stands; what is wrong with the body as a whole comes first. */
 async function readInput(
   incoming: IncomingMessage,
   route: RestRoute,
   given: Record<string, string>,
-): Promise<Input | Extract<Read, { kind: 'failure' }>> {
+): Promise<Input | Failure> {
   const params = route.params === null ? READ_NOTHING : readBy(route.params, given, 'path');
-  if (params.kind === 'failure') return params;
   const query = route.query === null ? READ_NOTHING : readBy(route.query, readQuery(incoming.url ?? ''), 'query');
-  if (query.kind === 'failure') return query;
   const body = route.body === null ? READ_NOTHING : await readRequestBody(incoming, route.body);
-  if (body.kind === 'failure') return body;
-  return { kind: 'input', params: params.value, query: query.value, body: body.value };
+  if (params.kind === 'read' && query.kind === 'read' && body.kind === 'read')
+    return { kind: 'input', params: params.value, query: query.value, body: body.value };
+  const mistakes = [params, query, body].filter(read => read.kind === 'failure');
+  const whole = mistakes.find(({ code }) => code !== 'INVALID_PARAMS');
+  return whole ?? failure('INVALID_PARAMS', {}, { say: mistakes.map(({ say }) => say).join('; ') });
 }
 
 const READ_NOTHING: Read = { kind: 'read', value: {} };
@@ -221,16 +236,31 @@ function showsCsrf({ headers }: IncomingMessage, csrf: Secret): boolean {
   return typeof shown === 'string' && csrf.matches(shown);
 }
 
+/** What was announced stands in the book as it was then: what is learned later is noted beside it. */
+function noteIn(record: CallRecord, { metadata, ...facts }: BookFacts): void {
+  const later: Record<string, string | null> = {};
+  for (const name of ['server', 'target', 'rule'] as const) {
+    const fact = facts[name];
+    if (fact === undefined || fact === record[name]) continue;
+    if (record.intent === 0) record[name] = fact;
+    else later[name] = fact;
+  }
+  if (metadata !== undefined || Object.keys(later).length > 0)
+    record.metadata = { ...record.metadata, ...later, ...metadata };
+}
+
+/** Turned away by the state of the house, not for what was asked. */
+const REFUSED: ReadonlySet<string> = new Set(['OVERLOADED', 'SHUTTING_DOWN', 'RATE_LIMITED', 'AUDIT_UNAVAILABLE']);
+
 function settle(record: CallRecord, outcome: RestOutcome): void {
   if (outcome.kind === 'rest') {
-    record.outcome = 'ok';
-  } else if (outcome.kind === 'limited') {
-    record.outcome = 'refused';
-    record.code = 'RATE_LIMITED';
-  } else {
-    record.outcome =
-      outcome.code === 'DENIED_BY_POLICY' ? 'denied' : outcome.code === 'AUDIT_UNAVAILABLE' ? 'refused' : 'error';
-    record.code = outcome.code;
-    record.detail = outcome.detail;
+    record.outcome = outcome.status < 400 ? 'ok' : 'error';
+    return;
   }
+  const code = outcome.kind === 'limited' ? 'RATE_LIMITED' : outcome.code;
+  record.code = code;
+  record.detail = outcome.kind === 'limited' ? null : outcome.detail;
+  if (code === 'DENIED_BY_POLICY') record.outcome = 'denied';
+  else if (code === 'CANCELLED') record.outcome = 'cancelled';
+  else record.outcome = REFUSED.has(code) ? 'refused' : 'error';
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { type Failure, failure } from '../../domain/error.ts';
 import { readBody } from '../http/body.ts';
+import { hasBody } from '../http/problem.ts';
 import { readJson } from '../mcp/read-json.ts';
 import type { RestRoute } from './route.ts';
 
@@ -45,14 +46,14 @@ export function readBy(schema: z.ZodType, written: unknown, where: string): Read
 export async function readRequestBody(req: IncomingMessage, body: NonNullable<RestRoute['body']>): Promise<Read> {
   const type = req.headers['content-type'] ?? '';
   const isForm = body.form && FORM_TYPE.test(type);
-  const bytes = await new Promise<Buffer | Failure>(done => readBody(req, body.maxBytes, done));
-  if (!Buffer.isBuffer(bytes)) return bytes;
-  if (!isForm && bytes.length > 0 && !JSON_TYPE.test(type)) {
+  if (!isForm && hasBody(req) && !JSON_TYPE.test(type)) {
     const say = body.form
       ? 'The body must be application/json or application/x-www-form-urlencoded.'
       : 'The body must be application/json.';
     return failure('UNSUPPORTED_MEDIA', {}, { say });
   }
+  const bytes = await new Promise<Buffer | Failure>(done => readBody(req, body.maxBytes, done));
+  if (!Buffer.isBuffer(bytes)) return bytes;
   if (isForm) return readBy(body.schema, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
   if (body.isMessage && bytes.length > 0) {
     const message = readJson(bytes);

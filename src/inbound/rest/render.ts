@@ -45,8 +45,19 @@ export function render(c: RestContext, outcome: RestOutcome, challenges: Challen
     const more = objectOrEmpty(outcome.data.fields);
     return c.json({ ...more, detail: outcome.say ?? say }, http as ContentfulStatusCode, headers);
   }
-  const { status, body, text, headers = {} } = outcome;
+  const { status, body, text, pieces, headers = {} } = outcome;
+  if (pieces !== undefined) return c.body(toStream(pieces), status as ContentfulStatusCode, { ...headers });
   if (text !== undefined) return c.body(text, status as ContentfulStatusCode, { ...headers });
   if (body === undefined) return c.body(null, status as StatusCode, { ...headers });
   return c.json(body as object, status as ContentfulStatusCode, { ...headers });
+}
+
+/** Taken piece by piece, as fast as the reader reads. */
+function toStream(pieces: AsyncIterable<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return ReadableStream.from(
+    (async function* () {
+      for await (const piece of pieces) yield encoder.encode(piece);
+    })(),
+  );
 }

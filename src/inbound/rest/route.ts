@@ -32,6 +32,13 @@ export type Access =
   /** Whoever may change everything of some kind. */
   | { kind: 'admin' };
 
+export interface BookFacts {
+  server?: string | null;
+  target?: string | null;
+  rule?: string | null;
+  metadata?: AuditMetadata;
+}
+
 /** What a route learns of its request. `P`, `Q`, `B`: path, query and body as the schemas of the route give them. */
 export interface RestCall<P, Q, B> {
   readonly id: string;
@@ -44,8 +51,8 @@ export interface RestCall<P, Q, B> {
   readonly address: string;
   /** Whether the caller may do this to that very resource (a path, slashes at its ends do not matter). */
   may(action: string, resource: string): boolean;
-  /** For the book: what the operation was about. */
-  note(facts: { server?: string | null; target?: string | null; rule?: string | null; metadata?: AuditMetadata }): void;
+  /** For the book: what the operation was about, as far as `about` of its route could not say it before. */
+  note(facts: BookFacts): void;
 }
 
 export interface RestAnswer {
@@ -55,6 +62,8 @@ export interface RestAnswer {
   body?: unknown;
   /** Instead of JSON: these bytes, under the content type that `headers` say. */
   text?: string;
+  /** Instead of either: one piece after the other, as they are taken; an error in between breaks the connection off. */
+  pieces?: AsyncIterable<string>;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -64,6 +73,8 @@ export interface AnswerFact {
   says: string;
   /** Null: no JSON. */
   schema: z.ZodType | null;
+  /** Where it is no JSON. */
+  types?: readonly string[];
 }
 
 export interface RestRoute {
@@ -85,6 +96,10 @@ export interface RestRoute {
   readonly hasEffect: boolean;
   /** The service writes into the book itself, with what only it knows. */
   readonly keepsBook: boolean;
+  /** What it concerns, for the announcement in the book; absent: what its path names. */
+  readonly about?:
+    | ((input: Pick<RestCall<unknown, unknown, unknown>, 'params' | 'query' | 'body'>) => BookFacts)
+    | undefined;
   /** A caller's session in a browser must prove that the page is ours. False only where no session is needed. */
   readonly needsCsrf: boolean;
   run(call: RestCall<unknown, unknown, unknown>): RestOutcome | Promise<RestOutcome>;
@@ -109,6 +124,7 @@ export interface RouteSpec<P, Q, B> {
   hasEffect?: boolean;
   keepsBook?: boolean;
   needsCsrf?: boolean;
+  about?(input: Pick<RestCall<P, Q, B>, 'params' | 'query' | 'body'>): BookFacts;
   run(call: RestCall<P, Q, B>): RestOutcome | Promise<RestOutcome>;
 }
 
@@ -121,6 +137,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     isMessage = false,
     maxBytes = MAX_BODY,
     run,
+    about,
     ...rest
   } = spec;
   return {
@@ -132,6 +149,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     keepsBook: spec.keepsBook ?? false,
     needsCsrf: spec.needsCsrf ?? true,
     // The frame has read them by these very schemas.
+    about: about as RestRoute['about'],
     run: run as RestRoute['run'],
   };
 }

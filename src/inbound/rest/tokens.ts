@@ -40,6 +40,7 @@ const Generated = z.object({
     resource_type: z.string().nullable(),
     resource_id: z.string().nullable(),
     description: z.string().nullable(),
+    agent: z.string().nullable(),
   }),
   user_scopes: z.array(z.string()),
   requested_scopes: z.array(z.string()),
@@ -96,7 +97,10 @@ function describe({ token, claims, callerScopes }: VendedToken, requested: strin
     success: true,
     tokens,
     client_id: claims.client_id,
-    token_data: { ...tokens, jti, issued_at: iat, expires_at: exp, token_kind: kind, ...resource, description },
+    token_data: {
+      ...{ ...tokens, jti, issued_at: iat, expires_at: exp, token_kind: kind, ...resource, description },
+      agent: claims.agent ?? null,
+    },
     user_scopes: [...callerScopes],
     requested_scopes: requested.length > 0 ? requested : [...callerScopes],
   };

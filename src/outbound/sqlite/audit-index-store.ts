@@ -8,12 +8,15 @@ import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type AuditEvent, type AuditFilter, parseEvent } from '../../domain/audit.ts';
 import { findLedgerFiles, indexName } from '../../domain/audit-names.ts';
-import type { AuditPage } from '../../ports/audit.ts';
+import type { AuditOptions, AuditPage, AuditStatistics } from '../../ports/audit.ts';
+import { countEvents, listNames } from './audit-statistics.ts';
 
 export interface AuditIndexStore {
   /** Takes in what was written since; returns how many lines that were. */
   catchUp(): number;
   query(filter: AuditFilter, page: { limit: number; before: number | null }): AuditPage;
+  statistics(filter: AuditFilter): AuditStatistics;
+  options(): AuditOptions;
   close(): void;
 }
 
@@ -159,6 +162,8 @@ export function openAuditIndexStore(path: string): AuditIndexStore {
         total,
       };
     },
+    statistics: filter => countEvents(database, toConditions(filter)),
+    options: () => listNames(database),
     close: () => void database.close(),
   };
 }

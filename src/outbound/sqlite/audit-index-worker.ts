@@ -12,9 +12,21 @@ parentPort?.on('message', (question: Question) => {
 function answer(question: Question): Answer {
   try {
     const taken = store.catchUp();
-    const page = question.kind === 'query' ? store.query(question.filter, question.page) : null;
-    return { ok: true, id: question.id, taken, page };
+    return { ok: true, id: question.id, taken, found: find(question) };
   } catch (cause) {
     return { ok: false, id: question.id, message: cause instanceof Error ? cause.message : String(cause) };
+  }
+}
+
+function find(question: Question): Extract<Answer, { ok: true }>['found'] {
+  switch (question.kind) {
+    case 'follow':
+      return null;
+    case 'query':
+      return store.query(question.filter, question.page);
+    case 'statistics':
+      return store.statistics(question.filter);
+    case 'options':
+      return store.options();
   }
 }

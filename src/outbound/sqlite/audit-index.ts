@@ -5,16 +5,22 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { AuditFilter } from '../../domain/audit.ts';
-import type { AuditIndex, AuditPage } from '../../ports/audit.ts';
+import type { AuditIndex, AuditOptions, AuditPage, AuditStatistics } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 
-export type Question =
-  | { kind: 'follow'; id: number }
-  | { kind: 'query'; id: number; filter: AuditFilter; page: { limit: number; before: number | null } };
+export type Question = { id: number } & (
+  | { kind: 'follow' }
+  | { kind: 'query'; filter: AuditFilter; page: { limit: number; before: number | null } }
+  | { kind: 'statistics'; filter: AuditFilter }
+  | { kind: 'options' }
+);
+
+type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, 'id'> : never) : never;
 
 export type Answer =
-  | { ok: true; id: number; taken: number; page: AuditPage | null }
+  /** What was asked for; null: nothing was. */
+  | { ok: true; id: number; taken: number; found: AuditPage | AuditStatistics | AuditOptions | null }
   | { ok: false; id: number; message: string };
 
 export interface AuditIndexDeps {
@@ -35,10 +41,19 @@ const FOLLOW_MS = 5_000;
 const IDLE_MS = 30_000;
 const MAX_QUESTIONS = 64;
 const QUERY_MS = 60_000;
+
 const NOTHING: AuditPage = { events: [], before: null, total: 0 };
+const NO_FACETS = { agent: [], subject: [], server: [], tool: [], operation: [] };
+const NO_STATISTICS: AuditStatistics = {
+  total: 0,
+  decisions: { ALLOW: 0, DENY: 0, ERROR: 0 },
+  top: NO_FACETS,
+  timeline: [],
+};
+const NO_OPTIONS: AuditOptions = { names: NO_FACETS, firstMs: null, lastMs: null };
 
 interface Open {
-  resolve: (page: AuditPage) => void;
+  resolve: (found: Extract<Answer, { ok: true }>['found']) => void;
   reject: (cause: Error) => void;
   cancelTimer: () => void;
 }
@@ -72,7 +87,7 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
     open.delete(answer.id);
     question.cancelTimer();
     lastUseMs = clock.monotonicMs();
-    if (answer.ok) question.resolve(answer.page ?? NOTHING);
+    if (answer.ok) question.resolve(answer.found);
     else question.reject(new Error(answer.message));
   }
 
@@ -95,6 +110,25 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
     });
   }
 
+  /** `nothing`: the answer while there is no ledger. */
+  function ask<T extends AuditPage | AuditStatistics | AuditOptions>(asked: Asked, nothing: T): Promise<T> {
+    const started = start();
+    if (started === null) return Promise.resolve(nothing);
+    if (open.size >= MAX_QUESTIONS) return Promise.reject(new Error('too many questions to the audit index'));
+    lastId += 1;
+    const id = lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const cancelTimer = clock.after(QUERY_MS, () => {
+      open.delete(id);
+      reject(new Error('the audit index did not answer in time'));
+    });
+    // The thread answers what it was asked.
+    open.set(id, { resolve: found => resolve((found ?? nothing) as T), reject, cancelTimer });
+    lastUseMs = clock.monotonicMs();
+    started.postMessage({ ...asked, id } satisfies Question);
+    return promise;
+  }
+
   return {
     follow() {
       if (isFollowSet || thread === null) return;
@@ -104,22 +138,9 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
         thread?.postMessage({ kind: 'follow', id: 0 } satisfies Question);
       });
     },
-    query(filter, page) {
-      const started = start();
-      if (started === null) return Promise.resolve(NOTHING);
-      if (open.size >= MAX_QUESTIONS) return Promise.reject(new Error('too many questions to the audit index'));
-      lastId += 1;
-      const id = lastId;
-      const { promise, resolve, reject } = Promise.withResolvers<AuditPage>();
-      const cancelTimer = clock.after(QUERY_MS, () => {
-        open.delete(id);
-        reject(new Error('the audit index did not answer in time'));
-      });
-      open.set(id, { resolve, reject, cancelTimer });
-      lastUseMs = clock.monotonicMs();
-      started.postMessage({ kind: 'query', id, filter, page } satisfies Question);
-      return promise;
-    },
+    query: (filter, page) => ask({ kind: 'query', filter, page }, NOTHING),
+    statistics: filter => ask({ kind: 'statistics', filter }, NO_STATISTICS),
+    options: () => ask({ kind: 'options' }, NO_OPTIONS),
     async close() {
       isClosed = true;
       await thread?.terminate();

@@ -36,6 +36,42 @@ it('finds one allowed and one denied call by each of its filters', async () => {
   expect(agents({ agent: "a' or '1'='1" })).toEqual([]);
 });
 
+it('counts what matches, by hour or by day, and knows the names there are', async () => {
+  const path = join(makeFolder(), 'audit.jsonl');
+  const ledger = openLedgerAt(path);
+  const start = Date.UTC(2026, 0, 1, 10, 30);
+  const store = openStore(path);
+  expect(store.statistics({})).toMatchObject({ total: 0, timeline: [] });
+  expect(store.options()).toMatchObject({ firstMs: null, lastMs: null });
+  await call(ledger, { agent: 'a', server: 'github', target: 'read', atMs: start });
+  await call(ledger, { agent: 'a', server: 'github', target: 'write', atMs: start + 60_000 });
+  await deny(ledger, { agent: 'b', server: 'postgres', target: 'drop', atMs: start + 3_600_000 });
+  await expect.poll(() => store.catchUp() + store.query({}, PAGE).total).toBe(3);
+  const hourMs = 3_600_000;
+  const { total, decisions, top, timeline } = store.statistics({});
+  expect([total, decisions]).toEqual([3, { ALLOW: 2, DENY: 1, ERROR: 0 }]);
+  expect(top.agent).toEqual([
+    { name: 'a', count: 2 },
+    { name: 'b', count: 1 },
+  ]);
+  expect(timeline).toEqual([
+    { startMs: Date.UTC(2026, 0, 1, 10), lastsMs: hourMs, allow: 2, deny: 0, error: 0 },
+    { startMs: Date.UTC(2026, 0, 1, 11), lastsMs: hourMs, allow: 0, deny: 1, error: 0 },
+  ]);
+  expect(store.statistics({ agent: "a' or '1'='1" }).total).toBe(0);
+  expect(store.statistics({ server: 'postgres' })).toMatchObject({
+    total: 1,
+    top: { tool: [{ name: 'drop', count: 1 }] },
+  });
+  expect(store.options()).toMatchObject({
+    ...{ names: { agent: ['a', 'b'], server: ['github', 'postgres'], tool: ['drop', 'read', 'write'] } },
+    ...{ firstMs: start, lastMs: start + hourMs },
+  });
+  await call(ledger, { agent: 'a', atMs: start + 3 * 24 * hourMs });
+  await expect.poll(() => store.catchUp() + store.query({}, PAGE).total).toBe(4);
+  expect(store.statistics({}).timeline.map(({ lastsMs }) => lastsMs)).toEqual([24 * hourMs, 24 * hourMs]);
+});
+
 it('pages through everything once, across rotated files', async () => {
   const path = join(makeFolder(), 'audit.jsonl');
   const ledger = openLedgerAt(path, { maxFileBytes: 64 * 1024 });

@@ -1,0 +1,74 @@
+/**
+ * The commands that talk to a running gateway. Only their words and options; what they do is loaded when they are run.
+ * Each takes `withGateway`'s options: where the gateway is, and the file of a credential.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { GatewayOptions } from './gateway.ts';
+import type { Host } from './host.ts';
+import type { RefreshWish, TokenWish } from './token.ts';
+
+type Run = (command: Promise<number>) => Promise<void>;
+
+export function addGatewayCommands(program: Command, host: Host, run: Run): void {
+  addTokens(program, host, run);
+}
+
+/** Options of every command that asks a running gateway. */
+export function withGateway(command: Command): Command {
+  return command
+    .option('--url <address>', 'of the gateway (GATEWAY_URL; default: http://127.0.0.1:8000)')
+    .option('--token-file <file>', 'a file with a key or token, or what "token refresh" wrote (else GATEWAY_TOKEN)')
+    .option('--plain-http', 'show the credential without encryption to another machine')
+    .allowExcessArguments(false);
+}
+
+function addTokens(program: Command, host: Host, run: Run): void {
+  const token = program.command('token').description('short-lived tokens of a running gateway');
+  token.addHelpText(
+    'after',
+    `
+Examples:
+  gatehouse token generate --token-file key.txt --scopes files/read --hours 2
+  gatehouse token generate --server github --json       good for one server, and everything said of it
+  gatehouse token refresh --agent-id sre-agent          writes agent-sre-agent-m2m-token.json for its owner alone
+  gatehouse token revoke 3q2-7w...                      the jti that was said with the token
+
+The credential is read from --token-file or GATEWAY_TOKEN, never from an argument.`,
+  );
+  const withWishes = (command: Command) =>
+    withGateway(command)
+      .option('--scopes <a,b>', 'a part of what the credential may do (default: all of it)', toList)
+      .addOption(new Option('--hours <number>', 'how long, 1 to 24').argParser(toHours))
+      .option('--server <name>', 'good for this server alone');
+  withWishes(token.command('generate'))
+    .description('get a token; it alone is written to stdout')
+    .option('--description <text>', 'what it is for')
+    .option('--json', 'the whole answer, for programs')
+    .action(async (options: TokenWish & { json?: boolean }) => {
+      const { generateToken } = await import('./token.ts');
+      await run(generateToken(host, options));
+    });
+  withWishes(token.command('refresh'))
+    .description('get a token for an agent and write it to agent-<id>-m2m-token.json')
+    .requiredOption('--agent-id <id>', 'the agent; the credential shown must be its own')
+    .option('--out <folder>', 'where to', '.')
+    .action(async (options: RefreshWish) => {
+      const { refreshAgentToken } = await import('./token.ts');
+      await run(refreshAgentToken(host, options));
+    });
+  withGateway(token.command('revoke <jti>'))
+    .description('end a token before its time')
+    .action(async (jti: string, options: GatewayOptions) => {
+      const { revokeToken } = await import('./token.ts');
+      await run(revokeToken(host, jti, options));
+    });
+}
+
+function toHours(written: string): number {
+  if (/^\d{1,2}$/.test(written) && Number(written) >= 1 && Number(written) <= 24) return Number(written);
+  throw new InvalidArgumentError('It must be a whole number from 1 to 24.');
+}
+
+function toList(written: string): string[] {
+  return written.split(',').flatMap(item => item.trim() || []);
+}

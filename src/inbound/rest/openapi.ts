@@ -1,0 +1,155 @@
+/**
+ * The table of routes as an OpenAPI 3.1 document: printed from what requests are matched and read by, so it says what is
+ * served and nothing else. What the frame adds to every route (credentials, refusals, limits) is added here once.
+ */
+import type { JsonObject } from '../../domain/json.ts';
+import { type Components, createComponents } from './openapi-schemas.ts';
+import type { Access, AnswerFact, RestRoute } from './route.ts';
+
+export function describeApi(table: readonly RestRoute[], version: string): JsonObject {
+  const components = createComponents(table);
+  const paths: Record<string, JsonObject> = {};
+  for (const route of table) {
+    const path = route.path.replaceAll('+}', '}');
+    const operations = paths[path] ?? {};
+    const method = route.method.toLowerCase();
+    if (method in operations) throw new Error(`two routes would be printed as ${route.method} ${path}`);
+    paths[path] = { ...operations, [method]: describeRoute(route, components) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Gatehouse',
+      version,
+      description:
+        'One door to every MCP server. Every refusal is {"detail": "..."}; a request id is in X-Request-Id and in the audit log.',
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }, { session: [] }],
+    tags: [...new Set(table.map(({ tag }) => tag))].map(name => ({ name })),
+    paths,
+    components: {
+      schemas: components.schemas(),
+      responses: RESPONSES,
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A key, or a token of an issuer or of the gateway.' },
+        session: {
+          ...{ type: 'apiKey', in: 'cookie', name: 'mcp_gateway_session' },
+          description: 'The session of a browser; what changes something shows X-CSRF-Token as well.',
+        },
+      },
+    },
+  };
+}
+
+function describeRoute(route: RestRoute, components: Components): JsonObject {
+  const { method, path, access, summary, tag, body } = route;
+  const parameters = [...pathParameters(route, components), ...queryParameters(route, components)];
+  return {
+    operationId: operationId(method, path),
+    summary,
+    description: WHO[access.kind](access as never),
+    tags: [tag],
+    ...(access.kind === 'public' ? { security: [] } : {}),
+    'x-access': { ...access },
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === null
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': { schema: components.input(body.schema) },
+              ...(body.form ? { 'application/x-www-form-urlencoded': { schema: components.input(body.schema) } } : {}),
+            },
+          },
+        }),
+    responses: describeAnswers(route, components),
+  };
+}
+
+const WHO: { [K in Access['kind']]: (access: Extract<Access, { kind: K }>) => string } = {
+  public: () => 'For anybody, without a credential.',
+  caller: () => 'For every caller, about itself.',
+  bearer: () => 'For whoever shows a credential in a header, a token for one server too; not for a session.',
+  api: ({ word }) =>
+    `For callers whose scopes grant the method${word === undefined ? '' : ` or "${word}"`} on the server "api".`,
+  ui: ({ action }) => `For callers whose UI scopes grant "${action}".`,
+  admin: () => 'For administrators.',
+};
+
+function operationId(method: string, path: string): string {
+  const words = path.replace(/[{}+]/g, '').split('/').filter(Boolean);
+  return [method.toLowerCase(), ...words].join('_').replace(/[^A-Za-z0-9_-]/g, '-');
+}
+
+function pathParameters({ path, params }: RestRoute, components: Components): JsonObject[] {
+  const { properties } = components.parameters(params);
+  return [...path.matchAll(/\{([A-Za-z_]\w*)(\+?)\}/g)].map(([, name = '', plus]) => ({
+    ...{ name, in: 'path', required: true, schema: properties[name] ?? { type: 'string' } },
+    ...(plus === '+'
+      ? { description: 'May hold slashes, as they are: it takes several segments.', 'x-multi-segment': true }
+      : {}),
+  }));
+}
+
+function queryParameters({ query }: RestRoute, components: Components): JsonObject[] {
+  const { properties, required } = components.parameters(query);
+  return Object.entries(properties).map(([name, schema]) => {
+    const { description, ...rest } = schema as JsonObject;
+    return {
+      ...{ name, in: 'query', required: required.has(name), schema: rest },
+      ...(description === undefined ? {} : { description }),
+    };
+  });
+}
+
+/** The route's own, and what the frame may answer before it. */
+function describeAnswers({ answers, access, params, query, body }: RestRoute, components: Components): JsonObject {
+  const added: (keyof typeof RESPONSES)[] = ['500', '503'];
+  if (access.kind !== 'public') added.push('401', '403', '429');
+  if (params !== null || query !== null || body !== null) added.push('400');
+  if (body !== null) added.push('413', '415');
+  const responses: Record<string, JsonObject> = {};
+  for (const status of added) responses[status] = { $ref: `#/components/responses/${status}` };
+  for (const [status, fact] of Object.entries(answers))
+    responses[status] = describeAnswer(Number(status), fact, components);
+  return responses;
+}
+
+function describeAnswer(status: number, { says, schema, types = [] }: AnswerFact, components: Components): JsonObject {
+  const json =
+    schema !== null ? components.output(schema) : status >= 400 ? { $ref: '#/components/schemas/Error' } : null;
+  const content: Record<string, JsonObject> = {};
+  if (json !== null) content['application/json'] = { schema: json };
+  for (const type of types) content[type] = { schema: { type: 'string' } };
+  return { description: says, ...(Object.keys(content).length === 0 ? {} : { content }) };
+}
+
+const seconds = (description: string): JsonObject => ({ description, schema: { type: 'integer' } });
+const refusal = (description: string, headers: JsonObject = {}): JsonObject => ({
+  description,
+  ...(Object.keys(headers).length === 0 ? {} : { headers }),
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+});
+const CHALLENGE: JsonObject = {
+  'WWW-Authenticate': { description: 'What to show (RFC 6750, RFC 9728).', schema: { type: 'string' } },
+};
+
+const RESPONSES = {
+  '400': refusal('Not valid: every mistake at once, by its place.'),
+  '401': refusal('No credential, or not a good one.', CHALLENGE),
+  '403': refusal('This caller may not.', CHALLENGE),
+  '413': refusal('The body is too large.'),
+  '415': refusal('The body is of another type.'),
+  '429': refusal('Too many requests.', {
+    'Retry-After': seconds('Seconds until one more is possible.'),
+    'X-RateLimit-Limit': seconds('How many there are.'),
+    'X-RateLimit-Remaining': seconds('How many are left.'),
+    'X-RateLimit-Reset': seconds('Seconds until all are there again.'),
+  }),
+  '500': refusal('A mistake of the gateway.'),
+  '503': refusal('Not now: it cannot be recorded, or what is asked is not available.', {
+    'Retry-After': seconds('Seconds to wait.'),
+  }),
+} as const;

@@ -1,0 +1,140 @@
+/**
+ * Live answers against the printed document: which operation a request was, whether the status is one that is documented
+ * there, and whether the body is what it says. For every test that speaks to the REST API.
+ */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import type { JsonObject } from '../../src/domain/json.ts';
+
+export interface Seen {
+  method: string;
+  /** With or without a query. */
+  path: string;
+  status: number;
+  contentType: string | null;
+  body: string;
+}
+
+export interface OpenApiCheck {
+  /** What is wrong with an answer, or null. */
+  findFault(seen: Seen): string | null;
+  /** `fetch`, but throws for an answer that the document does not allow. Operations that were seen are remembered. */
+  fetch(url: string, init?: RequestInit): Promise<Response>;
+  /** `GET /api/x`, of every operation that was answered with 2xx through `fetch`. */
+  readonly seen: ReadonlySet<string>;
+  /** Under these tags. */
+  operations(...tags: string[]): string[];
+}
+
+interface Operation {
+  name: string;
+  tag: string;
+  pattern: RegExp;
+  pointer: string[];
+  responses: Record<string, JsonObject>;
+}
+
+export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema(document, 'api');
+  const validators = new Map<string, ValidateFunction>();
+  const operations = listOperations(document);
+  const seen = new Set<string>();
+
+  function validatorOf(pointer: readonly string[]): ValidateFunction {
+    const ref = `api#/${pointer.map(part => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`;
+    let validate = validators.get(ref);
+    if (validate === undefined) {
+      validate = ajv.compile({ $ref: ref });
+      validators.set(ref, validate);
+    }
+    return validate;
+  }
+
+  function findOperation(method: string, path: string): Operation | null {
+    const plain = path.replace(/\?.*$/, '');
+    // HEAD is GET without its body.
+    const verb = method === 'HEAD' ? 'GET' : method;
+    return operations.find(({ name, pattern }) => name.startsWith(`${verb} `) && pattern.test(plain)) ?? null;
+  }
+
+  function findFault({ method, path, status, contentType, body }: Seen): string | null {
+    const operation = findOperation(method, path);
+    if (operation === null) return `${method} ${path} is not in the document`;
+    const { name, responses, pointer } = operation;
+    const written = responses[status];
+    if (written === undefined) return `${name} is not said to answer ${status}: ${body.slice(0, 200)}`;
+    const named =
+      typeof written.$ref === 'string' ? /^#\/components\/responses\/(.+)$/.exec(written.$ref)?.[1] : undefined;
+    const at = named === undefined ? [...pointer, 'responses', String(status)] : ['components', 'responses', named];
+    const { content } = at.reduce<JsonObject>((value, part) => value[part] as JsonObject, document);
+    if (content === undefined) return body === '' ? null : `${name} ${status} is said to have no body`;
+    if (method === 'HEAD') return null;
+    const type = (contentType ?? '').split(';')[0] ?? '';
+    const types = Object.keys(content as JsonObject);
+    const found = types.find(each => each.split(';')[0] === type);
+    if (found === undefined) return `${name} ${status} is ${type}, and is said to be ${types.join(' or ')}`;
+    if (type !== 'application/json') return null;
+    const validate = validatorOf([...at, 'content', found, 'schema']);
+    return validate(JSON.parse(body)) ? null : `${name} ${status}: ${ajv.errorsText(validate.errors)}`;
+  }
+
+  return {
+    seen,
+    operations: (...tags) => operations.filter(each => tags.includes(each.tag)).map(({ name }) => name),
+    findFault,
+    async fetch(url, init = {}) {
+      const { pathname, search } = new URL(url);
+      const reply = await fetch(url, { redirect: 'manual', ...init });
+      const method = init.method ?? 'GET';
+      const { status } = reply;
+      const body = await reply.clone().text();
+      const fault = findFault({
+        method,
+        path: pathname + search,
+        status,
+        contentType: reply.headers.get('content-type'),
+        body,
+      });
+      if (fault !== null) throw new Error(fault);
+      const operation = findOperation(method, pathname);
+      if (operation !== null && reply.ok) seen.add(operation.name);
+      return reply;
+    },
+  };
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
+
+/** The more is fixed in a path the earlier it comes, as requests are matched. */
+function listOperations({ paths }: JsonObject): Operation[] {
+  return Object.entries(paths as Record<string, Record<string, JsonObject>>)
+    .flatMap(([path, item]) =>
+      Object.entries(item)
+        .filter(([method]) => METHODS.includes(method))
+        .map(([method, { parameters = [], responses, tags = [] }]) => {
+          const wide = (parameters as JsonObject[])
+            .filter(each => each['x-multi-segment'] === true)
+            .map(({ name }) => name);
+          const pattern = path
+            .split('/')
+            .map(segment => {
+              const name = /^\{(.+)\}$/.exec(segment)?.[1];
+              if (name === undefined) return segment.replace(/[.*+?^$()[\]\\|]/g, '\\$&');
+              return wide.includes(name) ? '.+' : '[^/]+';
+            })
+            .join('/');
+          return {
+            tag: String((tags as string[])[0]),
+            ...{ name: `${method.toUpperCase()} ${path}`, pattern: new RegExp(`^${pattern}$`) },
+            ...{ pointer: ['paths', path, method], responses: responses as Record<string, JsonObject> },
+          };
+        }),
+    )
+    .sort((a, b) => weigh(a.pattern) - weigh(b.pattern) || b.name.length - a.name.length);
+}
+
+function weigh({ source }: RegExp): number {
+  return (source.match(/\[\^\/\]\+/g)?.length ?? 0) + 100 * (source.match(/\.\+/g)?.length ?? 0);
+}
