@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PolicySet } from '../../../src/domain/policy.ts';
+import type { RegisteredGroup } from '../../../src/domain/registered-group.ts';
+import { Secret } from '../../../src/domain/secret.ts';
+import { toRestrictions } from '../../../src/domain/visibility.ts';
+import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
+import { createSealer } from '../../../src/outbound/vault/sealer.ts';
+import type { RegistryDeps } from '../../../src/services/registry/desk.ts';
+import type { NewServer } from '../../../src/services/registry/register.ts';
+import { createRegistry, type Registry } from '../../../src/services/registry/registry.ts';
+import { openRequestHeaders } from '../../../src/services/registry/server-secrets.ts';
+import { createToSpecs } from '../../../src/services/registry/to-spec.ts';
+import { specOf } from '../../support/fake-downstreams.ts';
+import { createFrozenClock } from '../../support/frozen-clock.ts';
+import { callerWith, policyOf } from '../../support/policies.ts';
+import { createKeptLog } from '../../support/staircase.ts';
+
+const SCOPES = {
+  'UI-Scopes': {
+    keepers: { list_service: ['all'], register_service: ['all'], modify_service: ['all'], toggle_service: ['all'] },
+    makers: { list_service: ['all'], register_service: ['all'] },
+  },
+  group_mappings: { keepers: ['keepers'], makers: ['makers'] },
+};
+const keeper = callerWith({ subject: 'https://idp|keeper', groups: ['keepers'] });
+const maker = callerWith({ subject: 'https://idp|maker', groups: ['makers'] });
+const other = callerWith({ subject: 'https://idp|other', groups: ['makers'] });
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function openSealer() {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-registry-'));
+  folders.push(folder);
+  return createSealer({ path: join(folder, 'v.json'), keyPath: join(folder, 'v.key'), keys: null, mayMakeKey: true });
+}
+
+/** The registry over a storage in memory; the policy follows it as it does in the gateway. */
+function open(given: Partial<RegistryDeps> & { scopes?: unknown } = {}) {
+  const { scopes = SCOPES, ...more } = given;
+  const policyWith = (groups: readonly RegisteredGroup[]): PolicySet =>
+    policyOf({ scopes, groups, restricted: toRestrictions(registry.current().servers.values()) });
+  const log = createKeptLog();
+  const registry: Registry = createRegistry({
+    storage: createMemoryRegistry(),
+    policy: () => policyWith(registry.current().groups),
+    policyWith,
+    scopesOfFile: () => null,
+    sealer: null,
+    live: {
+      tools: () => null,
+      health: ({ path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
+      refresh: async () => {},
+      mayUse: () => true,
+    },
+    checkUrl: async () => null,
+    ...{ allowCommands: [], allowEnv: [], clock: createFrozenClock(), log },
+    ...more,
+  });
+  const told: string[] = [];
+  registry.onChange(change => void told.push(change.kind));
+  return { registry, told, log };
+}
+
+const newServer = (path: string, more: Partial<NewServer> = {}, wish: Partial<NewServer['wish']> = {}): NewServer => ({
+  ...{ path, version: null, overwrite: false },
+  wish: {
+    ...{ name: path, description: '', tags: [], license: null, visibility: 'public', allowedGroups: [] },
+    ...{ status: 'active', proxyUrl: 'https://mcp.example.test', mcpEndpoint: null, sseEndpoint: null },
+    ...{ transport: 'auto', supportedTransports: [], launch: null, numTools: 0, sunsetDate: null },
+    ...{ deployment: 'remote', localRuntime: null, metadata: {}, ...wish },
+  },
+  ...more,
+});
+
+describe('registering', () => {
+  test('of twenty at once at one path is one server, and nobody’s is a version of another’s', async () => {
+    const { registry, told } = open();
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        registry.register(i % 2 === 0 ? maker : other, newServer('/one', { version: `v${i}` })),
+      ),
+    );
+    expect(results.filter(({ kind }) => kind === 'done')).toHaveLength(1);
+    expect(told).toEqual(['server.registered']);
+  });
+
+  test('in the place of another’s server is for whoever may change that one', async () => {
+    const { registry } = open();
+    await registry.register(maker, newServer('/mine'));
+    const overwrite = newServer('/mine', { overwrite: true }, { description: 'taken over' });
+    expect(await registry.register(other, overwrite)).toMatchObject({ code: 'DENIED_BY_POLICY' });
+    expect(await registry.register(maker, overwrite)).toMatchObject({ value: { as: 'replaced' } });
+    // Whoever writes over it does not become its owner.
+    expect(await registry.register(keeper, overwrite)).toMatchObject({
+      value: { server: { owner: 'https://idp|maker' } },
+    });
+  });
+
+  test('stores nothing where an address is refused, and asks about each once', async () => {
+    const asked: string[] = [];
+    const checkUrl = async (url: string) => {
+      asked.push(url);
+      return url.includes('bad') ? 'No.' : null;
+    };
+    const { registry, told } = open({ checkUrl });
+    const refused = await registry.register(maker, newServer('/x', {}, { sseEndpoint: 'https://bad.test/sse' }));
+    expect(refused).toMatchObject({ code: 'INVALID_PARAMS', say: 'No.' });
+    expect([asked, told, registry.current().servers.size]).toEqual([
+      ['https://mcp.example.test', 'https://bad.test/sse'],
+      [],
+      0,
+    ]);
+  });
+
+  test('with a credential needs a vault, and keeps nothing in clear without one', async () => {
+    const auth = { scheme: 'bearer', credential: new Secret('canary'), headerName: null } as const;
+    const { registry } = open();
+    const refused = await registry.register(maker, newServer('/x', { auth }));
+    expect(refused).toMatchObject({ code: 'SERVER_UNAVAILABLE', say: expect.stringContaining('vault') });
+    expect(JSON.stringify(refused)).not.toContain('canary');
+  });
+});
+
+describe('what is sealed', () => {
+  test('is connected with, and is not offered at all where it cannot be read', async () => {
+    const sealer = openSealer();
+    const credential = new Secret(randomBytes(16).toString('hex'));
+    const { registry, log } = open({ sealer });
+    await registry.register(maker, newServer('/x', { auth: { scheme: 'bearer', credential, headerName: null } }));
+    const specs = (with_: RegistryDeps['sealer']) =>
+      createToSpecs({ sealer: with_, findVariable: () => null, allowCommands: [], allowEnv: [], log })(
+        [],
+        registry.current(),
+      );
+    const [spec] = specs(sealer);
+    const sent = spec?.link.kind === 'http' ? spec.link.headers.get('authorization')?.reveal() : undefined;
+    expect(sent).toBe(`Bearer ${credential.reveal()}`);
+    expect(specs(openSealer())).toEqual([]);
+    expect(specs(null)).toEqual([]);
+  });
+
+  test('of one version opens in the place of no other', async () => {
+    const sealer = openSealer();
+    const { registry } = open({ sealer });
+    const auth = { scheme: 'api_key', credential: new Secret('canary'), headerName: null } as const;
+    await registry.register(maker, newServer('/x', { version: 'v1' }));
+    await registry.register(maker, newServer('/x', { version: 'v2', auth }));
+    const listed = await registry.versions.list(maker, '/x');
+    const [first, second] = listed.kind === 'done' ? listed.value : [];
+    if (first === undefined || second === undefined) throw new Error('two versions were registered');
+    expect(openRequestHeaders(sealer, second)?.get('x-api-key')?.reveal()).toBe('canary');
+    expect(openRequestHeaders(sealer, { ...second, version: first.version })).toBeNull();
+    expect(openRequestHeaders(sealer, { ...second, path: '/y' })).toBeNull();
+  });
+});
+
+describe('a version', () => {
+  test('that becomes active does not switch on what was switched off', async () => {
+    const { registry } = open();
+    await registry.register(keeper, newServer('/x', { version: 'v1' }));
+    await registry.register(keeper, newServer('/x', { version: 'v2' }));
+    await registry.toggle(keeper, '/x', false);
+    expect(await registry.versions.activate(keeper, '/x', 'v2')).toMatchObject({ value: { enabled: false } });
+    expect(registry.current().servers.get('/x')).toMatchObject({ version: 'v2', enabled: false });
+  });
+});
+
+describe('groups', () => {
+  const wish = {
+    ...{ scopeName: 'stored', scopeType: 'server_scope', description: '', serverAccess: [], groupMappings: ['g'] },
+    uiPermissions: {},
+  };
+
+  test('are for whoever may change every server, not for whoever may register', async () => {
+    const { registry } = open();
+    expect(await registry.groups.create(maker, wish)).toMatchObject({ code: 'DENIED_BY_POLICY' });
+    expect(registry.groups.list(maker)).toMatchObject({ code: 'DENIED_BY_POLICY' });
+  });
+
+  test('cannot be changed so that whoever did it could not undo it', async () => {
+    const grant = { list_service: 'all', modify_service: 'all' } as const;
+    const own = { ...wish, scopeName: 'own', groupMappings: ['keepers'], uiPermissions: grant };
+    // Only a group of the registry makes this caller a keeper.
+    const { registry } = open({ scopes: { 'UI-Scopes': { first: { modify_service: ['all'] } } } });
+    const first = callerWith({ subject: 'https://idp|keeper', groups: ['keepers'], scopes: ['first'] });
+    expect(await registry.groups.create(first, own)).toMatchObject({ kind: 'done' });
+    expect(await registry.groups.remove(keeper, 'own')).toMatchObject({
+      ...{ code: 'CONFLICT', say: expect.stringContaining('could not undo') },
+    });
+    expect(await registry.groups.remove(first, 'own')).toMatchObject({ kind: 'done' });
+  });
+
+  test('are told once they are stored', async () => {
+    const { registry, told } = open();
+    await registry.groups.create(keeper, wish);
+    expect(await registry.groups.create(keeper, wish)).toMatchObject({ code: 'CONFLICT' });
+    await registry.groups.import(keeper, { ...wish, description: 'again' });
+    expect(told).toEqual(['groups.changed', 'groups.changed']);
+    expect(registry.current().groups).toMatchObject([{ scopeName: 'stored', description: 'again' }]);
+  });
+});
+
+describe('servers of files', () => {
+  const seed = (key: string) => ({ spec: specOf(key), file: '/etc/gatehouse/gateway.config.yaml' });
+
+  test('whose name is no path of the registry are left out with a word in the log', async () => {
+    const { registry, log } = open();
+    await registry.importSeeds([seed('docs'), seed('git')]);
+    expect([...registry.current().servers.keys()]).toEqual(['/git']);
+    expect(JSON.stringify(log)).toContain('docs');
+  });
+
+  test('that did not change are no news', async () => {
+    const { registry, told } = open();
+    for (let i = 0; i < 3; i++) await registry.importSeeds([seed('git')]);
+    await registry.importSeeds([]);
+    expect(told).toEqual(['server.registered', 'server.removed']);
+  });
+});
