@@ -2,7 +2,7 @@
  * Bundles src into dist with esbuild: the gateway (split, so that what a command does not need is not read) and the
  * server that ships with it. Run by scripts/run.mjs with the right Node; rewrites dist as a whole.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, copyFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -16,6 +16,7 @@ await build({
     main: 'src/main.ts',
     'demo/currenttime': 'src/demo/currenttime.ts',
     'audit-index-worker': 'src/outbound/sqlite/audit-index-worker.ts',
+    'latent-worker': 'src/outbound/search/latent-worker.ts',
   },
   // Brings native code along.
   external: ['better-sqlite3', 'sqlite-vec'],
@@ -34,4 +35,5 @@ await build({
     js: "import { createRequire as bundleRequire } from 'node:module';\nconst require = bundleRequire(import.meta.url);",
   },
 });
+await copyFile(new URL('src/outbound/search/word-vectors.bin', root), new URL('word-vectors.bin', dist));
 await chmod(new URL('main.js', dist), 0o755);

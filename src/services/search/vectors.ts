@@ -1,0 +1,43 @@
+/** Ranking by meaning, whatever it is made of: what search asks of it, and what it is told. */
+import type { DocumentKind } from '../../domain/search/document.ts';
+import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
+import type { Query } from '../../domain/search/query.ts';
+import type { Scored } from '../../domain/search/ranking.ts';
+import type { View } from '../../domain/search/view.ts';
+
+/** One text against one kind of documents. */
+export interface Asked {
+  kind: DocumentKind;
+  view: View;
+  query: Query;
+}
+
+export interface Text {
+  text: string;
+  asked: readonly Asked[];
+}
+
+export interface Vectors {
+  /** Names what is behind it. */
+  model: string;
+  /** Takes note of documents that came; those that went are told by a later `forget`. */
+  add(indexed: IndexedDocument): void;
+  forget(indexed: IndexedDocument): void;
+  /**
+   * Ranks every visible document for each text, or is null while there are no vectors to rank by. Shape: as the texts;
+   * unsorted. The second list, where there is one, is fused with the first before both are fused with the words.
+   */
+  rank(texts: readonly Text[]): Promise<VectorRankings | null>;
+  /** Documents without a vector yet. */
+  pending(): number;
+  problem(): string | null;
+  /** Whether `rank` would be null now. */
+  isReady(): boolean;
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface VectorRankings {
+  /** Per text: lists to be spread and added by their weights. */
+  lists: readonly (readonly { found: readonly Scored<IndexedDocument>[]; weight: number }[])[];
+}
