@@ -12,8 +12,8 @@ import { readSchema } from '../src/domain/search/document.ts';
 import { packRows, rowsOf, writeWordVectors } from '../src/domain/search/word-vectors.ts';
 import { toWords } from '../src/domain/search/words.ts';
 
-const DIMENSIONS = 96;
-const BUCKETS = 1 << 14;
+const DIMENSIONS = 128;
+const BUCKETS = 1 << 13;
 /** A word in fewer texts has no row of its own. */
 const MIN_HOLDERS = 4;
 const MAX_HOLDERS = 65_535;

@@ -139,7 +139,7 @@ export function createApp(options: AppOptions): App {
     gatewayTools: gatewayToolItems(config.debug),
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
-  const search = createSearch({ catalog, clock, log });
+  const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), clock, log });
 
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },

@@ -32,6 +32,7 @@ import { readProviders } from './providers-file.ts';
 import { toRegistryConfig } from './registry-config.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
+import { toSearchConfig } from './search-config.ts';
 import { toTokensConfig } from './tokens-config.ts';
 
 export type { Problem } from './problem.ts';
@@ -137,6 +138,12 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     cwd: input.cwd,
     folder,
   });
+  const search = toSearchConfig(written.search, {
+    variables: env.embeddings,
+    folder: folder ?? input.cwd,
+    auditPath: audit.path,
+  });
+  inFile(search.mistakes);
 
   const config: Config = {
     transport,
@@ -196,6 +203,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       hasCallers: tellsCallersApart(identity.config),
     }),
     outbound: outbound.config,
+    search: search.config,
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,

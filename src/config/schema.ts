@@ -13,6 +13,7 @@ import { OutboundSection } from './outbound-config.ts';
 import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
 import { RegistrySection } from './registry-config.ts';
+import { SearchSection } from './search-config.ts';
 import { TokensSection } from './tokens-config.ts';
 import { bytes, duration, scalarText, whole, yesNo } from './written-values.ts';
 
@@ -109,6 +110,7 @@ export const ConfigFile = z.strictObject({
   health: HealthSection.optional(),
   outbound: OutboundSection.optional(),
   registry: RegistrySection.optional(),
+  search: SearchSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 

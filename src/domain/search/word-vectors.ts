@@ -95,9 +95,10 @@ export function readWordVectors(bytes: Uint8Array): WordVectors {
   ];
   const rows = words + buckets;
   let at = HEADER;
+  /** Copied, for numbers of several bytes must begin where the machine wants them to. */
   const take = (length: number) => {
     at += length;
-    return bytes.slice(at - length, at);
+    return new Uint8Array(bytes.subarray(at - length, at));
   };
   const holders = new Uint16Array(take(words * 2).buffer);
   const scales = new Float32Array(take(rows * 4).buffer);

@@ -13,6 +13,7 @@ import type { Asked, Vectors } from './vectors.ts';
 /** Measured on twelve public sets of requests; flat around it. */
 const LATENT_SHARE = 0.4;
 const MAX_DESCRIPTION = 1_200;
+const NOTHING: ReadonlySet<IndexedDocument> = new Set();
 
 export function createBuiltInVectors(deps: {
   models: LatentModels;
@@ -56,6 +57,7 @@ export function createBuiltInVectors(deps: {
     forget: indexed => void directions.delete(indexed),
     async rank(texts) {
       return {
+        without: NOTHING,
         lists: texts.map(({ text, asked }) => {
           const latent = byModel(asked);
           const words = { found: byTable(text, asked), weight: 1 - LATENT_SHARE };

@@ -25,6 +25,8 @@ const MAX_QUERY = 4_000;
 const OWNER_VOTE = 0.2;
 /** For the built-in vectors, measured; a model of language knows more and may weigh more. */
 export const BUILT_IN_WEIGHTS: FusionWeights = { lexical: 0.5, vector: 0.5 };
+/** As the first registry of this kind documents it. */
+export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
 /** Sentences times documents: beyond it the whole request alone is ranked. */
 const MAX_WORK = 200_000;
 /** What stands below somebody whose very name was asked. */
@@ -62,7 +64,7 @@ export function createSearchIndex(deps: {
     // Words first: the vectors may have to wait for a model elsewhere, and the index may change meanwhile.
     const lexical = channel(texts.map(({ asked }) => accepted(rankWords(asked), accepts)));
     const rankings = await vectors.rank(texts);
-    const vector = rankings === null ? null : channel(rankings.lists.map(lists => joined(lists, accepts)));
+    const vector = rankings === null ? null : vectorChannel(rankings, lexical, accepts);
     const named = findNamed(whole.asked, query, lexical);
     const weights = request.weights ?? deps.weights;
     const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
@@ -134,6 +136,16 @@ function joined(lists: VectorRankings['lists'][number], accepts: Accepts | null)
 function channel(lists: readonly (readonly Scored<IndexedDocument>[])[]): Scored<IndexedDocument>[] {
   const [whole = [], ...sentences] = lists;
   return spread(withOwnerVote(withSentences(whole, sentences), ({ document }) => document.owner, OWNER_VOTE));
+}
+
+/** A document without a vector yet counts by meaning what it counts by words, so that a new tool is found at once. */
+function vectorChannel(
+  { lists, without }: VectorRankings,
+  lexical: readonly Scored<IndexedDocument>[],
+  accepts: Accepts | null,
+): Scored<IndexedDocument>[] {
+  const found = channel(lists.map(list => joined(list, accepts)));
+  return without.size === 0 ? found : [...found, ...lexical.filter(({ document }) => without.has(document))];
 }
 
 /** Documents whose very name, own or public, is the request. */

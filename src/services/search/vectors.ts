@@ -40,4 +40,6 @@ export interface Vectors {
 export interface VectorRankings {
   /** Per text: lists to be spread and added by their weights. */
   lists: readonly (readonly { found: readonly Scored<IndexedDocument>[]; weight: number }[])[];
+  /** Visible documents that have no vector yet: their words speak for them. */
+  without: ReadonlySet<IndexedDocument>;
 }
