@@ -12,16 +12,21 @@ export type Confidence = 'high' | 'low' | 'none';
 export interface Evidence {
   /** Share of the request, by what its words tell, that stands in the document: 0..1. */
   coverage: number;
-  /** Mean likeness in meaning over the vectors there are, or null: -1..1. */
+  /** How near it is in meaning: about 0 for any two texts, 1 for the same one; null: unknown. */
   likeness: number | null;
 }
 
-/** Weighed on requests that some tool of a catalog answers, and on requests that need no tool at all. */
+/** A long request has many words no tool holds, so few found words say less against a tool than a far meaning does. */
+const COVERAGE_SHARE = 0.3;
+/**
+ * Chosen on requests that some tool of a catalog answers and on requests that need no tool: about one in ten of these
+ * is called high, and about one in ten of those none.
+ */
 const HIGH = 0.5;
-const LOW = 0.3;
+const LOW = 0.32;
 
 export function confidenceOf({ coverage, likeness }: Evidence): Confidence {
-  const evidence = likeness === null ? coverage : (coverage + Math.max(likeness, 0)) / 2;
+  const evidence = likeness === null ? coverage : likeness + COVERAGE_SHARE * coverage;
   return evidence >= HIGH ? 'high' : evidence >= LOW ? 'low' : 'none';
 }
 

@@ -36,8 +36,8 @@ export function openVectorIndex(path: string, space: VectorSpace, { plain = fals
   const dropVector = database.prepare<[bigint]>('delete from vector where rowid = ?');
   const addVector = database.prepare<[bigint, Buffer]>('insert into vector (rowid, embedding) values (?, ?)');
   const allItems = database.prepare<[], { id: number; key: string }>('select id, key from item');
-  const rank = hasExtension ? nearestByExtension(database) : nearestByHand(database);
   const ids = new Map(allItems.all().map(({ id, key }) => [key, id]));
+  const rank = hasExtension ? nearestByExtension(database, () => ids.size) : nearestByHand(database);
 
   const put = database.transaction((rows: readonly { key: string; vector: Float32Array }[]) => {
     for (const { key, vector } of rows) {
@@ -139,16 +139,31 @@ interface Ranking {
   changed(): void;
 }
 
-function nearestByExtension(database: Database.Database): Ranking {
-  const neighbours = database.prepare<[Buffer, number, string], { rowid: number; distance: number }>(
+/** `count`: of all vectors there are. */
+function nearestByExtension(database: Database.Database, count: () => number): Ranking {
+  interface Row {
+    rowid: number;
+    distance: number;
+  }
+  const ofAll = database.prepare<[Buffer, number], Row>(
+    'select rowid, distance from vector where embedding match ? and k = ? order by distance',
+  );
+  const ofSome = database.prepare<[Buffer, number, string], Row>(
     `select rowid, distance from vector
-      where embedding match ? and k = ? and rowid in (select value from json_each(?)) order by distance, rowid`,
+      where embedding match ? and k = ? and rowid in (select value from json_each(?)) order by distance`,
   );
   return {
-    nearest: (vector, ids, limit) =>
-      neighbours
-        .all(Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength), limit, JSON.stringify(ids))
-        .map(({ rowid, distance }) => ({ id: rowid, likeness: 1 - distance })),
+    nearest(vector, ids, limit) {
+      const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
+      // Asking for as many more as there are others is exact too, and where it can be done several times as fast.
+      const enough = limit + count() - ids.length;
+      const asked = new Set(ids);
+      const rows =
+        enough <= MAX_NEIGHBOURS
+          ? ofAll.all(bytes, enough).filter(({ rowid }) => asked.has(rowid))
+          : ofSome.all(bytes, limit, JSON.stringify(ids));
+      return rows.slice(0, limit).map(({ rowid, distance }) => ({ id: rowid, likeness: 1 - distance }));
+    },
     changed() {},
   };
 }

@@ -56,8 +56,11 @@ export function createBuiltInVectors(deps: {
     add: indexed => void directionFor(indexed),
     forget: indexed => void directions.delete(indexed),
     async rank(texts) {
+      const whole = directionOf(table, [[texts[0]?.text ?? '', 1]]);
       return {
         without: NOTHING,
+        // The table alone: its measure is the same for every catalog.
+        likeness: document => dot(whole, directionFor(document), 0),
         lists: texts.map(({ text, asked }) => {
           const latent = byModel(asked);
           const words = { found: byTable(text, asked), weight: 1 - LATENT_SHARE };

@@ -136,9 +136,9 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
         if (key !== undefined) byKey.set(key, [...(byKey.get(key) ?? []), document]);
       }
     }
-    // Twins share a text and so a vector; with tags to be filtered by later a deeper list is needed.
+    // Deeper than what is fused: tags are looked at later.
     return store
-      .nearest(query, [...byKey.keys()], DEPTH * 10)
+      .nearest(query, [...byKey.keys()], DEPTH * 4)
       .flatMap(({ key, likeness }) => (byKey.get(key) ?? []).map(document => ({ document, score: likeness })));
   }
 
@@ -162,7 +162,7 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
         const direction = directions[at];
         return [{ found: direction === undefined ? [] : rankOne(text, direction), weight: 1 }];
       });
-      return { lists, without };
+      return { lists, without, likeness: likenessIn(lists[0]?.[0]?.found ?? []) };
     },
     pending: () => missing.size,
     problem: () => problem,
@@ -177,6 +177,19 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
       if (missing.size === 0 && texts.size > 0) store.keepOnly(new Set(texts.keys()));
       store.close();
     },
+  };
+}
+
+/**
+ * Likeness to the request above that of any document to it: models differ in how alike all texts of one language are to
+ * them, and the far end of the list tells.
+ */
+function likenessIn(found: readonly Scored<IndexedDocument>[]): (document: IndexedDocument) => number | null {
+  const scores = new Map(found.map(({ document, score }) => [document, score]));
+  const usual = Math.min(...scores.values(), 1);
+  return document => {
+    const score = scores.get(document);
+    return score === undefined ? null : (score - usual) / (1 - usual || 1);
   };
 }
 

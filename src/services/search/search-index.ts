@@ -185,7 +185,7 @@ function toHit(
 ): SearchHit {
   const words = whole.asked.find(({ kind }) => kind === indexed.document.kind)?.query;
   const coverage = words === undefined ? 0 : coverageOf(words, indexed);
-  const likeness = rankings === null ? null : likenessOf(rankings, indexed);
+  const likeness = rankings === null ? null : rankings.likeness(indexed);
   const confidence: Confidence = named.has(indexed) ? 'high' : confidenceOf({ coverage, likeness });
   return {
     document: indexed.document,
@@ -195,9 +195,4 @@ function toHit(
     confidence,
     matchContext: matchContext(indexed.document, query),
   };
-}
-
-function likenessOf({ lists }: VectorRankings, document: IndexedDocument): number | null {
-  const scores = (lists[0] ?? []).flatMap(({ found }) => found.find(hit => hit.document === document)?.score ?? []);
-  return scores.length === 0 ? null : scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }

@@ -42,4 +42,6 @@ export interface VectorRankings {
   lists: readonly (readonly { found: readonly Scored<IndexedDocument>[]; weight: number }[])[];
   /** Visible documents that have no vector yet: their words speak for them. */
   without: ReadonlySet<IndexedDocument>;
+  /** How near a document is to the first text, about 0 for any two and 1 for the same; null: unknown. */
+  likeness: (document: IndexedDocument) => number | null;
 }
