@@ -30,7 +30,10 @@ export function writeTinyModel(folder: string, name: string): { dimensions: numb
   writeFileSync(join(target, 'onnx', 'model.onnx'), modelOf(Object.keys(vocabulary)));
   const json = (file: string, value: unknown) => writeFileSync(join(target, file), JSON.stringify(value));
   json('config.json', { model_type: 'bert', hidden_size: DIMENSIONS, vocab_size: Object.keys(vocabulary).length });
-  json('tokenizer_config.json', { tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 128 });
+  json('tokenizer_config.json', {
+    ...{ tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 128 },
+    ...{ pad_token: '[PAD]', unk_token: '[UNK]', cls_token: '[CLS]', sep_token: '[SEP]', mask_token: '[MASK]' },
+  });
   json('tokenizer.json', tokenizerOf(vocabulary));
   return { dimensions: DIMENSIONS };
 }

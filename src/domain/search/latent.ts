@@ -159,6 +159,19 @@ export function queryDirection(
   return toLengthOne(vector) ? vector : null;
 }
 
+/** The product of one direction with each row: their cosines, where all have length 1. Rows are as long as `query`. */
+export function likenessToRows(query: Float32Array, rows: Float32Array, count: number): Float64Array {
+  const length = query.length;
+  const out = new Float64Array(count);
+  for (let row = 0; row < count; row++) {
+    const from = row * length;
+    let sum = 0;
+    for (let j = 0; j < length; j++) sum += (query[j] as number) * (rows[from + j] as number);
+    out[row] = sum;
+  }
+  return out;
+}
+
 /** In place; returns whether there was any length. */
 export function toLengthOne(vector: Float32Array): boolean {
   let square = 0;

@@ -17,13 +17,22 @@ const VOTERS = 4;
 
 /** The best of a list, best first; of equals those that came first. Does not sort what it drops. */
 export function best<T>(found: readonly Scored<T>[], depth = DEPTH): Scored<T>[] {
-  if (found.length <= depth) return [...found].sort((a, b) => b.score - a.score);
-  // The depth-th score is a floor; what is above it is few enough to sort.
-  const floor = Float64Array.from(found, ({ score }) => score).sort()[found.length - depth] as number;
-  return found
-    .filter(({ score }) => score >= floor)
-    .sort((a, b) => b.score - a.score)
-    .slice(0, depth);
+  return bestOf(
+    found.map(({ document }) => document),
+    Float64Array.from(found, ({ score }) => score),
+    depth,
+  );
+}
+
+/** The same for scores that lie beside their documents: most are dropped before anything is made of them. */
+export function bestOf<T>(documents: readonly T[], scores: Float64Array, depth = DEPTH): Scored<T>[] {
+  const floor = documents.length <= depth ? Number.NEGATIVE_INFINITY : scores.toSorted()[documents.length - depth];
+  const found: Scored<T>[] = [];
+  for (const [at, document] of documents.entries()) {
+    const score = scores[at] as number;
+    if (score >= (floor as number)) found.push({ document, score });
+  }
+  return found.sort((a, b) => b.score - a.score).slice(0, depth);
 }
 
 /** Adds half of what a document scored in the sentence it fits best. */

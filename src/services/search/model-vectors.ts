@@ -11,7 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { type Embedder, EmbedderError } from '../../ports/embedder.ts';
 import type { Log } from '../../ports/log.ts';
 import type { VectorStore } from '../../ports/vector-store.ts';
-import type { Text, Vectors } from './vectors.ts';
+import type { Accepts, Text, Vectors } from './vectors.ts';
 
 /** Names what is made of a document before it is embedded; another recipe is another space. */
 export const RECIPE = 'name, owner, tags, description, parts; 1';
@@ -128,25 +128,25 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
     return asked.map(text => queries.get(text));
   }
 
-  function rankOne({ asked }: Text, query: Float32Array): Scored<IndexedDocument>[] {
+  function rankOne({ asked }: Text, query: Float32Array, accepts: Accepts): Scored<IndexedDocument>[] {
     const byKey = new Map<string, IndexedDocument[]>();
     for (const { view } of asked) {
       for (const document of view.documents) {
         const key = keys.get(document);
-        if (key !== undefined) byKey.set(key, [...(byKey.get(key) ?? []), document]);
+        if (key !== undefined && accepts(document)) byKey.set(key, [...(byKey.get(key) ?? []), document]);
       }
     }
-    // Deeper than what is fused: tags are looked at later.
     return store
-      .nearest(query, [...byKey.keys()], DEPTH * 4)
-      .flatMap(({ key, likeness }) => (byKey.get(key) ?? []).map(document => ({ document, score: likeness })));
+      .nearest(query, [...byKey.keys()], DEPTH)
+      .flatMap(({ key, likeness }) => (byKey.get(key) ?? []).map(document => ({ document, score: likeness })))
+      .slice(0, DEPTH);
   }
 
   return {
     model: embedder.model,
     add,
     forget,
-    async rank(asked) {
+    async rank(asked, accepts) {
       const [whole] = asked;
       if (whole === undefined) return null;
       const without = new Set<IndexedDocument>();
@@ -160,7 +160,7 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
       if (directions === null || closing.signal.aborted) return null;
       const lists = asked.map((text, at) => {
         const direction = directions[at];
-        return [{ found: direction === undefined ? [] : rankOne(text, direction), weight: 1 }];
+        return [{ found: direction === undefined ? [] : rankOne(text, direction, accepts), weight: 1 }];
       });
       return { lists, without, likeness: likenessIn(lists[0]?.[0]?.found ?? []) };
     },

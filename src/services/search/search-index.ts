@@ -6,25 +6,25 @@
 
 import { rankByWords } from '../../domain/search/bm25f.ts';
 import { type Confidence, confidenceOf, coverageOf } from '../../domain/search/confidence.ts';
-import { DOCUMENT_KINDS, type DocumentKind, type SearchDocument } from '../../domain/search/document.ts';
+import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
 import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import { matchContext } from '../../domain/search/match-context.ts';
 import { type Query, toQuery } from '../../domain/search/query.ts';
-import { addUp, best, type Scored, spread, withOwnerVote, withSentences } from '../../domain/search/ranking.ts';
+import { addUp, best, bestOf, type Scored, spread, withOwnerVote, withSentences } from '../../domain/search/ranking.ts';
 import { splitSentences } from '../../domain/search/sentences.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { SearchClosedError, type SearchHit, type SearchIndex, type SearchRequest } from '../../ports/search-index.ts';
 import { createShelf, type Shelf } from './shelf.ts';
-import type { Asked, Text, VectorRankings, Vectors } from './vectors.ts';
+import type { Accepts, Asked, Text, VectorRankings, Vectors } from './vectors.ts';
 import { createWrites } from './writes.ts';
 
 /** A request is a wish in words, not a document. */
 const MAX_QUERY = 4_000;
 const OWNER_VOTE = 0.2;
 /** For the built-in vectors, measured; a model of language knows more and may weigh more. */
-export const BUILT_IN_WEIGHTS: FusionWeights = { lexical: 0.5, vector: 0.5 };
+export const BUILT_IN_WEIGHTS: FusionWeights = { lexical: 0.6, vector: 0.4 };
 /** As the first registry of this kind documents it. */
 export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
 /** Sentences times documents: beyond it the whole request alone is ranked. */
@@ -62,9 +62,9 @@ export function createSearchIndex(deps: {
     const texts = [query, ...sentences].map(ask);
     const whole = texts[0] as Text;
     // Words first: the vectors may have to wait for a model elsewhere, and the index may change meanwhile.
-    const lexical = channel(texts.map(({ asked }) => accepted(rankWords(asked), accepts)));
-    const rankings = await vectors.rank(texts);
-    const vector = rankings === null ? null : vectorChannel(rankings, lexical, accepts);
+    const lexical = channel(texts.map(({ asked }) => rankWords(asked, accepts)));
+    const rankings = await vectors.rank(texts, accepts);
+    const vector = rankings === null ? null : vectorChannel(rankings, lexical);
     const named = findNamed(whole.asked, query, lexical);
     const weights = request.weights ?? deps.weights;
     const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
@@ -104,32 +104,30 @@ export function createSearchIndex(deps: {
   };
 }
 
-type Accepts = (document: SearchDocument) => boolean;
-
-function withTags(tags: readonly string[]): Accepts | null {
-  return tags.length === 0 ? null : document => tags.every(tag => document.tags.includes(tag));
-}
-
-function accepted(found: readonly Scored<IndexedDocument>[], accepts: Accepts | null) {
-  return best(accepts === null ? found : found.filter(({ document }) => accepts(document.document)));
+function withTags(tags: readonly string[]): Accepts {
+  return ({ document }) => tags.every(tag => document.tags.includes(tag));
 }
 
 /** Kinds are counted apart, so each list is measured by what a document with every word of the request would score. */
-function rankWords(asked: readonly Asked[]): Scored<IndexedDocument>[] {
-  return asked.flatMap(({ view, query }) => {
-    const { scores, touched } = rankByWords(view, query);
-    const most = query.terms.reduce((sum, { weight, count }) => sum + weight * (1 + Math.log(count)), 0) || 1;
-    return touched.map(slot => ({
-      document: view.index.slots[slot] as IndexedDocument,
-      score: (scores[slot] as number) / most,
-    }));
-  });
+function rankWords(asked: readonly Asked[], accepts: Accepts): Scored<IndexedDocument>[] {
+  return best(
+    asked.flatMap(({ view, query }) => {
+      const { scores, touched } = rankByWords(view, query);
+      const most = query.terms.reduce((sum, { weight, count }) => sum + weight * (1 + Math.log(count)), 0) || 1;
+      const slots = touched.filter(slot => accepts(view.index.slots[slot] as IndexedDocument));
+      const found = bestOf(
+        slots,
+        Float64Array.from(slots, slot => (scores[slot] as number) / most),
+      );
+      return found.map(({ document: slot, score }) => ({ document: view.index.slots[slot] as IndexedDocument, score }));
+    }),
+  );
 }
 
-function joined(lists: VectorRankings['lists'][number], accepts: Accepts | null): Scored<IndexedDocument>[] {
+function joined(lists: VectorRankings['lists'][number]): Scored<IndexedDocument>[] {
   const [only] = lists;
-  if (lists.length === 1 && only !== undefined) return accepted(only.found, accepts);
-  return addUp(lists.map(({ found, weight }) => ({ found: spread(accepted(found, accepts)), weight })));
+  if (lists.length === 1 && only !== undefined) return [...only.found];
+  return addUp(lists.map(({ found, weight }) => ({ found: spread(found), weight })));
 }
 
 /** One ranking of the whole request and its sentences, spread to 0..1. */
@@ -142,9 +140,8 @@ function channel(lists: readonly (readonly Scored<IndexedDocument>[])[]): Scored
 function vectorChannel(
   { lists, without }: VectorRankings,
   lexical: readonly Scored<IndexedDocument>[],
-  accepts: Accepts | null,
 ): Scored<IndexedDocument>[] {
-  const found = channel(lists.map(list => joined(list, accepts)));
+  const found = channel(lists.map(joined));
   return without.size === 0 ? found : [...found, ...lexical.filter(({ document }) => without.has(document))];
 }
 

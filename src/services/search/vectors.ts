@@ -12,6 +12,9 @@ export interface Asked {
   query: Query;
 }
 
+/** What a request keeps to beyond what is visible. */
+export type Accepts = (document: IndexedDocument) => boolean;
+
 export interface Text {
   text: string;
   asked: readonly Asked[];
@@ -24,10 +27,9 @@ export interface Vectors {
   add(indexed: IndexedDocument): void;
   forget(indexed: IndexedDocument): void;
   /**
-   * Ranks every visible document for each text, or is null while there are no vectors to rank by. Shape: as the texts;
-   * unsorted. The second list, where there is one, is fused with the first before both are fused with the words.
+   * Ranks the visible documents that are accepted for each text, or is null while there are no vectors to rank by.
    */
-  rank(texts: readonly Text[]): Promise<VectorRankings | null>;
+  rank(texts: readonly Text[], accepts: Accepts): Promise<VectorRankings | null>;
   /** Documents without a vector yet. */
   pending(): number;
   problem(): string | null;
@@ -38,7 +40,7 @@ export interface Vectors {
 }
 
 export interface VectorRankings {
-  /** Per text: lists to be spread and added by their weights. */
+  /** Per text: the best by each kind of vector, best first, to be spread and added by their weights. */
   lists: readonly (readonly { found: readonly Scored<IndexedDocument>[]; weight: number }[])[];
   /** Visible documents that have no vector yet: their words speak for them. */
   without: ReadonlySet<IndexedDocument>;
