@@ -100,7 +100,7 @@ function toVector(values: readonly number[], dimensions: number, model: string):
   return vector;
 }
 
-function createPost({ fetch, apiKey, timeoutMs, retryMs = 500 }: HttpEmbedderOptions) {
+function createPost({ fetch: send, apiKey, timeoutMs, retryMs = 500 }: HttpEmbedderOptions) {
   return async (url: string, body: object, signal: AbortSignal): Promise<unknown> => {
     const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json' };
     if (apiKey !== null) headers.authorization = `Bearer ${apiKey.reveal()}`;
@@ -122,7 +122,7 @@ function createPost({ fetch, apiKey, timeoutMs, retryMs = 500 }: HttpEmbedderOpt
           body: text,
           signal: AbortSignal.any([signal, timeout]),
         };
-        return await read(await fetch(to, request));
+        return await read(await send(to, request));
       } catch (cause) {
         signal.throwIfAborted();
         if (cause instanceof EmbedderError) return cause;
