@@ -17,6 +17,7 @@ await build({
     main: 'src/main.ts',
     'demo/currenttime': 'src/demo/currenttime.ts',
     'audit-index-worker': 'src/outbound/sqlite/audit-index-worker.ts',
+    'latent-worker': 'src/outbound/search/latent-worker.ts',
   },
   // Brings native code along.
   external: ['better-sqlite3', 'sqlite-vec'],
@@ -35,6 +36,7 @@ await build({
     js: "import { createRequire as bundleRequire } from 'node:module';\nconst require = bundleRequire(import.meta.url);",
   },
 });
+await copyFile(new URL('src/outbound/search/word-vectors.bin', root), new URL('word-vectors.bin', dist));
 await chmod(new URL('main.js', dist), 0o755);
 
 // The page that shows the API, as it comes; its licences go along.

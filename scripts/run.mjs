@@ -1,5 +1,5 @@
 /**
- * Every npm script goes through here: `start | test | build | check | bench | conformance`. It makes sure of what the
+ * Every npm script goes through here: `start | test | build | check | bench | search-bench | conformance`. It makes sure of what the
  * task needs (a new enough Node, the dependencies, a current build, the demo data) and then runs it. Depends on nothing
  * and keeps to syntax that Node 16 reads, because it is what an old Node meets first.
  */
@@ -307,6 +307,7 @@ const TASKS = {
   build: () => 0,
   check,
   bench: (node, args) => run(node, [inRoot('tests', 'bench', 'run.ts'), ...args]),
+  'search-bench': (node, args) => run(node, [inRoot('tests', 'bench', 'search', 'run.ts'), ...args]),
   conformance: (node, args) => run(node, [inRoot('tests', 'conformance', 'run.ts'), ...args]),
 };
 

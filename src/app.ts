@@ -12,6 +12,7 @@ import { requirePolicy } from './app/policy.ts';
 import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
 import { createReloading } from './app/reloading.ts';
 import { createRest } from './app/rest.ts';
+import { createSearch } from './app/search.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
 import { describeStatus } from './app/status.ts';
 import { openStorage } from './app/storage.ts';
@@ -37,7 +38,6 @@ import { createDownstreams } from './outbound/downstream/pool.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
-import { createLexicalSearch } from './outbound/search/lexical-search.ts';
 import { offerGatewayGauges } from './outbound/telemetry/gateway-gauges.ts';
 import { createLog } from './outbound/telemetry/log.ts';
 import { createMetrics } from './outbound/telemetry/metrics.ts';
@@ -141,6 +141,7 @@ export function createApp(options: AppOptions): App {
     gatewayTools: gatewayToolItems(config.debug),
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
+  const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), clock, log });
 
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
@@ -178,7 +179,7 @@ export function createApp(options: AppOptions): App {
     catalog,
     visible,
     downstreams,
-    search: createLexicalSearch(),
+    search: search.tools,
     settled,
     settledOne,
     reloadIfChanged: async () => {
@@ -375,6 +376,7 @@ export function createApp(options: AppOptions): App {
       stopProcessGauges();
       news.stop();
       refresh.stop();
+      await search.stop();
       await Promise.all([watch.close(), downstreams.close(Math.max(0, deadlineMs - clock.monotonicMs()))]);
       await Promise.all([quarantine.stop(), outbound.fetch.close()]);
       who.stop();

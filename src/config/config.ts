@@ -16,6 +16,7 @@ import type { LimitsConfig } from './limits-config.ts';
 import type { LocatedVault } from './locate.ts';
 import type { PolicyConfig } from './policy-config.ts';
 import type { RegistryConfig } from './registry-config.ts';
+import type { SearchConfig } from './search-config.ts';
 import type { StorageConfig } from './storage-config.ts';
 import type { TokensConfig } from './tokens-config.ts';
 
@@ -101,6 +102,7 @@ export interface Config {
   /** Where secrets are sealed, and with what. */
   vault: LocatedVault;
   storage: StorageConfig;
+  search: SearchConfig;
   /**
    * Files this was read from, absolute; null where none was found. `watched`: every place that was looked at, whether
    * there is a file yet or not.

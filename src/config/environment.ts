@@ -4,6 +4,7 @@
  */
 import { EXPOSURES, type Exposure } from '../domain/exposure.ts';
 import { didYouMean, type Problem } from './problem.ts';
+import { SEARCH_PROVIDERS, type SearchProvider, type SearchVariables } from './search-config.ts';
 import { STORAGE_BACKENDS, type StorageBackend } from './storage-config.ts';
 
 export const VARIABLES = [
@@ -12,6 +13,10 @@ export const VARIABLES = [
   ...['GATEWAY_EXPOSURE', 'GATEWAY_TOOL_PREFIX', 'GATEWAY_LOG_LEVEL', 'GATEWAY_RULES', 'GATEWAY_SCOPES'],
   ...['GATEWAY_PROVIDERS', 'GATEWAY_AUDIT_LOG', 'GATEWAY_VAULT', 'GATEWAY_VAULT_KEY'],
   ...['GATEWAY_VAULT_KEY_FILE', 'STORAGE_BACKEND'],
+  ...['GATEWAY_VAULT_KEY_FILE'],
+  // Names the first registry of this kind gave them.
+  ...['EMBEDDINGS_PROVIDER', 'EMBEDDINGS_MODEL_NAME', 'EMBEDDINGS_MODEL_DIMENSIONS', 'EMBEDDINGS_API_KEY'],
+  'EMBEDDINGS_API_BASE',
 ] as const;
 
 export interface Environment {
@@ -28,6 +33,7 @@ export interface Environment {
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
   auditLog: string | undefined;
   storageBackend: StorageBackend | undefined;
+  embeddings: SearchVariables;
 }
 
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
@@ -73,6 +79,13 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     logLevel: oneOf('GATEWAY_LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], { warning: 'warn' }),
     auditLog: text('GATEWAY_AUDIT_LOG'),
     storageBackend: oneOf('STORAGE_BACKEND', STORAGE_BACKENDS),
+    embeddings: {
+      provider: oneOf('EMBEDDINGS_PROVIDER', SEARCH_PROVIDERS, EMBEDDINGS_WORDS),
+      model: text('EMBEDDINGS_MODEL_NAME'),
+      dimensions: undefined,
+      apiKey: text('EMBEDDINGS_API_KEY'),
+      baseUrl: text('EMBEDDINGS_API_BASE'),
+    },
   };
 
   const port = text('GATEWAY_HTTP_PORT');
@@ -81,6 +94,14 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     else {
       const message = 'must be a whole number from 0 to 65535';
       problems.push({ file: 'environment', path: 'GATEWAY_HTTP_PORT', message, hint: null });
+    }
+  }
+  const dimensions = text('EMBEDDINGS_MODEL_DIMENSIONS');
+  if (dimensions !== undefined) {
+    if (/^\d{1,4}$/.test(dimensions) && Number(dimensions) > 0) values.embeddings.dimensions = Number(dimensions);
+    else {
+      const message = 'must be a whole number from 1 to 8192';
+      problems.push({ file: 'environment', path: 'EMBEDDINGS_MODEL_DIMENSIONS', message, hint: null });
     }
   }
   return { values, problems };
@@ -92,6 +113,9 @@ const DEBUG_WORDS: Aliases<'true' | 'false'> = {
   ...{ '1': 'true', yes: 'true', on: 'true' },
   ...{ '0': 'false', no: 'false', off: 'false' },
 };
+/** Words of the first registry of this kind; LiteLLM is spoken to as OpenAI is. */
+const EMBEDDINGS_WORDS: Aliases<SearchProvider> = { 'sentence-transformers': 'transformers', litellm: 'openai' };
+
 const DEBUG_TOLD = ['true', '1', 'yes', 'false', '0', 'no'] as const;
 
 /** Names that look like ours and are not; `used` are those that a configuration file refers to. */

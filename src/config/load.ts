@@ -32,6 +32,7 @@ import { readProviders } from './providers-file.ts';
 import { toRegistryConfig } from './registry-config.ts';
 import { readRulesFile, warnAboutServers } from './rules-file.ts';
 import { readScopesFile } from './scopes-file.ts';
+import { toSearchConfig } from './search-config.ts';
 import { toStorageConfig } from './storage-config.ts';
 import { toTokensConfig } from './tokens-config.ts';
 
@@ -138,6 +139,12 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     cwd: input.cwd,
     folder,
   });
+  const search = toSearchConfig(written.search, {
+    variables: env.embeddings,
+    folder: folder ?? input.cwd,
+    auditPath: audit.path,
+  });
+  inFile(search.mistakes);
 
   const config: Config = {
     transport,
@@ -202,6 +209,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       folder: folder ?? input.cwd,
       auditPath: audit.path,
     }),
+    search: search.config,
     files: {
       config: configPlace.chosen,
       servers: serversPlace.chosen,

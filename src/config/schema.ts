@@ -13,6 +13,7 @@ import { OutboundSection } from './outbound-config.ts';
 import { PolicySection } from './policy-config.ts';
 import { didYouMean, type Mistake } from './problem.ts';
 import { RegistrySection } from './registry-config.ts';
+import { SearchSection } from './search-config.ts';
 import { StorageSection } from './storage-config.ts';
 import { TokensSection } from './tokens-config.ts';
 import { bytes, duration, scalarText, whole, yesNo } from './written-values.ts';
@@ -111,6 +112,7 @@ export const ConfigFile = z.strictObject({
   outbound: OutboundSection.optional(),
   registry: RegistrySection.optional(),
   storage: StorageSection.optional(),
+  search: SearchSection.optional(),
 });
 export type ConfigFile = z.output<typeof ConfigFile>;
 

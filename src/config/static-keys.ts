@@ -36,6 +36,7 @@ const STATIC_KEYS: readonly (readonly [key: string, read: (config: Config) => un
   ['policy.keyHolder', ({ policy }) => policy.keyHolder],
   ['audit', ({ audit }) => audit],
   ['tokens', ({ tokens }) => tokens],
+  ['search', ({ search }) => ({ ...search, apiKey: search.apiKey?.reveal() })],
   ['limits.quarantineFile', ({ limits }) => limits.quarantineFile],
 ];
 

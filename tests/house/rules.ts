@@ -95,7 +95,6 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   pino: ['outbound/telemetry/'],
   'pino-pretty': ['outbound/telemetry/'],
   chokidar: ['outbound/files/'],
-  minisearch: ['outbound/search/'],
   jose: ['outbound/idp/'],
   'better-sqlite3': ['outbound/sqlite/'],
   'sqlite-vec': ['outbound/sqlite/'],

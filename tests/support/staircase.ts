@@ -46,9 +46,9 @@ export function createKeptLog(): Log & { lines: LogLine[] } {
 
 /** Ranks by how many words of the query stand in the name; enough to see what was asked and offered. */
 export const wordSearch: ToolSearch = {
-  search(_version, entries, query, limit) {
+  async search(_catalog, entries, query, limit) {
     const words = query.toLowerCase().split(/\s+/);
-    return entries
+    const hits = entries
       .map(entry => ({
         entry,
         score: words.filter(word => entry.own.toLowerCase().includes(word)).length / words.length,
@@ -56,6 +56,7 @@ export const wordSearch: ToolSearch = {
       .filter(({ score }) => score > 0)
       .sort((a, b) => b.score - a.score)
       .slice(0, limit);
+    return { hits, confidence: hits.length > 0 ? 'high' : 'none' };
   },
 };
 

@@ -113,9 +113,14 @@ export function createGatewayTools(deps: {
       return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. query: say what you want to do.' });
     await settled();
     const door = { server: server ?? null, exposure: null };
-    const hits = search.search(catalog.current().version, visible.entries(who, door, 'tools'), query, limit);
+    const { hits, confidence } = await search.search(
+      catalog.current(),
+      visible.entries(who, door, 'tools'),
+      query,
+      limit,
+    );
     const tools: Json[] = hits.map(({ entry, score }) => found(entry, score));
-    return answer({ tools }, { tools });
+    return answer({ tools, confidence }, { tools, confidence });
   }
 
   return {
@@ -208,6 +213,6 @@ function found(entry: CatalogEntry, score: number): JsonObject {
     tool: entry.own,
     description: description ?? '',
     inputSchema: inputSchema ?? {},
-    score: Math.round(score * 1e4) / 1e4,
+    score: Math.round(score * 1e6) / 1e6,
   };
 }

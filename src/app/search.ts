@@ -1,0 +1,79 @@
+/** Search put together: the index, what it makes vectors with, and the catalog it follows. */
+import type { SearchConfig } from '../config/search-config.ts';
+import { createPinnedPost } from '../outbound/fetch/pinned-post.ts';
+import { createHttpEmbedder } from '../outbound/search/http-embedder.ts';
+import { createLatentThread } from '../outbound/search/latent-thread.ts';
+import { createTransformersEmbedder } from '../outbound/search/transformers-embedder.ts';
+import { readWordTable } from '../outbound/search/word-table.ts';
+import { openVectorIndex } from '../outbound/sqlite/vector-index.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Embedder } from '../ports/embedder.ts';
+import type { Log } from '../ports/log.ts';
+import type { SearchIndex } from '../ports/search-index.ts';
+import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import { createBuiltInVectors } from '../services/search/built-in-vectors.ts';
+import { createLatentModels } from '../services/search/latent-models.ts';
+import { createModelVectors, RECIPE } from '../services/search/model-vectors.ts';
+import { BUILT_IN_WEIGHTS, createSearchIndex, MODEL_WEIGHTS } from '../services/search/search-index.ts';
+import { type CatalogSearch, createToolSearch } from '../services/search/tool-search.ts';
+import type { Vectors } from '../services/search/vectors.ts';
+
+export interface Search {
+  index: SearchIndex;
+  tools: CatalogSearch;
+  stop(): Promise<void>;
+}
+
+export interface SearchDeps {
+  config: SearchConfig;
+  catalog: CatalogBook;
+  /** Where optional packages are looked for. */
+  cwd: string;
+  clock: Clock;
+  log: Log;
+}
+
+export function createSearch({ config, catalog, cwd, clock, log }: SearchDeps): Search {
+  const embedder = createEmbedder(config, cwd);
+  const vectors = embedder === null ? builtIn(clock, log) : ofModel(embedder, config, clock, log);
+  const weights = config.weights ?? (embedder === null ? BUILT_IN_WEIGHTS : MODEL_WEIGHTS);
+  const index = createSearchIndex({ vectors, weights, clock, log });
+  const tools = createToolSearch(index);
+  const stopFollowing = catalog.onChange(() => tools.follow(catalog.current()));
+  return {
+    index,
+    tools,
+    async stop() {
+      stopFollowing();
+      await index.close();
+    },
+  };
+}
+
+function createEmbedder(config: SearchConfig, cwd: string): Embedder | null {
+  const { provider, baseUrl, model, dimensions, apiKey, modelFolder, timeoutMs } = config;
+  switch (provider) {
+    case 'builtin':
+      return null;
+    case 'openai':
+    case 'titan':
+      return createHttpEmbedder({
+        fetch: createPinnedPost(new URL(baseUrl).origin),
+        api: provider,
+        ...{ baseUrl, model, dimensions, apiKey, timeoutMs },
+      });
+    case 'transformers':
+      return createTransformersEmbedder({ model, dimensions, modelFolder, installedIn: cwd });
+  }
+}
+
+function builtIn(clock: Clock, log: Log): Vectors {
+  const trainer = createLatentThread({ clock });
+  const models = createLatentModels({ trainer, clock, log });
+  return createBuiltInVectors({ models, table: readWordTable(), close: () => trainer.close() });
+}
+
+function ofModel(embedder: Embedder, { vectorsFile }: SearchConfig, clock: Clock, log: Log): Vectors {
+  const space = { model: embedder.model, dimensions: embedder.dimensions, recipe: RECIPE };
+  return createModelVectors({ embedder, store: openVectorIndex(vectorsFile, space), clock, log });
+}

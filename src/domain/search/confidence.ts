@@ -1,0 +1,42 @@
+/**
+ * Whether anything fits. The best of a list is not a good hit by itself: a request nobody can serve has a best one too.
+ * Evidence is how much of what was asked stands in the document, and how near it is in meaning; both are counted over
+ * what the caller sees. No threshold parts the two cleanly, hence a band between.
+ */
+import type { IndexedDocument } from './inverted-index.ts';
+import type { Query } from './query.ts';
+
+/** How sure it is that something fits. `none`: what follows is only the nearest there is. */
+export type Confidence = 'high' | 'low' | 'none';
+
+export interface Evidence {
+  /** Share of the request, by what its words tell, that stands in the document: 0..1. */
+  coverage: number;
+  /** How near it is in meaning: about 0 for any two texts, 1 for the same one; null: unknown. */
+  likeness: number | null;
+}
+
+/** A long request has many words no tool holds, so few found words say less against a tool than a far meaning does. */
+const COVERAGE_SHARE = 0.3;
+/**
+ * Chosen on requests that some tool of a catalog answers and on requests that need no tool: about one in ten of these
+ * is called high, and about one in ten of those none.
+ */
+const HIGH = 0.5;
+const LOW = 0.32;
+
+export function confidenceOf({ coverage, likeness }: Evidence): Confidence {
+  const evidence = likeness === null ? coverage : likeness + COVERAGE_SHARE * coverage;
+  return evidence >= HIGH ? 'high' : evidence >= LOW ? 'low' : 'none';
+}
+
+export function coverageOf(query: Query, { terms }: IndexedDocument): number {
+  const held = new Set(terms);
+  let found = 0;
+  let total = 0;
+  for (const { term, weight } of query.terms) {
+    total += weight;
+    if (term !== null && held.has(term)) found += weight;
+  }
+  return total > 0 ? found / total : 0;
+}

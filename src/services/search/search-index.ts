@@ -1,0 +1,195 @@
+/**
+ * The search index: documents in, ranked answers out. Words and vectors rank by themselves over what the caller sees,
+ * each sentence of a long request too, and are fused into one score. Writing goes on in short slices; a search waits for
+ * what was written before it.
+ */
+
+import { rankByWords } from '../../domain/search/bm25f.ts';
+import { type Confidence, confidenceOf, coverageOf } from '../../domain/search/confidence.ts';
+import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
+import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
+import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
+import { matchContext } from '../../domain/search/match-context.ts';
+import { type Query, toQuery } from '../../domain/search/query.ts';
+import { addUp, best, bestOf, type Scored, spread, withOwnerVote, withSentences } from '../../domain/search/ranking.ts';
+import { splitSentences } from '../../domain/search/sentences.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import { SearchClosedError, type SearchHit, type SearchIndex, type SearchRequest } from '../../ports/search-index.ts';
+import { createShelf, type Shelf } from './shelf.ts';
+import type { Accepts, Asked, Text, VectorRankings, Vectors } from './vectors.ts';
+import { createWrites } from './writes.ts';
+
+/** A request is a wish in words, not a document. */
+const MAX_QUERY = 4_000;
+const OWNER_VOTE = 0.2;
+/** For the built-in vectors, measured; a model of language knows more and may weigh more. */
+export const BUILT_IN_WEIGHTS: FusionWeights = { lexical: 0.6, vector: 0.4 };
+/** As the first registry of this kind documents it. */
+export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
+/** Sentences times documents: beyond it the whole request alone is ranked. */
+const MAX_WORK = 200_000;
+/** What stands below somebody whose very name was asked. */
+const BELOW_NAMED = 0.99;
+
+export function createSearchIndex(deps: {
+  vectors: Vectors;
+  weights: FusionWeights;
+  clock: Clock;
+  log: Log;
+}): SearchIndex {
+  const { vectors, clock, log } = deps;
+  const shelves = new Map<DocumentKind, Shelf>(DOCUMENT_KINDS.map(kind => [kind, createShelf(kind)]));
+  const writes = createWrites({ shelves, vectors, clock, log });
+  let isClosed = false;
+
+  async function search(request: SearchRequest) {
+    if (isClosed) throw new SearchClosedError();
+    await writes.done();
+    const query = request.query.slice(0, MAX_QUERY);
+    const views = DOCUMENT_KINDS.filter(kind => request.kinds?.includes(kind) ?? true).map(kind => ({
+      kind,
+      view: (shelves.get(kind) as Shelf).view(request.isVisible),
+    }));
+    const accepts = withTags(request.tags ?? []);
+    const ask = (text: string): Text => ({
+      text,
+      asked: views.map(({ kind, view }) => ({ kind, view, query: toQuery(view, text) })),
+    });
+
+    const visible = views.reduce((sum, { view }) => sum + view.documents.length, 0);
+    const sentences = splitSentences(query).slice(0, Math.floor(MAX_WORK / Math.max(visible, 1)));
+    const texts = [query, ...sentences].map(ask);
+    const whole = texts[0] as Text;
+    // Words first: the vectors may have to wait for a model elsewhere, and the index may change meanwhile.
+    const lexical = channel(texts.map(({ asked }) => rankWords(asked, accepts)));
+    const rankings = await vectors.rank(texts, accepts);
+    const vector = rankings === null ? null : vectorChannel(rankings, lexical);
+    const named = findNamed(whole.asked, query, lexical);
+    const weights = request.weights ?? deps.weights;
+    const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
+    const hits = fused.slice(0, request.limit).map(hit => toHit(hit, whole, rankings, named, query));
+    return {
+      hits,
+      confidence: hits[0]?.confidence ?? 'none',
+      mode: vector === null ? ('lexical-only' as const) : ('hybrid' as const),
+      weights,
+    };
+  }
+
+  return {
+    upsert: documents => writes.upsert(documents),
+    remove: (kind, ids) => writes.remove(kind, ids),
+    replace: (kind, documents) => writes.replace(kind, documents),
+    search,
+    status: () => ({
+      documents: Object.fromEntries(DOCUMENT_KINDS.map(kind => [kind, shelves.get(kind)?.index.size ?? 0])) as Record<
+        DocumentKind,
+        number
+      >,
+      model: vectors.model,
+      mode: vectors.isReady() ? 'hybrid' : 'lexical-only',
+      pending: writes.pending() + vectors.pending(),
+      problem: vectors.problem(),
+    }),
+    async settled() {
+      await writes.done();
+      await vectors.settled();
+    },
+    async close() {
+      isClosed = true;
+      writes.close();
+      await vectors.close();
+    },
+  };
+}
+
+function withTags(tags: readonly string[]): Accepts {
+  return ({ document }) => tags.every(tag => document.tags.includes(tag));
+}
+
+/** Kinds are counted apart, so each list is measured by what a document with every word of the request would score. */
+function rankWords(asked: readonly Asked[], accepts: Accepts): Scored<IndexedDocument>[] {
+  return best(
+    asked.flatMap(({ view, query }) => {
+      const { scores, touched } = rankByWords(view, query);
+      const most = query.terms.reduce((sum, { weight, count }) => sum + weight * (1 + Math.log(count)), 0) || 1;
+      const slots = touched.filter(slot => accepts(view.index.slots[slot] as IndexedDocument));
+      const found = bestOf(
+        slots,
+        Float64Array.from(slots, slot => (scores[slot] as number) / most),
+      );
+      return found.map(({ document: slot, score }) => ({ document: view.index.slots[slot] as IndexedDocument, score }));
+    }),
+  );
+}
+
+function joined(lists: VectorRankings['lists'][number]): Scored<IndexedDocument>[] {
+  const [only] = lists;
+  if (lists.length === 1 && only !== undefined) return [...only.found];
+  return addUp(lists.map(({ found, weight }) => ({ found: spread(found), weight })));
+}
+
+/** One ranking of the whole request and its sentences, spread to 0..1. */
+function channel(lists: readonly (readonly Scored<IndexedDocument>[])[]): Scored<IndexedDocument>[] {
+  const [whole = [], ...sentences] = lists;
+  return spread(withOwnerVote(withSentences(whole, sentences), ({ document }) => document.owner, OWNER_VOTE));
+}
+
+/** A document without a vector yet counts by meaning what it counts by words, so that a new tool is found at once. */
+function vectorChannel(
+  { lists, without }: VectorRankings,
+  lexical: readonly Scored<IndexedDocument>[],
+): Scored<IndexedDocument>[] {
+  const found = channel(lists.map(joined));
+  return without.size === 0 ? found : [...found, ...lexical.filter(({ document }) => without.has(document))];
+}
+
+/** Documents whose very name, own or public, is the request. */
+function findNamed(asked: readonly Asked[], text: string, lexical: readonly Scored<IndexedDocument>[]) {
+  const written = text.trim().toLowerCase();
+  const queries: readonly Query[] = asked.map(({ query }) => query);
+  return new Set(
+    lexical
+      .map(({ document }) => document)
+      .filter(({ document, nameTerms }) => {
+        if (document.id.toLowerCase() === written || document.name.toLowerCase() === written) return true;
+        return queries.some(({ order }) => isSameName(order, nameTerms));
+      }),
+  );
+}
+
+function isSameName(order: readonly (number | null)[], name: readonly number[]): boolean {
+  return name.length > 0 && order.length === name.length && order.every((term, at) => term === name[at]);
+}
+
+/** What was asked by name is the best by words and by meaning, and first. */
+function lift(found: readonly Scored<IndexedDocument>[], named: ReadonlySet<IndexedDocument>) {
+  if (named.size === 0) return found;
+  const rest = found.filter(({ document }) => !named.has(document));
+  return [
+    ...Array.from(named, document => ({ document, score: 1 })),
+    ...rest.map(({ document, score }) => ({ document, score: score * BELOW_NAMED })),
+  ];
+}
+
+function toHit(
+  { document: indexed, relevance, lexical, vector }: Fused<IndexedDocument>,
+  whole: Text,
+  rankings: VectorRankings | null,
+  named: ReadonlySet<IndexedDocument>,
+  query: string,
+): SearchHit {
+  const words = whole.asked.find(({ kind }) => kind === indexed.document.kind)?.query;
+  const coverage = words === undefined ? 0 : coverageOf(words, indexed);
+  const likeness = rankings === null ? null : rankings.likeness(indexed);
+  const confidence: Confidence = named.has(indexed) ? 'high' : confidenceOf({ coverage, likeness });
+  return {
+    document: indexed.document,
+    relevanceScore: relevance,
+    lexicalScore: lexical,
+    vectorScore: vector,
+    confidence,
+    matchContext: matchContext(indexed.document, query),
+  };
+}
