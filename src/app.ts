@@ -147,9 +147,9 @@ export function createApp(options: AppOptions): App {
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
     ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
     health: path => watching.health.find(path),
-    changed() {
-      policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
-      rightsChanged.ofEverybody();
+    changed(rights) {
+      if (rights) policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
+      if (rights) rightsChanged.ofEverybody();
       connect();
     },
   });

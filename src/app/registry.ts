@@ -64,8 +64,8 @@ export interface RegistryPartsDeps {
   /** How a server was found when somebody last looked. */
   health(path: string): ServerHealth | null;
   defaultAgent: string | null;
-  /** The servers or what is granted on them changed: both are to be put in force. */
-  changed(): void;
+  /** The servers changed, and with `rights` what is granted on them too: to be put in force. */
+  changed(rights: boolean): void;
   clock: Clock;
   log: Log;
 }
@@ -96,9 +96,19 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   const seedsOf = ({ servers, serverFiles }: Config) =>
     servers.map(spec => ({ spec, file: serverFiles.get(spec.key) ?? 'the configuration' }));
   let isStarted = false;
+  let rightsInForce = '';
+  /** A policy that says the same is no other: with each, every view is made anew and every session told. */
+  function putInForce(): void {
+    const { groups, restricted } = rights();
+    const kept = [...restricted].map(([server, { owner, groups: members }]) => [server, owner, [...members]]);
+    const now = JSON.stringify([groups.map(({ scopeName, revision }) => [scopeName, revision]), kept]);
+    const areOther = now !== rightsInForce;
+    rightsInForce = now;
+    deps.changed(areOther);
+  }
   registry.onChange(({ kind }) => {
     // Nothing of these is another connection or another right.
-    if (isStarted && kind !== 'server.refreshed') deps.changed();
+    if (isStarted && kind !== 'server.refreshed') putInForce();
   });
 
   return {
@@ -115,7 +125,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       await registry.load();
       await registry.importSeeds(seedsOf(config()));
       isStarted = true;
-      deps.changed();
+      putInForce();
     },
     follow: next => registry.importSeeds(seedsOf(next)),
     stop: () => storage.close(),
