@@ -5,12 +5,51 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GatewayOptions } from './gateway.ts';
 import type { Host } from './host.ts';
+import type { ListOptions } from './server.ts';
 import type { RefreshWish, TokenWish } from './token.ts';
 
 type Run = (command: Promise<number>) => Promise<void>;
 
 export function addGatewayCommands(program: Command, host: Host, run: Run): void {
+  addServers(program, host, run);
   addTokens(program, host, run);
+}
+
+function addServers(program: Command, host: Host, run: Run): void {
+  const server = program.command('server').alias('service').description('servers of a running gateway’s registry');
+  server.addHelpText(
+    'after',
+    `
+Examples:
+  gatehouse server add github.json          register what the file says: name, description, path, proxy_pass_url ...
+  gatehouse server list --query issues      path, health and number of tools of those the credential may see
+  gatehouse server disable /team/github     gone from every list until it is enabled again`,
+  );
+  const load = () => import('./server.ts');
+  withGateway(server.command('add <file>'))
+    .description('register the server that a JSON file describes')
+    .action(async (file: string, options: GatewayOptions) => run((await load()).addServer(host, file, options)));
+  withGateway(server.command('list').alias('monitor'))
+    .description('the servers that the credential may see, and how they are')
+    .option('--query <words>', 'those that hold every word')
+    .option('--json', 'whole cards, for programs')
+    .action(async (options: ListOptions) => run((await load()).listServers(host, options)));
+  withGateway(server.command('show <path>'))
+    .description('one card')
+    .action(async (path: string, options: GatewayOptions) => run((await load()).showServer(host, path, options)));
+  for (const word of ['enable', 'disable']) {
+    withGateway(server.command(`${word} <path>`))
+      .description(`switch a server ${word === 'enable' ? 'on' : 'off'}`)
+      .action(async (path: string, options: GatewayOptions) =>
+        run((await load()).switchServer(host, path, word === 'enable', options)),
+      );
+  }
+  withGateway(server.command('remove <path>').alias('delete'))
+    .description('take a server out, with everything that is kept of it')
+    .action(async (path: string, options: GatewayOptions) => run((await load()).removeServer(host, path, options)));
+  withGateway(server.command('refresh <path>'))
+    .description('connect to a server and read its tools anew')
+    .action(async (path: string, options: GatewayOptions) => run((await load()).refreshServer(host, path, options)));
 }
 
 /** Options of every command that asks a running gateway. */
