@@ -3,7 +3,6 @@
  * each sentence of a long request too, and are fused into one score. Writing goes on in short slices; a search waits for
  * what was written before it.
  */
-
 import { rankByWords } from '../../domain/search/bm25f.ts';
 import { type Confidence, confidenceOf, coverageOf } from '../../domain/search/confidence.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
