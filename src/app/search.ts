@@ -11,10 +11,10 @@ import type { Embedder } from '../ports/embedder.ts';
 import type { Log } from '../ports/log.ts';
 import type { SearchIndex } from '../ports/search-index.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import { createBuiltInVectors } from '../services/search/built-in-vectors.ts';
+import { builtInWeights, createBuiltInVectors } from '../services/search/built-in-vectors.ts';
 import { createLatentModels } from '../services/search/latent-models.ts';
-import { createModelVectors, RECIPE } from '../services/search/model-vectors.ts';
-import { BUILT_IN_WEIGHTS, createSearchIndex, MODEL_WEIGHTS } from '../services/search/search-index.ts';
+import { createModelVectors, MODEL_WEIGHTS, RECIPE } from '../services/search/model-vectors.ts';
+import { createSearchIndex } from '../services/search/search-index.ts';
 import { type CatalogSearch, createToolSearch } from '../services/search/tool-search.ts';
 import type { Vectors } from '../services/search/vectors.ts';
 
@@ -36,7 +36,8 @@ export interface SearchDeps {
 export function createSearch({ config, catalog, cwd, clock, log }: SearchDeps): Search {
   const embedder = createEmbedder(config, cwd);
   const vectors = embedder === null ? builtIn(clock, log) : ofModel(embedder, config, clock, log);
-  const weights = config.weights ?? (embedder === null ? BUILT_IN_WEIGHTS : MODEL_WEIGHTS);
+  const fixed = config.weights ?? (embedder === null ? null : MODEL_WEIGHTS);
+  const weights = fixed === null ? builtInWeights : () => fixed;
   const index = createSearchIndex({ vectors, weights, clock, log });
   const tools = createToolSearch(index);
   const stopFollowing = catalog.onChange(() => tools.follow(catalog.current()));

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { entityDocument, type SearchDocument } from '../../../src/domain/search/document.ts';
 import { SearchClosedError, type SearchIndex } from '../../../src/ports/search-index.ts';
+import { builtInWeights } from '../../../src/services/search/built-in-vectors.ts';
 import { OFFICE, tool } from '../../domain/search/documents.ts';
 import { ask, createEngine, everybody, warmUp } from './engine.ts';
 
@@ -73,6 +74,21 @@ describe('search', () => {
         )
       ).hits.map(({ document }) => document.id);
     expect(await order(0)).not.toEqual(await order(1));
+  });
+
+  it('keeps to the weights it was given, and says them', async () => {
+    const weights = { lexical: 0.3, vector: 0.7 };
+    expect((await open(OFFICE, weights).search(ask('file'))).weights).toEqual(weights);
+  });
+
+  test.each([
+    { visible: 5, lexical: 0.6 },
+    { visible: 1_000, lexical: 0.6 },
+    { visible: 2_000, lexical: 0.8 },
+    { visible: 20_000, lexical: 0.85 },
+  ])('lets words count $lexical among $visible documents where nothing is configured', ({ visible, lexical }) => {
+    expect(builtInWeights(visible).lexical).toBeCloseTo(lexical, 9);
+    expect(builtInWeights(visible).vector).toBeCloseTo(1 - lexical, 9);
   });
 
   it('puts what is asked by its very name first, whatever stuffs itself with the words', async () => {
