@@ -5,16 +5,17 @@ import { createHttpEmbedder } from '../outbound/search/http-embedder.ts';
 import { createLatentThread } from '../outbound/search/latent-thread.ts';
 import { createTransformersEmbedder } from '../outbound/search/transformers-embedder.ts';
 import { readWordTable } from '../outbound/search/word-table.ts';
-import { openVectorIndex } from '../outbound/sqlite/vector-index.ts';
+import { openVectorIndex, type VectorSpace } from '../outbound/sqlite/vector-index.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embedder } from '../ports/embedder.ts';
 import type { Log } from '../ports/log.ts';
 import type { SearchIndex } from '../ports/search-index.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import { createBuiltInVectors } from '../services/search/built-in-vectors.ts';
+import { builtInWeights, createBuiltInVectors } from '../services/search/built-in-vectors.ts';
 import { createLatentModels } from '../services/search/latent-models.ts';
-import { createModelVectors, RECIPE } from '../services/search/model-vectors.ts';
-import { BUILT_IN_WEIGHTS, createSearchIndex, MODEL_WEIGHTS } from '../services/search/search-index.ts';
+import { createModelVectors, MODEL_WEIGHTS, RECIPE } from '../services/search/model-vectors.ts';
+import { createSearchIndex } from '../services/search/search-index.ts';
 import { type CatalogSearch, createToolSearch } from '../services/search/tool-search.ts';
 import type { Vectors } from '../services/search/vectors.ts';
 
@@ -36,7 +37,8 @@ export interface SearchDeps {
 export function createSearch({ config, catalog, cwd, clock, log }: SearchDeps): Search {
   const embedder = createEmbedder(config, cwd);
   const vectors = embedder === null ? builtIn(clock, log) : ofModel(embedder, config, clock, log);
-  const weights = config.weights ?? (embedder === null ? BUILT_IN_WEIGHTS : MODEL_WEIGHTS);
+  const fixed = config.weights ?? (embedder === null ? null : MODEL_WEIGHTS);
+  const weights = fixed === null ? builtInWeights : () => fixed;
   const index = createSearchIndex({ vectors, weights, clock, log });
   const tools = createToolSearch(index);
   const stopFollowing = catalog.onChange(() => tools.follow(catalog.current()));
@@ -75,5 +77,15 @@ function builtIn(clock: Clock, log: Log): Vectors {
 
 function ofModel(embedder: Embedder, { vectorsFile }: SearchConfig, clock: Clock, log: Log): Vectors {
   const space = { model: embedder.model, dimensions: embedder.dimensions, recipe: RECIPE };
-  return createModelVectors({ embedder, store: openVectorIndex(vectorsFile, space), clock, log });
+  return createModelVectors({ embedder, store: openStore(vectorsFile, space, log), clock, log });
+}
+
+/** A file that cannot be opened costs the vectors of the last run, not the gateway. */
+function openStore(path: string, space: VectorSpace, log: Log): VectorStore {
+  try {
+    return openVectorIndex(path, space);
+  } catch (cause) {
+    log.warn('search vectors are kept in memory only', { path, detail: cause instanceof Error ? cause.message : '' });
+    return openVectorIndex(':memory:', space);
+  }
 }

@@ -85,7 +85,12 @@ export function spread<T>(found: readonly Scored<T>[], depth = DEPTH): Scored<T>
   const high = found[0]?.score ?? 0;
   const low = found.length < depth ? 0 : (found[found.length - 1]?.score ?? 0);
   const range = high - low;
-  return found.map(({ document, score }) => ({ document, score: range > 0 ? Math.max(0, (score - low) / range) : 1 }));
+  // All alike: all of them fit, or none does.
+  const alike = high > 0 ? 1 : 0;
+  return found.map(({ document, score }) => ({
+    document,
+    score: range > 0 ? Math.max(0, (score - low) / range) : alike,
+  }));
 }
 
 /** Adds weighted lists; what a list does not hold counts 0 there. */

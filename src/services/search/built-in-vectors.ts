@@ -3,6 +3,7 @@
  * those of a small table of words. The first knows this catalog, the second the language of tools; the table alone is
  * there from the start.
  */
+import type { FusionWeights } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import { likenessToRows, queryDirection } from '../../domain/search/latent.ts';
 import { best, bestOf, type Scored } from '../../domain/search/ranking.ts';
@@ -15,6 +16,18 @@ import type { Accepts, Asked, Vectors } from './vectors.ts';
 const LATENT_SHARE = 0.4;
 const MAX_DESCRIPTION = 1_200;
 const NOTHING: ReadonlySet<IndexedDocument> = new Set();
+
+const SMALL = 1_000;
+
+/**
+ * How much words count beside these vectors. All vectors lose more than words do as a catalog grows: among thousands of
+ * tools many mean nearly the same, and the words are what is left to tell them apart.
+ */
+export function builtInWeights(visible: number): FusionWeights {
+  const doublings = Math.max(0, Math.log2(Math.max(visible, 1) / SMALL));
+  const lexical = Math.min(0.6 + 0.2 * doublings, 0.85);
+  return { lexical, vector: 1 - lexical };
+}
 
 export function createBuiltInVectors(deps: {
   models: LatentModels;

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { SearchDocument } from '../../domain/search/document.ts';
+import type { FusionWeights } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import { DEPTH, type Scored } from '../../domain/search/ranking.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -15,6 +16,9 @@ import type { Accepts, Text, Vectors } from './vectors.ts';
 
 /** Names what is made of a document before it is embedded; another recipe is another space. */
 export const RECIPE = 'name, owner, tags, description, parts; 1';
+
+/** As the first registry of this kind documents it. */
+export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
 
 /** Servers connect one after the other: their tools go in fewer, fuller requests. */
 const REST_MS = 100;

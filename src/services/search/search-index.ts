@@ -3,7 +3,6 @@
  * each sentence of a long request too, and are fused into one score. Writing goes on in short slices; a search waits for
  * what was written before it.
  */
-
 import { rankByWords } from '../../domain/search/bm25f.ts';
 import { type Confidence, confidenceOf, coverageOf } from '../../domain/search/confidence.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
@@ -23,10 +22,6 @@ import { createWrites } from './writes.ts';
 /** A request is a wish in words, not a document. */
 const MAX_QUERY = 4_000;
 const OWNER_VOTE = 0.2;
-/** For the built-in vectors, measured; a model of language knows more and may weigh more. */
-export const BUILT_IN_WEIGHTS: FusionWeights = { lexical: 0.6, vector: 0.4 };
-/** As the first registry of this kind documents it. */
-export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
 /** Sentences times documents: beyond it the whole request alone is ranked. */
 const MAX_WORK = 200_000;
 /** What stands below somebody whose very name was asked. */
@@ -34,7 +29,8 @@ const BELOW_NAMED = 0.99;
 
 export function createSearchIndex(deps: {
   vectors: Vectors;
-  weights: FusionWeights;
+  /** For as many documents as the caller sees. */
+  weights: (visible: number) => FusionWeights;
   clock: Clock;
   log: Log;
 }): SearchIndex {
@@ -66,7 +62,7 @@ export function createSearchIndex(deps: {
     const rankings = await vectors.rank(texts, accepts);
     const vector = rankings === null ? null : vectorChannel(rankings, lexical);
     const named = findNamed(whole.asked, query, lexical);
-    const weights = request.weights ?? deps.weights;
+    const weights = request.weights ?? deps.weights(visible);
     const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
     const hits = fused.slice(0, request.limit).map(hit => toHit(hit, whole, rankings, named, query));
     return {

@@ -23,17 +23,15 @@ export interface Text {
 export interface Vectors {
   /** Names what is behind it. */
   model: string;
-  /** Takes note of documents that came; those that went are told by a later `forget`. */
+  /** A document came; `forget`: it went, or another came in its place. */
   add(indexed: IndexedDocument): void;
   forget(indexed: IndexedDocument): void;
-  /**
-   * Ranks the visible documents that are accepted for each text, or is null while there are no vectors to rank by.
-   */
+  /** Ranks the visible documents that are accepted, for each text; null while there is nothing to rank by. */
   rank(texts: readonly Text[], accepts: Accepts): Promise<VectorRankings | null>;
   /** Documents without a vector yet. */
   pending(): number;
   problem(): string | null;
-  /** Whether `rank` would be null now. */
+  /** False while `rank` would be null. */
   isReady(): boolean;
   settled(): Promise<void>;
   close(): Promise<void>;

@@ -3,9 +3,9 @@ import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createLatentThread } from '../../../src/outbound/search/latent-thread.ts';
 import { readWordTable } from '../../../src/outbound/search/word-table.ts';
 import type { SearchIndex } from '../../../src/ports/search-index.ts';
-import { createBuiltInVectors } from '../../../src/services/search/built-in-vectors.ts';
+import { builtInWeights, createBuiltInVectors } from '../../../src/services/search/built-in-vectors.ts';
 import { createLatentModels } from '../../../src/services/search/latent-models.ts';
-import { BUILT_IN_WEIGHTS, createSearchIndex } from '../../../src/services/search/search-index.ts';
+import { createSearchIndex } from '../../../src/services/search/search-index.ts';
 import { createKeptLog } from '../../support/staircase.ts';
 
 export function createEngine(): SearchIndex {
@@ -14,7 +14,7 @@ export function createEngine(): SearchIndex {
   const trainer = createLatentThread({ clock });
   const models = createLatentModels({ trainer, clock, log });
   const vectors = createBuiltInVectors({ models, table: readWordTable(), close: () => trainer.close() });
-  return createSearchIndex({ vectors, weights: BUILT_IN_WEIGHTS, clock, log });
+  return createSearchIndex({ vectors, weights: builtInWeights, clock, log });
 }
 
 /** The first search asks for the model of what it sees. */

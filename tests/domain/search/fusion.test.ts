@@ -55,6 +55,11 @@ describe('spread', () => {
     expect(spread(list({ a: 4, b: 3, c: 2 }), 3)).toEqual(list({ a: 1, b: 0.5, c: 0 }));
   });
 
+  it('gives nothing to those that are all unlike', () => {
+    expect(spread(list({ a: 0, b: 0 }))).toEqual(list({ a: 0, b: 0 }));
+    expect(spread(list({ a: 2, b: 2, c: 2 }), 3)).toEqual(list({ a: 1, b: 1, c: 1 }));
+  });
+
   it('never goes below 0, whatever a cosine was', () => {
     expect(spread(list({ a: 0.5, b: -0.5 }))).toEqual(list({ a: 1, b: 0 }));
   });

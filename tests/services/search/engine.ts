@@ -5,20 +5,20 @@ import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createLatentThread } from '../../../src/outbound/search/latent-thread.ts';
 import { readWordTable } from '../../../src/outbound/search/word-table.ts';
 import type { SearchIndex, SearchRequest } from '../../../src/ports/search-index.ts';
-import { createBuiltInVectors } from '../../../src/services/search/built-in-vectors.ts';
+import { builtInWeights, createBuiltInVectors } from '../../../src/services/search/built-in-vectors.ts';
 import { createLatentModels } from '../../../src/services/search/latent-models.ts';
-import { BUILT_IN_WEIGHTS, createSearchIndex } from '../../../src/services/search/search-index.ts';
+import { createSearchIndex } from '../../../src/services/search/search-index.ts';
 import { createKeptLog } from '../../support/staircase.ts';
 
 const table = readWordTable();
 
-export function createEngine(weights: FusionWeights = BUILT_IN_WEIGHTS): SearchIndex {
+export function createEngine(weights?: FusionWeights): SearchIndex {
   const clock = createSystemClock();
   const log = createKeptLog();
   const trainer = createLatentThread({ clock });
   const models = createLatentModels({ trainer, clock, log });
   const vectors = createBuiltInVectors({ models, table, close: () => trainer.close() });
-  return createSearchIndex({ vectors, weights, clock, log });
+  return createSearchIndex({ vectors, weights: weights === undefined ? builtInWeights : () => weights, clock, log });
 }
 
 export const everybody = () => true;

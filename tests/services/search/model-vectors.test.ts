@@ -8,8 +8,8 @@ import { createPinnedPost } from '../../../src/outbound/fetch/pinned-post.ts';
 import { createHttpEmbedder } from '../../../src/outbound/search/http-embedder.ts';
 import { openVectorIndex } from '../../../src/outbound/sqlite/vector-index.ts';
 import type { SearchIndex } from '../../../src/ports/search-index.ts';
-import { createModelVectors, RECIPE } from '../../../src/services/search/model-vectors.ts';
-import { createSearchIndex, MODEL_WEIGHTS } from '../../../src/services/search/search-index.ts';
+import { createModelVectors, MODEL_WEIGHTS, RECIPE } from '../../../src/services/search/model-vectors.ts';
+import { createSearchIndex } from '../../../src/services/search/search-index.ts';
 import { OFFICE, tool } from '../../domain/search/documents.ts';
 import { type EmbeddingsServer, openAiAnswer, startEmbeddingsServer } from '../../outbound/search/embeddings-server.ts';
 import { createKeptLog } from '../../support/staircase.ts';
@@ -38,7 +38,7 @@ function open({ model = 'letters', dimensions = 64 } = {}) {
   });
   const store = openVectorIndex(join(folder, 'vectors.db'), { model: embedder.model, dimensions, recipe: RECIPE });
   const vectors = createModelVectors({ embedder, store, clock, log });
-  const index = createSearchIndex({ vectors, weights: MODEL_WEIGHTS, clock, log });
+  const index = createSearchIndex({ vectors, weights: () => MODEL_WEIGHTS, clock, log });
   opened.push(index);
   return { index, log };
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { entityDocument, type SearchDocument } from '../../../src/domain/search/document.ts';
 import { SearchClosedError, type SearchIndex } from '../../../src/ports/search-index.ts';
+import { builtInWeights } from '../../../src/services/search/built-in-vectors.ts';
 import { OFFICE, tool } from '../../domain/search/documents.ts';
 import { ask, createEngine, everybody, warmUp } from './engine.ts';
 
@@ -75,6 +76,21 @@ describe('search', () => {
     expect(await order(0)).not.toEqual(await order(1));
   });
 
+  it('keeps to the weights it was given, and says them', async () => {
+    const weights = { lexical: 0.3, vector: 0.7 };
+    expect((await open(OFFICE, weights).search(ask('file'))).weights).toEqual(weights);
+  });
+
+  test.each([
+    { visible: 5, lexical: 0.6 },
+    { visible: 1_000, lexical: 0.6 },
+    { visible: 2_000, lexical: 0.8 },
+    { visible: 20_000, lexical: 0.85 },
+  ])('lets words count $lexical among $visible documents where nothing is configured', ({ visible, lexical }) => {
+    expect(builtInWeights(visible).lexical).toBeCloseTo(lexical, 9);
+    expect(builtInWeights(visible).vector).toBeCloseTo(1 - lexical, 9);
+  });
+
   it('puts what is asked by its very name first, whatever stuffs itself with the words', async () => {
     const stuffed = tool('ads', 'create_issue_create_issue', 'create issue '.repeat(5_000), { issue: 'create issue' });
     const { hits } = await open([stuffed, ...OFFICE]).search(ask('create issue'));
@@ -123,11 +139,12 @@ describe('search', () => {
     expect(hits[0]?.matchContext).toBe('It rotates log files at night.');
   });
 
-  test.each(['', '   ', '?!', 'a the of', '\u0000\u200B', 'x'.repeat(100_000), '𝕏 𓀀 🦜'])(
+  test.each(['', '   ', '?!', 'a the of', '\u0000\u200B', 'x'.repeat(100_000), '🦜 ‼ ✅'])(
     'answers a request without a word in it: %j',
     async query => {
       const { hits } = await open(OFFICE).search(ask(query.slice(0, 200_000)));
       for (const { relevanceScore } of hits) expect(relevanceScore).toBeGreaterThan(0);
+      expect(hits.every(({ confidence }) => confidence === 'none')).toBe(true);
     },
   );
 });

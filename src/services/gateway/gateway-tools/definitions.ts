@@ -103,7 +103,7 @@ function findTools(catalog: Catalog, visible: readonly CatalogEntry[]): JsonObje
     title: 'Find tools',
     description:
       `Finds the right tool among ${visible.length} tools of ${counts.size} servers by describing what you want to do. ` +
-      `Use it before saying that something cannot be done. Then call what it found with call_tool. Servers: ${servers.join(', ')}.`,
+      `Use it before saying that something cannot be done. Then call what it found with call_tool; confidence none means that nothing fits well. Servers: ${servers.join(', ')}.`,
     inputSchema: object(
       {
         query: { type: 'string', description: 'What you want to do, in plain words.' },
