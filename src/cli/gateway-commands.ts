@@ -7,12 +7,14 @@ import type { GatewayOptions } from './gateway.ts';
 import type { Host } from './host.ts';
 import type { ListOptions } from './server.ts';
 import type { RefreshWish, TokenWish } from './token.ts';
+import type { DiffOptions } from './tools.ts';
 
 type Run = (command: Promise<number>) => Promise<void>;
 
 export function addGatewayCommands(program: Command, host: Host, run: Run): void {
   addServers(program, host, run);
   addTokens(program, host, run);
+  addTools(program, host, run);
 }
 
 function addServers(program: Command, host: Host, run: Run): void {
@@ -50,6 +52,29 @@ Examples:
   withGateway(server.command('refresh <path>'))
     .description('connect to a server and read its tools anew')
     .action(async (path: string, options: GatewayOptions) => run((await load()).refreshServer(host, path, options)));
+}
+
+function addTools(program: Command, host: Host, run: Run): void {
+  const tools = program.command('tools').description('definitions of tools that changed since they were approved');
+  tools.addHelpText(
+    'after',
+    `
+Examples:
+  gatehouse tools diff                      what has changed, field by field; exit 1 when something waits
+  gatehouse tools approve github            everything that waits on a server
+  gatehouse tools approve github push       one tool`,
+  );
+  withGateway(tools.command('diff [server]'))
+    .description('what servers say of their tools now, beside what was approved')
+    .option('--json', 'whole definitions, for programs')
+    .action(async (server: string | undefined, options: DiffOptions) =>
+      run((await import('./tools.ts')).diffTools(host, server, options)),
+    );
+  withGateway(tools.command('approve <server> [tool]'))
+    .description('show and call what a server says of its tools now')
+    .action(async (server: string, tool: string | undefined, options: GatewayOptions) =>
+      run((await import('./tools.ts')).approveTools(host, server, tool, options)),
+    );
 }
 
 /** Options of every command that asks a running gateway. */

@@ -1,0 +1,79 @@
+/** `gatehouse tools diff|approve`: definitions that changed since they were approved, and the approval. */
+import { atGateway, type GatewayOptions, REFUSED } from './gateway.ts';
+import type { Host } from './host.ts';
+import { printable } from './report.ts';
+
+export type DiffOptions = GatewayOptions & { json?: boolean | undefined };
+
+interface Waiting {
+  server: string;
+  tool: string;
+  effect: string;
+  seen_at: string;
+  changes: { pointer: string; kind: string }[];
+  approved: { definition: unknown };
+  offered: { definition: unknown };
+}
+
+const DONE = 0;
+/** Something waits: for scripts that look. */
+const WAITING = 1;
+const MAX_SHOWN = 200;
+
+/** 0: nothing waits. 1: something does. */
+export function diffTools(host: Host, server: string | undefined, options: DiffOptions): Promise<number> {
+  return atGateway(host, options, async gateway => {
+    const answer = await gateway.ask({ method: 'GET', path: '/api/definitions/pending' });
+    if (answer === null) return REFUSED;
+    const all = (answer.body as { pending: Waiting[] }).pending;
+    const pending = all.filter(waiting => server === undefined || waiting.server === server);
+    if (options.json === true) host.stdout.line(JSON.stringify(pending, null, 2));
+    else for (const waiting of pending) for (const line of describe(host, waiting)) host.stdout.line(line);
+    if (pending.length === 0) host.stderr.line('Every tool says what was approved.');
+    else host.stderr.line(`Approve with: gatehouse tools approve ${pending[0]?.server} [TOOL]`);
+    return pending.length === 0 ? DONE : WAITING;
+  });
+}
+
+export function approveTools(
+  host: Host,
+  server: string,
+  tool: string | undefined,
+  options: GatewayOptions,
+): Promise<number> {
+  return atGateway(host, options, async gateway => {
+    const body = { server, ...(tool === undefined ? {} : { tool }) };
+    const answer = await gateway.ask({ method: 'POST', path: '/api/definitions/approve', body });
+    if (answer === null) return REFUSED;
+    for (const name of (answer.body as { approved: string[] }).approved) host.stdout.line(printable(name));
+    return DONE;
+  });
+}
+
+function describe(host: Host, { server, tool, effect, seen_at: seen, changes, approved, offered }: Waiting): string[] {
+  const { paint } = host.stdout;
+  const what = effect === 'block' ? 'what it takes or claims has changed' : 'its description has changed';
+  const lines = [`${printable(server)}  ${printable(tool)}: ${what} (seen ${printable(seen)})`];
+  for (const { pointer, kind } of changes) {
+    lines.push(`  ${printable(pointer === '' ? '/' : pointer)} ${printable(kind)}`);
+    // A stranger wrote these words, for models to read: here they are shown as they are, in quotes and cut.
+    if (kind !== 'added') lines.push(paint.red(`    - ${show(at(approved.definition, pointer))}`));
+    if (kind !== 'removed') lines.push(paint.green(`    + ${show(at(offered.definition, pointer))}`));
+  }
+  return lines;
+}
+
+/** RFC 6901. */
+function at(definition: unknown, pointer: string): unknown {
+  let here = definition;
+  for (const step of pointer.split('/').slice(1)) {
+    if (typeof here !== 'object' || here === null) return undefined;
+    here = (here as Record<string, unknown>)[step.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return here;
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)} ... (${text.length} characters)` : text);
+}
