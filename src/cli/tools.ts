@@ -22,11 +22,12 @@ const MAX_SHOWN = 200;
 
 /** 0: nothing waits. 1: something does. */
 export function diffTools(host: Host, server: string | undefined, options: DiffOptions): Promise<number> {
+  const wanted = server?.replace(/^\/+/, '');
   return atGateway(host, options, async gateway => {
     const answer = await gateway.ask({ method: 'GET', path: '/api/definitions/pending' });
     if (answer === null) return REFUSED;
     const all = (answer.body as { pending: Waiting[] }).pending;
-    const pending = all.filter(waiting => server === undefined || waiting.server === server);
+    const pending = all.filter(waiting => wanted === undefined || waiting.server === wanted);
     if (options.json === true) host.stdout.line(JSON.stringify(pending, null, 2));
     else for (const waiting of pending) for (const line of describe(host, waiting)) host.stdout.line(line);
     if (pending.length === 0) host.stderr.line('Every tool says what was approved.');
@@ -42,7 +43,7 @@ export function approveTools(
   options: GatewayOptions,
 ): Promise<number> {
   return atGateway(host, options, async gateway => {
-    const body = { server, ...(tool === undefined ? {} : { tool }) };
+    const body = { server: server.replace(/^\/+/, ''), ...(tool === undefined ? {} : { tool }) };
     const answer = await gateway.ask({ method: 'POST', path: '/api/definitions/approve', body });
     if (answer === null) return REFUSED;
     for (const name of (answer.body as { approved: string[] }).approved) host.stdout.line(printable(name));
