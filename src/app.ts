@@ -146,7 +146,7 @@ export function createApp(options: AppOptions): App {
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
     ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
-    health: path => watching.health.find(path),
+    ...{ health: path => watching.health.find(path), check: path => watching.health.check(path) },
     changed(rights) {
       if (rights) policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
       if (rights) rightsChanged.ofEverybody();

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import { decide, type PolicySet } from '../domain/policy.ts';
 import { serverKeyOf } from '../domain/registered-server.ts';
-import { keyOfPath } from '../domain/registry-path.ts';
+import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import type { ServerHealth } from '../domain/server-health.ts';
@@ -63,6 +63,8 @@ export interface RegistryPartsDeps {
   refresh: CatalogRefresh;
   /** How a server was found when somebody last looked. */
   health(path: string): ServerHealth | null;
+  /** Looks now. */
+  check(path: string): Promise<unknown>;
   defaultAgent: string | null;
   /** The servers changed, and with `rights` what is granted on them too: to be put in force. */
   changed(rights: boolean): void;
@@ -146,6 +148,7 @@ function createLiveServers(deps: RegistryPartsDeps): LiveServers {
     },
     async refresh(server) {
       await refresh.refresh(server);
+      await deps.check(pathOfKey(server));
     },
     mayUse(who: Identity, server, tool) {
       const acting = asActing(policy(), who, deps.defaultAgent);
