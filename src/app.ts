@@ -269,6 +269,7 @@ export function createApp(options: AppOptions): App {
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,
+    limiter,
     keepAlive,
     clock,
     log,

@@ -7,6 +7,7 @@ import type { Identity } from '../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
+import type { StreamPlaces } from '../../src/inbound/mcp/held-stream.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
@@ -16,6 +17,7 @@ import { createChallenges } from '../../src/services/identity/challenge.ts';
 import { createIdentify, type Identify } from '../../src/services/identity/identify.ts';
 import type { FakeServer } from './fake-downstreams.ts';
 import { createFrozenClock } from './frozen-clock.ts';
+import { createFreeLimiter } from './quiet-house.ts';
 import { createStaircase, type StaircaseOptions, settle } from './staircase.ts';
 
 export const MODERN = '2026-07-28';
@@ -33,6 +35,7 @@ export interface DoorOptions extends StaircaseOptions {
   identify?: Identify;
   forwardable?: ReadonlySet<string>;
   stillValid?: (who: Identity) => boolean;
+  limiter?: StreamPlaces;
 }
 
 export interface Answered {
@@ -96,6 +99,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       identify: options.identify ?? createIdentify(() => apiKey, null),
       forwardable: () => options.forwardable ?? null,
       sessions,
+      limiter: options.limiter ?? createFreeLimiter(),
       limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
       keepAlive,
       clock,

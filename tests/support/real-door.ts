@@ -122,6 +122,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       challenges: createChallenges({ publicUrl: null, scopes: [] }),
       forwardable: () => forwardableHeaders(specs),
       sessions,
+      limiter: createFreeLimiter(),
       limits: { maxEvents: 100, maxEventBytes: 1_000_000 },
       keepAlive,
       clock,

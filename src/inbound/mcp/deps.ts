@@ -12,6 +12,7 @@ import type { NewsDesk } from '../../services/gateway/news.ts';
 import type { RefuseDoor } from '../../services/gateway/refuse-door.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
+import type { StreamPlaces } from './held-stream.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -31,6 +32,8 @@ export interface McpDeps {
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;
+  /** Open streams are counted there, each caller's and all together. */
+  limiter: StreamPlaces;
   limits: Pick<SessionConfig, 'maxEvents' | 'maxEventBytes'>;
   keepAlive: KeepAlive;
   clock: Clock;

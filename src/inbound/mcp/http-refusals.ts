@@ -65,6 +65,20 @@ export function refuseSessions(
   refuseWith(req, res, 'legacy', id, no, limitHeaders(limited));
 }
 
+/** Of scope `everyone`: all of them together are too many. */
+export function refuseStreams(
+  req: IncomingMessage,
+  res: ServerResponse,
+  era: Era,
+  id: RpcId | null,
+  limited: Limited,
+): void {
+  const say = 'Too many open streams.';
+  const { scope, limit, retryAfterMs } = limited;
+  if (scope === 'everyone') return refuseWith(req, res, era, id, failure('OVERLOADED', {}, { say, retryAfterMs }));
+  refuseWith(req, res, era, id, failure('RATE_LIMITED', { scope, limit }, { say }), limitHeaders(limited));
+}
+
 export function refuseMethod(req: IncomingMessage, res: ServerResponse, allow: string): void {
   refuseWith(req, res, 'legacy', null, failure('METHOD_NOT_ALLOWED'), { allow });
 }

@@ -11,6 +11,7 @@ import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { type Frame, toLine } from './frames.ts';
+import { holdStream } from './held-stream.ts';
 import {
   refuseDenied,
   refuseMediaType,
@@ -40,6 +41,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     }
     const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
     if (no !== null) return refuseDenied(req, res, null, no, who.method === 'jwt' ? deps.challenges : null);
+    if (!holdStream(deps.limiter, req, res, who, { era: 'legacy', id: null })) return;
     const session = deps.sessions.open(who, door, '2024-11-05');
     if (!(session instanceof Session)) return refuseSessions(req, res, null, session);
     holdOpen(res);

@@ -24,6 +24,7 @@ import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { collectForwarded } from './forwarded-headers.ts';
 import { errorFrame } from './frames.ts';
+import { holdStream } from './held-stream.ts';
 import {
   refuseDenied,
   refuseMediaType,
@@ -106,6 +107,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
 
     const isListen = message.method === 'subscriptions/listen';
     if (isListen && !acceptsStream) return refuseUnacceptable(req, res, 'modern', 'text/event-stream');
+    if (isListen && !holdStream(deps.limiter, req, res, who, { era: 'modern', id: message.id })) return;
     const reply = new HttpReply(res, {
       era: 'modern',
       acceptsStream,
@@ -246,6 +248,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const missed = lastEventId === undefined ? null : streams.log.since(lastEventId);
     // A gap cannot be told from silence, so it is said: the client starts anew.
     if (lastEventId !== undefined && missed === null) return refuseSession(req, res, 'unknown');
+    if (!holdStream(deps.limiter, req, res, who, { era: 'legacy', id: null })) return;
     holdOpen(res);
     session.uses++;
     const stream: EventStreamResponse = new EventStreamResponse(res, { 'mcp-session-id': session.id }, () => {

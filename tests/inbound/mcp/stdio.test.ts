@@ -10,6 +10,7 @@ import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
 import { createChallenges } from '../../../src/services/identity/challenge.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
+import { createFreeLimiter } from '../../support/quiet-house.ts';
 import { createStaircase, settle } from '../../support/staircase.ts';
 
 const MODERN = { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} };
@@ -29,6 +30,7 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     forwardable: () => null,
     sessions,
+    limiter: createFreeLimiter(),
     limits: { maxEvents: 1, maxEventBytes: 1 },
     keepAlive: createKeepAlive(clock),
     version: '9.9.9',
