@@ -266,6 +266,7 @@ export function createApp(options: AppOptions): App {
       audit,
       clock,
     }),
+    addressOf: findAddress,
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,

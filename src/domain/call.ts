@@ -75,6 +75,8 @@ export interface Subscriber {
 export interface Line {
   readonly revision: Revision;
   readonly era: Era;
+  /** Where the caller's request came from; null: over our own pipe. */
+  readonly address: string | null;
   /** Legacy session, or null: modern callers have none. */
   readonly sessionId: string | null;
   /** What resource subscriptions of this caller belong to (its session), or null where a request cannot subscribe. */
@@ -117,6 +119,8 @@ export interface CallRecord {
   agentVerified: boolean;
   /** The agent that acts, where it acts for another by a grant. */
   actingFor: string | null;
+  /** Where the request came from: the peer, or what a trusted proxy says; null: over a pipe, or nobody asked. */
+  address: string | null;
   sessionId: string | null;
   /** The gateway tool's name (`execute_tool`), else the method (`tools/call`). */
   operation: string;
@@ -143,12 +147,27 @@ export interface CallRecord {
 const NO_SCOPES: readonly string[] = [];
 
 /** Of an operation that is no MCP call (a request of the REST API), opened as if it went well. `who` null: nobody. */
-export function openRecordOf(who: Identity | null, operation: string, id: string, atMs: number): CallRecord {
+export function openRecordOf(
+  who: Identity | null,
+  operation: string,
+  id: string,
+  atMs: number,
+  address: string | null,
+): CallRecord {
   const { subject = null, issuer = null, client = null, method = null, agent = null } = who ?? {};
   const agentVerified = who?.agentVerified ?? false;
   return {
     ...{ id, atMs, subject, issuer, client, authMethod: method, agent, agentVerified, actingFor: null },
-    ...{ sessionId: null, operation, method: operation, server: null, target: null, outcome: 'ok', code: null },
+    ...{
+      address,
+      sessionId: null,
+      operation,
+      method: operation,
+      server: null,
+      target: null,
+      outcome: 'ok',
+      code: null,
+    },
     ...{ rule: null, wouldDeny: null, evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null },
     ...{ metadata: null, intent: 0 },
   };

@@ -7,6 +7,8 @@ import type { Identity } from '../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
+import { createFindClientAddress, type FindClientAddress } from '../../src/inbound/http/client-address.ts';
+import type { McpDeps } from '../../src/inbound/mcp/deps.ts';
 import type { StreamPlaces } from '../../src/inbound/mcp/held-stream.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
@@ -36,6 +38,7 @@ export interface DoorOptions extends StaircaseOptions {
   forwardable?: ReadonlySet<string>;
   stillValid?: (who: Identity) => boolean;
   limiter?: StreamPlaces;
+  addressOf?: FindClientAddress;
 }
 
 export interface Answered {
@@ -86,30 +89,29 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     },
   });
   let requests = 0;
-  const doors = createMcpDoors(
-    {
-      gateway: house.gateway,
-      catalog: house.catalog,
-      news: house.news,
-      downstreams: house.downstreams,
-      refuseDoor: () => null,
-      stillValid: options.stillValid ?? (() => true),
-      refused: () => null,
-      challenges: createChallenges({ publicUrl: null, scopes: [] }),
-      identify: options.identify ?? createIdentify(() => apiKey, null),
-      forwardable: () => options.forwardable ?? null,
-      sessions,
-      limiter: options.limiter ?? createFreeLimiter(),
-      limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
-      keepAlive,
-      clock,
-      log: house.log,
-      version: '9.9.9',
-      maxBodyBytes: options.maxBodyBytes ?? 4_194_304,
-      nextRequestId: () => `r${++requests}`,
-    },
-    res => void held.add(res),
-  );
+  const deps: McpDeps = {
+    gateway: house.gateway,
+    catalog: house.catalog,
+    news: house.news,
+    downstreams: house.downstreams,
+    refuseDoor: () => null,
+    stillValid: options.stillValid ?? (() => true),
+    refused: () => null,
+    challenges: createChallenges({ publicUrl: null, scopes: [] }),
+    identify: options.identify ?? createIdentify(() => apiKey, null),
+    addressOf: options.addressOf ?? createFindClientAddress([]),
+    forwardable: () => options.forwardable ?? null,
+    sessions,
+    limiter: options.limiter ?? createFreeLimiter(),
+    limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
+    keepAlive,
+    clock,
+    log: house.log,
+    version: '9.9.9',
+    maxBodyBytes: options.maxBodyBytes ?? 4_194_304,
+    nextRequestId: () => `r${++requests}`,
+  };
+  const doors = createMcpDoors(deps, res => void held.add(res));
   const server = createServer((req, res) => {
     if (!doors.handle(req, res, (req.url ?? '/').split('?')[0] ?? '/')) res.writeHead(404).end();
   });
@@ -144,6 +146,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       newsClock.advance(1_000);
     },
     doors,
+    deps,
     keepAlive,
     send,
     post,

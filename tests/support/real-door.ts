@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Identity } from '../../src/domain/identity.ts';
 import type { ServerSpec } from '../../src/domain/server.ts';
+import { createFindClientAddress } from '../../src/inbound/http/client-address.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
@@ -120,6 +121,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       stillValid: who => [...callers.values()].includes(who),
       refused: () => null,
       challenges: createChallenges({ publicUrl: null, scopes: [] }),
+      addressOf: createFindClientAddress([]),
       forwardable: () => forwardableHeaders(specs),
       sessions,
       limiter: createFreeLimiter(),

@@ -29,6 +29,8 @@ export interface McpDeps {
   refused(req: IncomingMessage, path: string, challenge: Challenge): Limited | null;
   /** Null: a conversation may begin at this door. */
   refuseDoor: RefuseDoor;
+  /** Of the client at the other end. */
+  addressOf(req: IncomingMessage): string;
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;

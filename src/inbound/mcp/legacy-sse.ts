@@ -5,11 +5,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../../domain/identity.ts';
 import { readBody } from '../http/body.ts';
+import { arrivalOf } from './arrival.ts';
 import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import { collectForwarded } from './forwarded-headers.ts';
 import { type Frame, toLine } from './frames.ts';
 import { holdStream } from './held-stream.ts';
 import {
@@ -39,7 +39,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
       return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
     }
-    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
+    const no = deps.refuseDoor(who, door, 'initialize', { id: deps.nextRequestId(), address: deps.addressOf(req) });
     if (no !== null) return refuseDenied(req, res, null, no, who.method === 'jwt' ? deps.challenges : null);
     if (!holdStream(deps.limiter, req, res, who, { era: 'legacy', id: null })) return;
     const session = deps.sessions.open(who, door, '2024-11-05');
@@ -79,8 +79,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
       res.writeHead(202).end();
       // While the body came, another request of the session may have shown another credential.
       session.who = who;
-      const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
-      dispatchLegacy(deps, session, message, outletOf(stream), null, forwarded);
+      dispatchLegacy(deps, session, message, outletOf(stream), arrivalOf(deps, req, who));
     });
   }
 

@@ -12,6 +12,7 @@ import type { ServerKey } from '../../domain/server.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { News } from '../../services/gateway/news.ts';
 import { composeWelcome } from '../../services/gateway/welcome.ts';
+import type { Arrival } from './arrival.ts';
 import type { Envelope } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import { notificationText } from './frames.ts';
@@ -38,8 +39,7 @@ export interface ModernRequest {
   envelope: Envelope;
   progressToken: RpcId | null;
   argumentBytes: Uint8Array | null;
-  /** Headers for the servers behind us, names and values in turn. */
-  forwarded: readonly string[] | null;
+  arrival: Arrival;
   who: Identity;
   door: Door;
 }
@@ -65,7 +65,8 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     return DONE;
   }
   if (method === 'server/discover') {
-    const no = deps.refuseDoor(request.who, request.door, method, deps.nextRequestId());
+    const asked = { id: deps.nextRequestId(), address: request.arrival.address };
+    const no = deps.refuseDoor(request.who, request.door, method, asked);
     answer(no ?? discover(deps, request.who, request.door));
     return DONE;
   }
@@ -74,7 +75,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     answer(failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }));
     return DONE;
   }
-  const line = new RequestLine(id, envelope, outlet, request.progressToken, request.forwarded);
+  const line = new RequestLine(id, envelope, outlet, request.progressToken, request.arrival);
   const call: Call = {
     id: deps.nextRequestId(),
     method,

@@ -6,6 +6,7 @@ import type { ClientAnswer, Line, Subscriber } from '../../domain/call.ts';
 import type { Era, LogLevel, Revision } from '../../domain/era.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
+import { type Arrival, OVER_THE_PIPE } from './arrival.ts';
 import type { Envelope } from './classify.ts';
 import { notificationText } from './frames.ts';
 import type { Outlet } from './outlet.ts';
@@ -20,6 +21,7 @@ export class RequestLine implements Line {
   readonly clientInfo: JsonObject | null;
   readonly logLevel: LogLevel | null;
   readonly subscriber: Subscriber | null;
+  readonly address: string | null;
   readonly forwarded: readonly string[] | null;
   readonly #session: Session | null;
   readonly #outlet: Outlet;
@@ -34,14 +36,15 @@ export class RequestLine implements Line {
     from: Session | Envelope,
     outlet: Outlet,
     progressToken: RpcId | null,
-    forwarded: readonly string[] | null = null,
+    arrival: Arrival = OVER_THE_PIPE,
   ) {
     const session = 'who' in from ? from : null;
     this.requestId = requestId;
     this.#session = session;
     this.#outlet = outlet;
     this.#progressToken = progressToken;
-    this.forwarded = forwarded;
+    this.address = arrival.address;
+    this.forwarded = arrival.forwarded;
     this.subscriber = session?.isPassing ? null : session;
     this.era = session === null ? 'modern' : 'legacy';
     this.revision = from.revision;

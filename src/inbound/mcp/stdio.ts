@@ -8,6 +8,7 @@ import { type Era, LATEST_LEGACY } from '../../domain/era.ts';
 import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { RpcId } from '../../domain/rpc.ts';
+import { OVER_THE_PIPE } from './arrival.ts';
 import { eraOf, type Message, readEnvelope, readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import { errorFrame, type Frame, toLine } from './frames.ts';
@@ -83,7 +84,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       era = 'legacy';
       // Only now: a modern client hears nothing that it did not ask for with subscriptions/listen.
       session.standalone = write;
-      dispatchLegacy(deps, session, message, legacyOutlet);
+      dispatchLegacy(deps, session, message, legacyOutlet, OVER_THE_PIPE);
     }
   }
 
@@ -122,7 +123,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       envelope: envelope.envelope,
       progressToken: envelope.progressToken,
       argumentBytes: null,
-      forwarded: null,
+      arrival: OVER_THE_PIPE,
       who,
       door,
     };

@@ -10,6 +10,7 @@ import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
 import { readBody } from '../http/body.ts';
+import { arrivalOf } from './arrival.ts';
 import {
   checkStandardHeaders,
   eraOf,
@@ -22,7 +23,6 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import { collectForwarded } from './forwarded-headers.ts';
 import { errorFrame } from './frames.ts';
 import { holdStream } from './held-stream.ts';
 import {
@@ -131,7 +131,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       envelope: read.envelope,
       progressToken: read.progressToken,
       argumentBytes,
-      forwarded: collectForwarded(req.headers, deps.forwardable(), who),
+      arrival: arrivalOf(deps, req, who),
       who,
       door,
     };
@@ -164,14 +164,13 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const session = isPassing ? passingSession(who, door) : requireSession(req, res, who, door);
     if (session === null) return;
     if (message.kind !== 'request') {
-      dispatchLegacy(deps, session, message, NOWHERE);
+      dispatchLegacy(deps, session, message, NOWHERE, arrivalOf(deps, req, who));
       res.writeHead(202).end();
       return;
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
     const reply = replyFor(res, session, acceptsStream, null);
-    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
-    const line = dispatchLegacy(deps, session, kept, reply, argumentBytes, forwarded);
+    const line = dispatchLegacy(deps, session, kept, reply, arrivalOf(deps, req, who), argumentBytes);
     if (line !== null) reply.onGone = cancelOf([line]);
   }
 
@@ -186,7 +185,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (typeof params.protocolVersion !== 'string') {
       return refuseWith(req, res, 'legacy', id, failure('INVALID_PARAMS', {}, { say: 'protocolVersion: required.' }));
     }
-    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
+    const no = deps.refuseDoor(who, door, 'initialize', { id: deps.nextRequestId(), address: deps.addressOf(req) });
     if (no !== null) return refuseDenied(req, res, id, no, who.method === 'jwt' ? deps.challenges : null);
     // Never an id the client chose: a fixed one could be planted (session fixation).
     const session = deps.sessions.open(who, door, negotiate(params));
@@ -220,7 +219,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       return refuseWith(req, res, 'legacy', null, failure('INVALID_REQUEST', {}, { say }));
     }
     const messages = values.map(readMessage);
-    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
+    const arrival = arrivalOf(deps, req, who);
     const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
     const reply = answered > 0 ? replyFor(res, session, acceptsStream, answered) : null;
     const outlet = reply ?? NOWHERE;
@@ -230,7 +229,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       if (message.kind === 'refused')
         outlet.answer(errorFrame(message.id, toRpcError('legacy', message.failure)), message.failure);
       else {
-        const line = dispatchLegacy(deps, session, message, outlet, null, forwarded);
+        const line = dispatchLegacy(deps, session, message, outlet, arrival);
         if (line !== null) lines.push(line);
       }
     }

@@ -110,7 +110,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
       const tooMany = deps.refused(c.env.incoming, path, who);
       return tooMany === null ? challenged(c, who) : limited(c, tooMany);
     }
-    const record = openRecordOf(who, route.operation, id, deps.clock.wallMs());
+    const record = openRecordOf(who, route.operation, id, deps.clock.wallMs(), deps.addressOf(c.env.incoming));
     const startedMs = deps.clock.monotonicMs();
     const turn: Turn = { c, route, params, who, csrf, record, slot: 0, hasRun: false };
     try {

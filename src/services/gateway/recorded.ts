@@ -21,6 +21,7 @@ export function openRecord(clock: Clock, who: Identity, call: Call, line: Line):
     agent: who.agent,
     agentVerified: who.agentVerified,
     actingFor: null,
+    address: line.address,
     sessionId: line.sessionId,
     operation: call.method,
     method: call.method,
@@ -44,14 +45,21 @@ export function refusalRecord(
   id: string,
   clock: Clock,
   reason: string,
-  seen: { address: string; path: string },
+  { address, path }: { address: string; path: string },
 ): CallRecord {
   return {
     ...{ id, atMs: clock.wallMs(), subject: null, issuer: null, client: null, authMethod: null, agent: null },
-    ...{ agentVerified: false, actingFor: null, sessionId: null, operation: 'authenticate', method: 'authenticate' },
+    ...{
+      agentVerified: false,
+      actingFor: null,
+      address,
+      sessionId: null,
+      operation: 'authenticate',
+      method: 'authenticate',
+    },
     ...{ server: null, target: null, outcome: 'refused', code: 'UNAUTHENTICATED', rule: null, wouldDeny: null },
     ...{ evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null, intent: 0 },
-    metadata: { reason, ...seen },
+    metadata: { reason, path },
   };
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { META } from '../../../src/domain/era.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../../src/domain/json.ts';
+import { OVER_THE_PIPE } from '../../../src/inbound/mcp/arrival.ts';
 import { createKeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
 import { dispatchLegacy, mostVerbose } from '../../../src/inbound/mcp/legacy-dispatch.ts';
 import { Session } from '../../../src/inbound/mcp/session.ts';
@@ -28,6 +29,9 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
     stillValid: () => true,
     refused: () => null,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
+    addressOf: () => {
+      throw new Error('a pipe has no address');
+    },
     forwardable: () => null,
     sessions,
     limiter: createFreeLimiter(),
@@ -104,7 +108,7 @@ describe('a legacy client over stdio', () => {
     if (!(other instanceof Session)) throw new Error('the table has room for one');
     const outlet = { message: () => true, answer: () => {} };
     const quiet = { kind: 'request' as const, id: 2, method: 'logging/setLevel', params: { level: 'error' } };
-    dispatchLegacy(deps, other, quiet, outlet);
+    dispatchLegacy(deps, other, quiet, outlet, OVER_THE_PIPE);
     expect(deps.downstreams.logLevel).toBe('debug');
     deps.sessions.end(other, 'done');
     expect(mostVerbose(deps, null)).toBe('debug');
