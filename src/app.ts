@@ -52,10 +52,10 @@ import { createGatewayTools } from './services/gateway/gateway-tools/gateway-too
 import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
-import { refusalRecord } from './services/gateway/recorded.ts';
 import { createRefuseDoor } from './services/gateway/refuse-door.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
+import { createTurnedAway } from './services/gateway/turned-away.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
@@ -233,6 +233,7 @@ export function createApp(options: AppOptions): App {
     },
   });
   const keepAlive = createKeepAlive(clock);
+  const turnedAway = createTurnedAway({ clock, recorder, audit, limiter });
   const findAddress = createFindClientAddress(config.listen.trustedProxies ?? []);
   const who = createIdentityParts(started, () => config, {
     clock,
@@ -251,14 +252,6 @@ export function createApp(options: AppOptions): App {
     identify,
     stillValid,
     challenges,
-    refused(req, path, { reason }) {
-      const address = findAddress(req);
-      const record = refusalRecord(mcpDeps.nextRequestId(), clock, reason, { address, path });
-      recorder.record(record);
-      void audit.conclude(record);
-      const taken = limiter.takeRefusal(address);
-      return taken instanceof Promise || taken.kind === 'allowed' ? null : taken;
-    },
     refuseDoor: createRefuseDoor({
       policy: policy.current,
       defaultAgent: started.defaultAgent,
@@ -266,6 +259,9 @@ export function createApp(options: AppOptions): App {
       audit,
       clock,
     }),
+    refused: (req, path, { reason }, id) =>
+      turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
+    turnedAway: turnedAway.request,
     addressOf: findAddress,
     forwardable: () => forwardable,
     sessions,

@@ -9,7 +9,6 @@ import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
 import { createFindClientAddress, type FindClientAddress } from '../../src/inbound/http/client-address.ts';
 import type { McpDeps } from '../../src/inbound/mcp/deps.ts';
-import type { StreamPlaces } from '../../src/inbound/mcp/held-stream.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
@@ -37,7 +36,7 @@ export interface DoorOptions extends StaircaseOptions {
   identify?: Identify;
   forwardable?: ReadonlySet<string>;
   stillValid?: (who: Identity) => boolean;
-  limiter?: StreamPlaces;
+  limiter?: McpDeps['limiter'];
   addressOf?: FindClientAddress;
 }
 
@@ -97,6 +96,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     refuseDoor: () => null,
     stillValid: options.stillValid ?? (() => true),
     refused: () => null,
+    turnedAway: house.turnedAway.request,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     identify: options.identify ?? createIdentify(() => apiKey, null),
     addressOf: options.addressOf ?? createFindClientAddress([]),

@@ -120,6 +120,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       refuseDoor: () => null,
       stillValid: who => [...callers.values()].includes(who),
       refused: () => null,
+      turnedAway: () => {},
       challenges: createChallenges({ publicUrl: null, scopes: [] }),
       addressOf: createFindClientAddress([]),
       forwardable: () => forwardableHeaders(specs),

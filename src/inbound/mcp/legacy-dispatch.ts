@@ -70,13 +70,14 @@ function takeRequest(
   const { id, method } = message;
   const local = answerLocally(deps, session, method, message.params);
   if (local !== null) {
+    if (local.kind === 'failure') deps.turnedAway({ ...arrival, who: session.who, method }, local);
     outlet.answer(toFrame('legacy', id, method, local), local);
     return null;
   }
   const { rest, progressToken } = withoutEnvelope(message.params);
   const line = new RequestLine(id, session, outlet, progressToken, arrival);
   const call: Call = {
-    id: deps.nextRequestId(),
+    id: arrival.id,
     method,
     params: rest,
     argumentBytes,

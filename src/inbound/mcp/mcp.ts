@@ -9,6 +9,7 @@ import { refuse } from '../http/problem.ts';
 import { pathOf } from '../http/routes.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
+import { openExchange } from './exchange.ts';
 import { refuseChallenged } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
 import { newsFor } from './news-for-sessions.ts';
@@ -39,11 +40,14 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
 
   function enter(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity | Challenge): void {
     if (res.destroyed) return;
-    if (who.kind === 'challenge') turnAway(req, res, who);
-    else if (isElsewhere(entrance, who)) turnAway(req, res, deps.challenges.forbidden(pathOf(req.url), 'bound'));
+    const id = deps.nextRequestId();
+    if (who.kind === 'challenge') turnAway(req, res, who, id);
+    else if (isElsewhere(entrance, who)) turnAway(req, res, deps.challenges.forbidden(pathOf(req.url), 'bound'), id);
     else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found');
-    else if (entrance.transport === 'streamable') streamable.handle(req, res, entrance, who);
-    else sse.handle(req, res, entrance, who);
+    else {
+      const transport = entrance.transport === 'streamable' ? streamable : sse;
+      transport.handle(openExchange(deps, id, req, res, who), entrance);
+    }
   }
 
   /** A token for one server opens no other's door, whether there is one or not. */
@@ -56,8 +60,8 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     return server !== null && !deps.catalog.current().servers.has(server) && deps.gateway.mayHear(who, server);
   }
 
-  function turnAway(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
-    const limited = deps.refused(req, pathOf(req.url), challenge);
+  function turnAway(req: IncomingMessage, res: ServerResponse, challenge: Challenge, id: string): void {
+    const limited = deps.refused(req, pathOf(req.url), challenge, id);
     if (limited === null) refuseChallenged(req, res, challenge);
     else refuse(req, res, 429, 'rate_limited', limitHeaders(limited));
   }

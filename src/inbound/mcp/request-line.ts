@@ -6,11 +6,13 @@ import type { ClientAnswer, Line, Subscriber } from '../../domain/call.ts';
 import type { Era, LogLevel, Revision } from '../../domain/era.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
-import { type Arrival, OVER_THE_PIPE } from './arrival.ts';
+import type { Arrival } from './arrival.ts';
 import type { Envelope } from './classify.ts';
 import { notificationText } from './frames.ts';
 import type { Outlet } from './outlet.ts';
 import type { Session } from './session.ts';
+
+const NOTHING_MORE = { address: null, forwarded: null };
 
 export class RequestLine implements Line {
   /** The client's. */
@@ -36,7 +38,7 @@ export class RequestLine implements Line {
     from: Session | Envelope,
     outlet: Outlet,
     progressToken: RpcId | null,
-    arrival: Arrival = OVER_THE_PIPE,
+    arrival: Pick<Arrival, 'address' | 'forwarded'> = NOTHING_MORE,
   ) {
     const session = 'who' in from ? from : null;
     this.requestId = requestId;

@@ -1,16 +1,27 @@
 /** What is known of a request besides its message: in the record of it, whatever the transport. */
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
+import { META } from '../../../src/domain/era.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { createFindClientAddress } from '../../../src/inbound/http/client-address.ts';
+import type { McpDeps } from '../../../src/inbound/mcp/deps.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
 import { type FakeServer, tool } from '../../support/fake-downstreams.ts';
-import { type DoorKit, startDoor } from '../../support/mcp-door.ts';
+import { BOTH, type DoorKit, MODERN, startDoor } from '../../support/mcp-door.ts';
 import { settle } from '../../support/staircase.ts';
 
 const SERVERS: Record<string, FakeServer> = { a: { lists: { tools: [tool('echo')] } } };
 const CALL = { name: 'a__echo', arguments: {} };
 const BEHIND_PROXY = { 'x-forwarded-for': '6.6.6.6, 198.51.100.7' };
+
+/** What our stdio answers to these lines. */
+async function pipe(deps: McpDeps, ...lines: (object | string)[]): Promise<string> {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  serveStdio(deps, LOCAL_CALLER, { input, output });
+  for (const line of lines) input.write(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`);
+  await settle();
+  return String(output.read() ?? '');
+}
 
 let door: DoorKit;
 afterEach(() => door.close());
@@ -35,10 +46,81 @@ describe('the address in the record', () => {
 
   test('is none over the pipe', async () => {
     door = await startDoor(SERVERS);
-    const [input, output] = [new PassThrough(), new PassThrough()];
-    serveStdio(door.deps, LOCAL_CALLER, { input, output });
-    input.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: CALL })}\n`);
-    await settle();
+    await pipe(door.deps, { jsonrpc: '2.0', id: 1, method: 'tools/call', params: CALL });
     expect(door.records.map(({ method, address }) => [method, address])).toEqual([['tools/call', null]]);
+  });
+});
+
+describe('what did not become a call', () => {
+  const message = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const JSON_BODY = { 'content-type': 'application/json', accept: BOTH };
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    door.send('/mcp', { method: 'POST', body, headers: { ...JSON_BODY, ...headers } });
+  const envelope = { _meta: { [META.protocolVersion]: MODERN, [META.clientCapabilities]: {} } };
+  const modern = (method: string) => ({ 'mcp-protocol-version': MODERN, 'mcp-method': method });
+
+  test.each([
+    { send: () => post('{'), code: 'PARSE_ERROR', method: 'POST' },
+    { send: () => post('{"jsonrpc":"2.0"}'), code: 'INVALID_REQUEST', method: 'POST' },
+    { send: () => post('{}', { 'content-type': 'text/plain' }), code: 'UNSUPPORTED_MEDIA', method: 'POST' },
+    { send: () => post('{}', { accept: 'text/html' }), code: 'NOT_ACCEPTABLE', method: 'POST' },
+    { send: () => post(' '.repeat(5_000_000)), code: 'TOO_LARGE', method: 'POST' },
+    { send: () => post(message('tools/list')), code: 'SESSION_REQUIRED', method: 'tools/list' },
+    { send: () => post(message('x', {}), { 'mcp-session-id': 'x' }), code: 'SESSION_UNKNOWN', method: 'x' },
+    { send: () => post(message('initialize')), code: 'INVALID_PARAMS', method: 'initialize' },
+    { send: () => post(message('x', envelope), modern('y')), code: 'HEADER_MISMATCH', method: 'x' },
+    { send: () => post(message('ping', envelope), modern('ping')), code: 'METHOD_NOT_FOUND', method: 'ping' },
+    {
+      send: () => post(message('tasks/get', { taskId: 't', ...envelope }), { ...modern('tasks/get'), 'mcp-name': 't' }),
+      ...{ code: 'MISSING_CAPABILITY', method: 'tasks/get' },
+    },
+    { send: () => door.send('/mcp', { method: 'PUT' }), code: 'METHOD_NOT_ALLOWED', method: 'PUT' },
+    { send: () => door.send('/mcp', { headers: { accept: 'a/b' } }), code: 'NOT_ACCEPTABLE', method: 'GET' },
+    { send: () => door.send('/sse', { method: 'POST' }), code: 'METHOD_NOT_ALLOWED', method: 'POST' },
+    { send: () => door.send('/messages', { method: 'POST' }), code: 'SESSION_REQUIRED', method: 'POST' },
+  ])('is in the book once, by whom and why: $code of $method', async ({ send, code, method }) => {
+    door = await startDoor(SERVERS);
+    const { json } = await send();
+    expect(json).toMatchObject({ error: { data: { code } } });
+    const said = { id: 'r1', subject: LOCAL_CALLER.subject, operation: method, code, address: '127.0.0.1' };
+    expect(door.audit.lines).toEqual([expect.objectContaining({ ...said, server: null, outcome: 'error' })]);
+    expect(door.records).toEqual([expect.objectContaining(said)]);
+  });
+
+  test('is written for each element of a batch that was none, under an id of its own', async () => {
+    door = await startDoor(SERVERS);
+    const session = await door.initialize({ version: '2025-03-26' });
+    const call = { jsonrpc: '2.0', method: 'tools/call', params: CALL };
+    await door.post([{ ...call, id: 1 }, { nothing: true }, { ...call, id: 2, method: 'tasks/get' }], session);
+    expect(door.audit.lines.map(({ id, operation, code }) => `${id} ${operation} ${code}`).sort()).toEqual([
+      'r2.1 tools/call null',
+      'r2.2 POST INVALID_REQUEST',
+      'r2.3 tasks/get METHOD_NOT_FOUND',
+    ]);
+  });
+
+  test.each([
+    { line: '{', code: 'PARSE_ERROR', method: 'message' },
+    { line: message('tasks/get'), code: 'METHOD_NOT_FOUND', method: 'tasks/get' },
+    { line: message('logging/setLevel', { level: 'loud' }), code: 'INVALID_PARAMS', method: 'logging/setLevel' },
+    { line: message('ping', envelope), code: 'METHOD_NOT_FOUND', method: 'ping' },
+    { line: message('x', { _meta: { [META.protocolVersion]: MODERN } }), code: 'INVALID_PARAMS', method: 'x' },
+  ])('over stdio too: $code of $method', async ({ line, code, method }) => {
+    door = await startDoor(SERVERS);
+    expect(await pipe(door.deps, line)).toContain(`"${code}"`);
+    expect(door.audit.lines).toEqual([expect.objectContaining({ operation: method, code, address: null })]);
+  });
+
+  test('is not written when the client left while it sent: nobody was refused', async () => {
+    door = await startDoor(SERVERS);
+    const stop = new AbortController();
+    const body = new ReadableStream({ start: to => to.enqueue(Buffer.from('{"jsonrpc"')) });
+    const init = { method: 'POST', headers: JSON_BODY, body, duplex: 'half', signal: stop.signal };
+    const sent = fetch(`${door.url}/mcp`, init as RequestInit).catch(() => {});
+    await new Promise(resolve => setTimeout(resolve, 100));
+    stop.abort();
+    await sent;
+    await door.rpc('nothing', {}, await door.initialize());
+    expect(door.audit.lines.map(({ code }) => code)).toEqual(['METHOD_NOT_FOUND']);
   });
 });
