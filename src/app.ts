@@ -2,7 +2,7 @@
  * The composition root: Config -> a gateway that can be started, reloaded and stopped. The only file that knows both
  * what calls us and what we call; it picks implementations and hands each its slice, and decides nothing else.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
@@ -107,8 +107,6 @@ export function createApp(options: AppOptions): App {
     clock,
     log,
   });
-  const requestPrefix = randomBytes(4).toString('hex');
-  let requests = 0;
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
   const downstreams = createDownstreams({
     specs: config.servers,
@@ -272,7 +270,8 @@ export function createApp(options: AppOptions): App {
     log,
     version,
     maxBodyBytes: config.listen.maxBodyBytes,
-    nextRequestId: () => `${requestPrefix}-${(++requests).toString(36)}`,
+    // Told to clients: a counter would tell each of them how much the others do.
+    nextRequestId: randomUUID,
   };
   const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
   const watching = createWatchingParts(config.health, {

@@ -1,6 +1,6 @@
 /**
  * Five hundred requests in a random mix, by callers of every kind: what was answered and what the ledger says of it are the
- * same, line for line; nothing is missing, nothing is there twice, and the chain holds.
+ * same, line for line, by the id that the answer carries; nothing is missing, nothing is there twice, and the chain holds.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -144,7 +144,8 @@ test(`${REQUESTS} requests at random: each is one line, whether it reached an op
       // What is a server's own has its number and no word of ours.
       const word = data?.code ?? (code === undefined ? null : String(code));
       const said = isUnreached ? method : operation;
-      answered.push(JSON.stringify([SUBJECTS[Math.floor(at / 3)], said, decisionOf(reply), word]));
+      const id = reply.headers['x-request-id'];
+      answered.push(JSON.stringify([id, SUBJECTS[Math.floor(at / 3)], said, decisionOf(reply), word]));
     }
   };
   // Between them, some who cannot say who they are: they reach no operation.
@@ -166,7 +167,7 @@ test(`${REQUESTS} requests at random: each is one line, whether it reached an op
     line.operation === 'resources/read' && line.decision === 'DENY' && line.subject !== SUBJECTS[2];
   const toldOf = (line: JsonObject) =>
     isHidden(line) ? ['ERROR', 'RESOURCE_NOT_FOUND'] : [line.decision, line.error_code];
-  const written = lines.map(line => JSON.stringify([line.subject, line.operation, ...toldOf(line)]));
+  const written = lines.map(line => JSON.stringify([line.request_id, line.subject, line.operation, ...toldOf(line)]));
   expect(lines.some(isHidden)).toBe(true);
   expect(written.sort()).toEqual(answered.sort());
   expect(lines).toHaveLength(REQUESTS);

@@ -38,6 +38,8 @@ export interface DoorOptions extends StaircaseOptions {
   stillValid?: (who: Identity) => boolean;
   limiter?: McpDeps['limiter'];
   addressOf?: FindClientAddress;
+  refused?: McpDeps['refused'];
+  refuseDoor?: McpDeps['refuseDoor'];
 }
 
 export interface Answered {
@@ -93,9 +95,9 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     catalog: house.catalog,
     news: house.news,
     downstreams: house.downstreams,
-    refuseDoor: () => null,
+    refuseDoor: options.refuseDoor ?? (() => null),
     stillValid: options.stillValid ?? (() => true),
-    refused: () => null,
+    refused: options.refused ?? (() => null),
     turnedAway: house.turnedAway.request,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     identify: options.identify ?? createIdentify(() => apiKey, null),

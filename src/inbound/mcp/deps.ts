@@ -45,6 +45,6 @@ export interface McpDeps {
   log: Log;
   version: string;
   maxBodyBytes: number;
-  /** Unique per request, for logs and error answers. */
+  /** Unique per request, for logs, the book and the answer; fit to be told to anybody. */
   nextRequestId(): string;
 }

@@ -23,3 +23,8 @@ export function openExchange(
 ): Exchange {
   return { id, req, res, who, address: deps.addressOf(req), method: req.method ?? '', turnedAway: deps.turnedAway };
 }
+
+/** An answer that says nothing but that it was heard. */
+export function answerEmpty({ res, id }: Exchange, status: 202 | 204): void {
+  res.writeHead(status, { 'x-request-id': id }).end();
+}

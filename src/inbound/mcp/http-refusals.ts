@@ -2,7 +2,6 @@
  * Refusals of an HTTP request before it became a call: a line in the book, status, JSON-RPC error, and a connection closed
  * in good order.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Era } from '../../domain/era.ts';
 import { ERRORS, type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Challenge } from '../../domain/identity.ts';
@@ -16,6 +15,9 @@ import type { Exchange } from './exchange.ts';
 import { errorFrame } from './frames.ts';
 import { retryAfterSeconds } from './respond.ts';
 
+/** Whoever it was. */
+export type Asked = Pick<Exchange, 'req' | 'res' | 'id'>;
+
 /** `id`: the client's, where its message was read that far. */
 export function refuseWith(
   at: Exchange,
@@ -27,24 +29,26 @@ export function refuseWith(
   // Whoever has gone was not refused anything.
   if (at.res.headersSent || at.res.destroyed) return;
   at.turnedAway(at, no);
-  write(at.req, at.res, era, id, no, headers);
+  write(at, era, id, no, headers);
 }
 
 /**
  * One JSON content type and nothing else: clients were seen to choke on a 401 with two. A refused credential is written
  * down by whoever counts those.
  */
-export function refuseChallenged(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
+export function refuseChallenged(at: Asked, challenge: Challenge): void {
   const no = failure(challenge.status === 401 ? 'UNAUTHENTICATED' : 'DENIED_BY_POLICY');
-  write(req, res, 'legacy', null, no, { 'www-authenticate': challenge.wwwAuthenticate });
+  write(at, 'legacy', null, no, { 'www-authenticate': challenge.wwwAuthenticate });
 }
 
 /** Written down by whoever denied it. `stepUp`: where a caller can get a token with more scopes; null: it cannot. */
-export function refuseDenied({ req, res }: Exchange, id: RpcId | null, no: Failure, stepUp: Challenges | null): void {
+export function refuseDenied(at: Exchange, id: RpcId | null, no: Failure, stepUp: Challenges | null): void {
   const missing = no.data.missing_scopes;
   const challenge =
-    stepUp !== null && Array.isArray(missing) ? stepUp.insufficientScope(pathOf(req.url), missing.map(String)) : null;
-  write(req, res, 'legacy', id, no, challenge === null ? {} : { 'www-authenticate': challenge.wwwAuthenticate });
+    stepUp !== null && Array.isArray(missing)
+      ? stepUp.insufficientScope(pathOf(at.req.url), missing.map(String))
+      : null;
+  write(at, 'legacy', id, no, challenge === null ? {} : { 'www-authenticate': challenge.wwwAuthenticate });
 }
 
 /** Sessions are of the legacy era alone. */
@@ -82,8 +86,7 @@ export function refuseMediaType(at: Exchange): void {
 }
 
 function write(
-  req: IncomingMessage,
-  res: ServerResponse,
+  { req, res, id: requestId }: Asked,
   era: Era,
   id: RpcId | null,
   no: Failure,
@@ -96,6 +99,7 @@ function write(
   res.writeHead(ERRORS[no.code].http, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
+    'x-request-id': requestId,
     ...headers,
     ...(retryAfter === null ? {} : { 'retry-after': String(retryAfter) }),
     ...(unread ? { connection: 'close' } : {}),

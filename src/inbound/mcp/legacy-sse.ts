@@ -9,7 +9,7 @@ import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import type { Exchange } from './exchange.ts';
+import { answerEmpty, type Exchange } from './exchange.ts';
 import { type Frame, toLine } from './frames.ts';
 import { holdStream } from './held-stream.ts';
 import {
@@ -47,7 +47,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     if (!(session instanceof Session)) return refuseSessions(at, null, session);
     holdOpen(res);
     session.uses++;
-    const stream: EventStreamResponse = new EventStreamResponse(res, {}, () => {
+    const stream: EventStreamResponse = new EventStreamResponse(res, { 'x-request-id': at.id }, () => {
       streams.delete(session);
       deps.keepAlive.delete(keptAs);
       // There is no way back to a stream of this transport: its session ends with it.
@@ -64,7 +64,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
   }
 
   function post(at: Exchange, { door }: Entrance): void {
-    const { req, res, who } = at;
+    const { req, who } = at;
     const id = new URLSearchParams(req.url?.split('?')[1] ?? '').get('sessionId');
     const session = id === null ? null : deps.sessions.find(id, who);
     const stream = session === null ? undefined : streams.get(session);
@@ -78,7 +78,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
       if (parsed.kind === 'failure') return refuseWith(at, 'legacy', null, parsed);
       const message = readMessage(parsed.value);
       if (message.kind === 'refused') return refuseWith(at, 'legacy', message.id, message.failure);
-      res.writeHead(202).end();
+      answerEmpty(at, 202);
       // While the body came, another request of the session may have shown another credential.
       session.who = who;
       dispatchLegacy(deps, session, message, outletOf(stream), arrivalOf(deps, at));

@@ -23,7 +23,7 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import type { Exchange } from './exchange.ts';
+import { answerEmpty, type Exchange } from './exchange.ts';
 import { errorFrame } from './frames.ts';
 import { holdStream } from './held-stream.ts';
 import {
@@ -96,7 +96,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const { req, res, who } = at;
     if (message.kind !== 'request') {
       // A modern client has nothing to notify over HTTP: closing the stream is its cancellation.
-      res.writeHead(202).end();
+      answerEmpty(at, 202);
       return;
     }
     const read = readEnvelope(message.id, message.params, header(req, 'mcp-protocol-version'));
@@ -111,6 +111,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (isListen && !acceptsStream) return refuseUnacceptable(at, 'modern', 'text/event-stream');
     if (isListen && !holdStream(deps.limiter, at, { era: 'modern', id: message.id })) return;
     const reply = new HttpReply(res, {
+      requestId: at.id,
       era: 'modern',
       acceptsStream,
       streams: null,
@@ -159,7 +160,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     lenient: boolean,
     argumentBytes: Uint8Array | null,
   ): void {
-    const { req, res, who } = at;
+    const { req, who } = at;
     at.method = message.kind === 'response' ? 'response' : message.method;
     if (message.kind === 'request' && message.method === 'initialize') return initialize(at, door, message);
     const isPassing = lenient && header(req, 'mcp-session-id') === undefined;
@@ -167,11 +168,11 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (session === null) return;
     if (message.kind !== 'request') {
       dispatchLegacy(deps, session, message, NOWHERE, arrivalOf(deps, at));
-      res.writeHead(202).end();
+      answerEmpty(at, 202);
       return;
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
-    const reply = replyFor(res, session, acceptsStream, null);
+    const reply = replyFor(at, session, acceptsStream, null);
     const line = dispatchLegacy(deps, session, kept, reply, arrivalOf(deps, at), argumentBytes);
     if (line !== null) reply.onGone = cancelOf([line]);
   }
@@ -193,13 +194,13 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       'mcp-session-id': session.id,
+      'x-request-id': at.id,
     });
     res.end(body);
   }
 
   /** 2025-03-26 alone has batches; each element is a call of its own. */
   function batch(at: Exchange, door: Door, values: readonly Json[], acceptsStream: boolean): void {
-    const { res } = at;
     const session = requireSession(at, door);
     if (session === null) return;
     if (session.revision !== '2025-03-26' || values.length === 0 || values.length > MAX_BATCH) {
@@ -212,7 +213,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const messages = values.map(readMessage);
     const arrival = arrivalOf(deps, at);
     const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
-    const reply = answered > 0 ? replyFor(res, session, acceptsStream, answered) : null;
+    const reply = answered > 0 ? replyFor(at, session, acceptsStream, answered) : null;
     const outlet = reply ?? NOWHERE;
     const lines: RequestLine[] = [];
     if (reply !== null) reply.onGone = cancelOf(lines);
@@ -226,7 +227,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
         if (line !== null) lines.push(line);
       }
     }
-    if (answered === 0) res.writeHead(202).end();
+    if (answered === 0) answerEmpty(at, 202);
   }
 
   /** The standalone stream, or the continuation of one that broke. */
@@ -244,7 +245,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     if (!holdStream(deps.limiter, at, { era: 'legacy', id: null })) return;
     holdOpen(res);
     session.uses++;
-    const stream: EventStreamResponse = new EventStreamResponse(res, { 'mcp-session-id': session.id }, () => {
+    const headers = { 'mcp-session-id': session.id, 'x-request-id': at.id };
+    const stream: EventStreamResponse = new EventStreamResponse(res, headers, () => {
       session.uses--;
       standing.delete(stream);
       deps.keepAlive.delete(keptAs);
@@ -267,7 +269,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const session = requireSession(at, door);
     if (session === null) return;
     deps.sessions.end(session, 'ended by the client');
-    at.res.writeHead(204).end();
+    answerEmpty(at, 204);
   }
 
   /** The caller's session behind this door, or null after the refusal was written. */
@@ -297,8 +299,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     return new Session({ id: '', who, door, revision: '2025-03-26', nowMs: deps.clock.monotonicMs() });
   }
 
-  function replyFor(res: ServerResponse, session: Session, acceptsStream: boolean, size: number | null): HttpReply {
+  function replyFor({ res, id }: Exchange, session: Session, acceptsStream: boolean, size: number | null): HttpReply {
     return new HttpReply(res, {
+      requestId: id,
       era: 'legacy',
       acceptsStream,
       streams: acceptsStream ? () => streamsOf(session) : null,

@@ -46,6 +46,7 @@ async function replyOf(options: Options, use: (reply: HttpReply) => void, init: 
   handle = (_req, res) =>
     use(
       new HttpReply(res, {
+        requestId: 'r-1',
         era: 'legacy',
         acceptsStream: true,
         streams: null,
@@ -180,6 +181,7 @@ describe('a client that goes', () => {
       const state = { closed: 0, reply: null as unknown as HttpReply };
       handle = (_req, res) => {
         const reply = new HttpReply(res, {
+          requestId: 'r-1',
           era,
           acceptsStream: true,
           streams: null,
@@ -297,12 +299,10 @@ describe('a refusal', () => {
 
   test('for want of a credential says which one', async () => {
     handle = (req, res) =>
-      refuseChallenged(req, res, {
-        kind: 'challenge',
-        status: 401,
-        wwwAuthenticate: 'Bearer realm="mcp"',
-        reason: 'unknown',
-      });
+      refuseChallenged(
+        { req, res, id: 'r-1' },
+        { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"', reason: 'unknown' },
+      );
     const res = await fetch(url);
     expect([res.status, res.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="mcp"']);
     expect(await res.json()).toMatchObject({ id: null, error: { data: { code: 'UNAUTHENTICATED' } } });

@@ -2,11 +2,12 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import { META } from '../../../src/domain/era.ts';
+import { failure } from '../../../src/domain/error.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { createFindClientAddress } from '../../../src/inbound/http/client-address.ts';
 import type { McpDeps } from '../../../src/inbound/mcp/deps.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
-import { type FakeServer, tool } from '../../support/fake-downstreams.ts';
+import { answerOf, type FakeServer, tool } from '../../support/fake-downstreams.ts';
 import { BOTH, type DoorKit, MODERN, startDoor } from '../../support/mcp-door.ts';
 import { settle } from '../../support/staircase.ts';
 
@@ -51,6 +52,109 @@ describe('the address in the record', () => {
   });
 });
 
+describe('x-request-id', () => {
+  const idOf = ({ headers }: { headers: Headers }) => headers.get('x-request-id');
+  const listen = (headers: Record<string, string>) => ({ headers: { accept: 'text/event-stream', ...headers } });
+
+  test('is the id in the record, for calls of both eras, answered as JSON or on a stream', async () => {
+    const chatty: FakeServer = {
+      lists: { tools: [tool('echo')] },
+      answer: async ({ line }) => {
+        line?.notify('notifications/progress', { progress: 1 });
+        return answerOf('legacy', {});
+      },
+    };
+    door = await startDoor({ a: chatty });
+    const session = await door.initialize();
+    const meta = { _meta: { progressToken: 1 } };
+    const answers = [
+      await door.rpc('tools/call', CALL, session),
+      await door.rpc('tools/call', { ...CALL, ...meta }, session),
+      await door.modern('tools/call', CALL),
+      await door.modern('tools/call', CALL, { meta: meta._meta }),
+    ];
+    expect(answers.map(({ headers }) => headers.get('content-type')?.includes('stream'))).toEqual([
+      ...[false, true, false, true],
+    ]);
+    expect(answers.map(idOf)).toEqual(door.records.map(({ id }) => id));
+    expect(new Set(answers.map(idOf)).size).toBe(4);
+  });
+
+  test('of a batch is what the ids of its calls begin with', async () => {
+    door = await startDoor(SERVERS);
+    const call = { jsonrpc: '2.0', method: 'tools/call', params: CALL };
+    const session = await door.initialize({ version: '2025-03-26' });
+    const answer = await door.post(
+      [
+        { ...call, id: 1 },
+        { ...call, id: 2 },
+      ],
+      session,
+    );
+    expect(door.records.map(({ id }) => id)).toEqual([`${idOf(answer)}.1`, `${idOf(answer)}.2`]);
+  });
+
+  test('is on every other answer too: handshakes, notifications, streams, the end of a session', async () => {
+    door = await startDoor(SERVERS);
+    const session = await door.initialize();
+    const [stream, sse] = [await door.stream('/mcp', listen(session)), await door.stream('/sse', listen({}))];
+    const endpoint = (await sse.next()).data;
+    const answers = [
+      ...[stream, sse],
+      await door.rpc('initialize', { protocolVersion: '2025-11-25' }),
+      await door.notify('notifications/initialized', {}, session),
+      await door.rpc('ping', {}, session),
+      await door.modern('server/discover'),
+      await door.rpc('ping', {}, {}, endpoint),
+      await door.send('/nobody/mcp', { method: 'POST' }),
+      await door.send('/mcp', { method: 'DELETE', headers: session }),
+      await door.rpc('ping', {}, session),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 202, 200, 200, 202, 404, 204, 404]);
+    const ids = answers.map(idOf);
+    expect(ids.filter(id => id === null)).toEqual([]);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('of a refused credential is the one it is written down under', async () => {
+    const written: (string | undefined)[] = [];
+    const refused: McpDeps['refused'] = (_req, _path, _challenge, id) => {
+      written.push(id);
+      return null;
+    };
+    door = await startDoor(SERVERS, { apiKey: 'k'.repeat(32), refused });
+    const answer = await door.rpc('ping');
+    expect([answer.status, idOf(answer)]).toEqual([401, written[0]]);
+    expect(written).toHaveLength(1);
+  });
+
+  test('of a conversation that may not begin is the one its denial is written under, and that once', async () => {
+    const written: string[] = [];
+    door = await startDoor(SERVERS, {
+      refuseDoor(_who, _door, method, { id, address }) {
+        written.push(`${id} ${method} ${address}`);
+        return failure('DENIED_BY_POLICY');
+      },
+    });
+    const answers = [
+      await door.rpc('initialize', { protocolVersion: '2025-11-25' }, {}, '/a/mcp'),
+      await door.send('/a/sse', { headers: { accept: 'text/event-stream' } }),
+      await door.modern('server/discover', {}, { path: '/a/mcp' }),
+    ];
+    const methods = ['initialize', 'initialize', 'server/discover'];
+    expect(written).toEqual(answers.map((answer, n) => `${idOf(answer)} ${methods[n]} 127.0.0.1`));
+    expect(answers.map(({ json }) => json)).toMatchObject(
+      methods.map(() => ({ error: { data: { code: 'DENIED_BY_POLICY' } } })),
+    );
+    expect(door.audit.lines).toEqual([]);
+  });
+
+  test('is never the client’s own', async () => {
+    door = await startDoor(SERVERS);
+    expect(idOf(await door.modern('server/discover', {}, { headers: { 'x-request-id': 'mine' } }))).toBe('r1');
+  });
+});
+
 describe('what did not become a call', () => {
   const message = (method: string, params: object = {}) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
   const JSON_BODY = { 'content-type': 'application/json', accept: BOTH };
@@ -80,7 +184,8 @@ describe('what did not become a call', () => {
     { send: () => door.send('/messages', { method: 'POST' }), code: 'SESSION_REQUIRED', method: 'POST' },
   ])('is in the book once, by whom and why: $code of $method', async ({ send, code, method }) => {
     door = await startDoor(SERVERS);
-    const { json } = await send();
+    const { json, headers } = await send();
+    expect(headers.get('x-request-id')).toBe('r1');
     expect(json).toMatchObject({ error: { data: { code } } });
     const said = { id: 'r1', subject: LOCAL_CALLER.subject, operation: method, code, address: '127.0.0.1' };
     expect(door.audit.lines).toEqual([expect.objectContaining({ ...said, server: null, outcome: 'error' })]);
