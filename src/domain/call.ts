@@ -93,6 +93,8 @@ export interface Line {
    * what identifies the caller to us.
    */
   readonly forwarded?: readonly string[] | null;
+  /** The caller's own request headers, every credential masked (domain/shown-headers.ts); null where there were none. */
+  shownHeaders?(): Record<string, string> | null;
   /** A question to this caller is open: the server is waiting for it, and asks nothing else meanwhile as a rule. */
   readonly isAsked: boolean;
   /** Registers what stops the work; called at most once, at once if already cancelled. The latest registration wins. */

@@ -1,4 +1,5 @@
 /** What a message brought along besides itself: the same for every transport, so that the codecs know none of them. */
+import type { IncomingHttpHeaders } from 'node:http';
 
 import type { McpDeps } from './deps.ts';
 import type { Exchange } from './exchange.ts';
@@ -9,12 +10,14 @@ export interface Arrival {
   readonly id: string;
   /** Of the client; null: over the pipe. */
   readonly address: string | null;
-  /** Headers for the servers behind us, names and values in turn. */
+  /** As they came; null: over the pipe. Secrets. */
+  readonly headers: IncomingHttpHeaders | null;
+  /** Those for the servers behind us, names and values in turn. */
   readonly forwarded: readonly string[] | null;
 }
 
 export function arrivalOf(deps: McpDeps, { id, address, req, who }: Exchange): Arrival {
-  return { id, address, forwarded: collectForwarded(req.headers, deps.forwardable(), who) };
+  return { id, address, headers: req.headers, forwarded: collectForwarded(req.headers, deps.forwardable(), who) };
 }
 
 /** The n-th element of a batch, from 1: each is a call of its own. */
@@ -23,5 +26,5 @@ export function arrivalInBatch(arrival: Arrival, n: number): Arrival {
 }
 
 export function overThePipe(id: string): Arrival {
-  return { id, address: null, forwarded: null };
+  return { id, address: null, headers: null, forwarded: null };
 }

@@ -161,6 +161,10 @@ class ParkedCall implements Line {
     return this.#cancelled;
   }
 
+  shownHeaders(): Record<string, string> | null {
+    return this.#line?.shownHeaders?.() ?? null;
+  }
+
   whenCancelled(stop: (reason: string) => void): void {
     this.#stop = stop;
     if (this.#cancelled) stop('cancelled');

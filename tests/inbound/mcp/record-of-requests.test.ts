@@ -52,6 +52,38 @@ describe('the address in the record', () => {
   });
 });
 
+describe('the headers that a caller may be shown', () => {
+  const seen: (Record<string, string> | null | undefined)[] = [];
+  const watching: FakeServer = {
+    lists: { tools: [tool('echo')] },
+    answer({ line }) {
+      seen.push(line?.shownHeaders?.());
+      return answerOf('legacy', {});
+    },
+  };
+  afterEach(() => void seen.splice(0));
+
+  test('are those of the very request, without its credentials', async () => {
+    door = await startDoor({ a: watching }, { forwardable: new Set(['x-tenant']) });
+    const session = await door.initialize();
+    const more = { authorization: 'Bearer of-nobody', 'x-tenant': 'blue', 'x-color': 'red' };
+    await door.rpc('tools/call', CALL, { ...session, ...more });
+    await door.rpc('tools/call', CALL, { ...session, 'x-color': 'green' });
+    await door.modern('tools/call', CALL, { headers: more });
+    expect(seen.map(shown => shown?.['x-color'])).toEqual(['red', 'green', 'red']);
+    const masked = { authorization: '[redacted]', 'x-tenant': '[redacted]', accept: BOTH };
+    expect(seen[0]).toMatchObject({ ...masked, 'mcp-session-id': '[redacted]' });
+    expect(seen[2]).toMatchObject({ ...masked, 'mcp-method': 'tools/call' });
+    expect(JSON.stringify(seen)).not.toMatch(/of-nobody|blue/);
+  });
+
+  test('are none over the pipe', async () => {
+    door = await startDoor({ a: watching });
+    await pipe(door.deps, { jsonrpc: '2.0', id: 1, method: 'tools/call', params: CALL });
+    expect(seen).toEqual([null]);
+  });
+});
+
 describe('x-request-id', () => {
   const idOf = ({ headers }: { headers: Headers }) => headers.get('x-request-id');
   const listen = (headers: Record<string, string>) => ({ headers: { accept: 'text/event-stream', ...headers } });
