@@ -2,7 +2,7 @@
  * The composition root: Config -> a gateway that can be started, reloaded and stopped. The only file that knows both
  * what calls us and what we call; it picks implementations and hands each its slice, and decides nothing else.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
@@ -52,10 +52,10 @@ import { createGatewayTools } from './services/gateway/gateway-tools/gateway-too
 import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
-import { refusalRecord } from './services/gateway/recorded.ts';
 import { createRefuseDoor } from './services/gateway/refuse-door.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
+import { createTurnedAway } from './services/gateway/turned-away.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
 import { createQuarantine } from './services/limits/quarantine.ts';
@@ -107,8 +107,6 @@ export function createApp(options: AppOptions): App {
     clock,
     log,
   });
-  const requestPrefix = randomBytes(4).toString('hex');
-  let requests = 0;
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
   const downstreams = createDownstreams({
     specs: config.servers,
@@ -233,6 +231,7 @@ export function createApp(options: AppOptions): App {
     },
   });
   const keepAlive = createKeepAlive(clock);
+  const turnedAway = createTurnedAway({ clock, recorder, audit, limiter });
   const findAddress = createFindClientAddress(config.listen.trustedProxies ?? []);
   const who = createIdentityParts(started, () => config, {
     clock,
@@ -251,14 +250,6 @@ export function createApp(options: AppOptions): App {
     identify,
     stillValid,
     challenges,
-    refused(req, path, { reason }) {
-      const address = findAddress(req);
-      const record = refusalRecord(mcpDeps.nextRequestId(), clock, reason, { address, path });
-      recorder.record(record);
-      void audit.conclude(record);
-      const taken = limiter.takeRefusal(address);
-      return taken instanceof Promise || taken.kind === 'allowed' ? null : taken;
-    },
     refuseDoor: createRefuseDoor({
       policy: policy.current,
       defaultAgent: started.defaultAgent,
@@ -266,15 +257,21 @@ export function createApp(options: AppOptions): App {
       audit,
       clock,
     }),
+    refused: (req, path, { reason }, id) =>
+      turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
+    turnedAway: turnedAway.request,
+    addressOf: findAddress,
     forwardable: () => forwardable,
     sessions,
     limits: config.sessions,
+    limiter,
     keepAlive,
     clock,
     log,
     version,
     maxBodyBytes: config.listen.maxBodyBytes,
-    nextRequestId: () => `${requestPrefix}-${(++requests).toString(36)}`,
+    // Told to clients: a counter would tell each of them how much the others do.
+    nextRequestId: randomUUID,
   };
   const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
   const watching = createWatchingParts(config.health, {

@@ -30,7 +30,7 @@ export function createDefinitionParts(
       effect,
       changes: pointers,
     });
-    const record = openRecordOf(GATEWAY, 'definition_drift', randomUUID(), clock.wallMs());
+    const record = openRecordOf(GATEWAY, 'definition_drift', randomUUID(), clock.wallMs(), null);
     record.server = server;
     record.target = tool;
     record.outcome = isHeld ? 'denied' : 'ok';

@@ -1,6 +1,6 @@
 /**
  * The `limits` section: how much a caller, an agent or a server gets in a time and at once. Nothing is limited by default
- * but what fills memory for long: sessions and streams per caller. A relative path is relative to the file.
+ * but what fills memory for long: sessions and streams. A relative path is relative to the file.
  */
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
@@ -35,6 +35,7 @@ export const LimitsSection = z.strictObject({
   refusalsPerAddress: Rate.optional(),
   sessionsPerCaller: whole(1, 10_000_000).optional(),
   streamsPerCaller: whole(1, 10_000_000).optional(),
+  streams: whole(1, 10_000_000).optional(),
   quarantineFile: z.string().min(1).optional(),
 });
 export type LimitsSection = z.output<typeof LimitsSection>;
@@ -49,6 +50,7 @@ const DAY_MS = 86_400_000;
 /** Far more than a caller needs, far less than fills the process. */
 const MOST_SESSIONS = 1000;
 const MOST_STREAMS = 1000;
+const MOST_STREAMS_OF_ALL = 10_000;
 const QUARANTINE_FILE = 'quarantine.json';
 
 /** `folder`: of the file the section was written in; `auditPath`: absolute. */
@@ -65,6 +67,7 @@ export function toLimitsConfig(
     },
     sessionsPerCaller: written?.sessionsPerCaller ?? MOST_SESSIONS,
     streamsPerCaller: written?.streamsPerCaller ?? MOST_STREAMS,
+    streams: written?.streams ?? MOST_STREAMS_OF_ALL,
     refusalsPerAddress: written?.refusalsPerAddress === undefined ? null : toRate(written.refusalsPerAddress),
     quarantineFile:
       quarantineFile === undefined

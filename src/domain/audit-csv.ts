@@ -4,7 +4,7 @@ import type { AuditEvent } from './audit.ts';
 const COLUMNS = [
   ...['seq', 'timestamp', 'request_id', 'agent_id', 'agent_verified', 'subject', 'issuer', 'client', 'method'],
   ...['operation', 'decision', 'server', 'tool', 'target', 'rule', 'latency_ms', 'outcome', 'error_code'],
-  ...['would_deny', 'session_id', 'client_name', 'acting_for', 'scopes', 'metadata', 'hash'],
+  ...['would_deny', 'session_id', 'client_name', 'address', 'acting_for', 'scopes', 'metadata', 'hash'],
 ];
 
 export const CSV_HEAD = `${COLUMNS.join(',')}\r\n`;

@@ -29,6 +29,7 @@ export function composeHead(facts: AuditFacts): string {
     `,"operation":${quote(facts.operation)},"server":${quote(facts.server)}` +
     `,"tool":${isTool ? target : 'null'},"target":${isTool ? 'null' : target},"rule":${quote(facts.rule)}` +
     `,"session_id":${digest(facts.sessionId)},"client_name":${quote(facts.clientName)}` +
+    `,"address":${quote(facts.address)}` +
     (facts.actingFor === null ? '' : `,"acting_for":${quoteName(facts.actingFor)}`) +
     (facts.evaluatedScopes.length === 0 ? '' : `,"scopes":${quoteAll(facts.evaluatedScopes)}`)
   );

@@ -28,6 +28,7 @@ export interface AuditFacts
     | 'rule'
     | 'durationMs'
     | 'clientName'
+    | 'address'
   > {
   outcome: AuditOutcome;
   issuer: string | null;

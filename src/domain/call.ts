@@ -75,6 +75,8 @@ export interface Subscriber {
 export interface Line {
   readonly revision: Revision;
   readonly era: Era;
+  /** Where the caller's request came from; null: over our own pipe. */
+  readonly address: string | null;
   /** Legacy session, or null: modern callers have none. */
   readonly sessionId: string | null;
   /** What resource subscriptions of this caller belong to (its session), or null where a request cannot subscribe. */
@@ -91,6 +93,8 @@ export interface Line {
    * what identifies the caller to us.
    */
   readonly forwarded?: readonly string[] | null;
+  /** The caller's own request headers, every credential masked (domain/shown-headers.ts); null where there were none. */
+  shownHeaders?(): Record<string, string> | null;
   /** A question to this caller is open: the server is waiting for it, and asks nothing else meanwhile as a rule. */
   readonly isAsked: boolean;
   /** Registers what stops the work; called at most once, at once if already cancelled. The latest registration wins. */
@@ -117,6 +121,8 @@ export interface CallRecord {
   agentVerified: boolean;
   /** The agent that acts, where it acts for another by a grant. */
   actingFor: string | null;
+  /** Where the request came from: the peer, or what a trusted proxy says; null: over a pipe, or nobody asked. */
+  address: string | null;
   sessionId: string | null;
   /** The gateway tool's name (`execute_tool`), else the method (`tools/call`). */
   operation: string;
@@ -143,12 +149,27 @@ export interface CallRecord {
 const NO_SCOPES: readonly string[] = [];
 
 /** Of an operation that is no MCP call (a request of the REST API), opened as if it went well. `who` null: nobody. */
-export function openRecordOf(who: Identity | null, operation: string, id: string, atMs: number): CallRecord {
+export function openRecordOf(
+  who: Identity | null,
+  operation: string,
+  id: string,
+  atMs: number,
+  address: string | null,
+): CallRecord {
   const { subject = null, issuer = null, client = null, method = null, agent = null } = who ?? {};
   const agentVerified = who?.agentVerified ?? false;
   return {
     ...{ id, atMs, subject, issuer, client, authMethod: method, agent, agentVerified, actingFor: null },
-    ...{ sessionId: null, operation, method: operation, server: null, target: null, outcome: 'ok', code: null },
+    ...{
+      address,
+      sessionId: null,
+      operation,
+      method: operation,
+      server: null,
+      target: null,
+      outcome: 'ok',
+      code: null,
+    },
     ...{ rule: null, wouldDeny: null, evaluatedScopes: NO_SCOPES, durationMs: 0, detail: null, clientName: null },
     ...{ metadata: null, intent: 0 },
   };

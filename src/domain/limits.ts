@@ -26,6 +26,8 @@ export interface LimitRules {
   /** Open at once. Of callers that showed a credential: without one, all callers of the machine are the same. */
   sessionsPerCaller: number | null;
   streamsPerCaller: number | null;
+  /** Of all callers together, those of the machine too. */
+  streams: number | null;
   /** Credentials that were refused, per address. */
   refusalsPerAddress: { calls: number; perMs: number } | null;
 }
@@ -56,5 +58,6 @@ export const UNLIMITED: LimitRules = {
   inFlight: { perCaller: null, perServer: null },
   sessionsPerCaller: null,
   streamsPerCaller: null,
+  streams: null,
   refusalsPerAddress: null,
 };

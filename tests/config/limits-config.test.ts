@@ -11,12 +11,13 @@ const read = (written: unknown) => {
 };
 
 describe('limits', () => {
-  test('nothing is limited by default but sessions and streams per caller', () => {
+  test('nothing is limited by default but sessions and streams', () => {
     expect(toLimitsConfig(undefined, FROM)).toEqual({
       rules: [],
       inFlight: { perCaller: null, perServer: null },
       sessionsPerCaller: 1000,
       streamsPerCaller: 1000,
+      streams: 10_000,
       refusalsPerAddress: null,
       quarantineFile: '/var/log/gate/quarantine.json',
     });

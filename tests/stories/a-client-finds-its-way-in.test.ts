@@ -69,7 +69,7 @@ beforeAll(async () => {
   answer = (req, res) => {
     if (wellKnown.handle(req, res, req.url ?? '/')) return;
     void tell(identify, req.headers, req.url ?? '/').then(who => {
-      if (who.kind === 'challenge') refuseChallenged(req, res, who);
+      if (who.kind === 'challenge') refuseChallenged({ req, res, id: 'r-1' }, who);
       else res.end(JSON.stringify({ ...who, scopes: [...who.scopes], groups: [...who.groups] }));
     });
   };

@@ -1,6 +1,6 @@
 /**
  * Five hundred requests in a random mix, by callers of every kind: what was answered and what the ledger says of it are the
- * same, line for line; nothing is missing, nothing is there twice, and the chain holds.
+ * same, line for line, by the id that the answer carries; nothing is missing, nothing is there twice, and the chain holds.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -120,7 +120,7 @@ const SUBJECTS = [
   'key:night',
 ];
 
-test(`${REQUESTS} requests at random: each that reached an operation is one line, and it says what was answered`, {
+test(`${REQUESTS} requests at random: each is one line, whether it reached an operation or not, and it says what was answered`, {
   timeout: 60_000,
 }, async () => {
   const random = createRandom(SEED);
@@ -138,13 +138,14 @@ test(`${REQUESTS} requests at random: each that reached an operation is one line
       const reply = await client.request(method, params);
       if (resultOf(reply).isError === true) isErrors++;
       const { code, data } = errorOf(reply) as { code?: number; data?: JsonObject };
-      // Its headers and body said different things: nothing was begun.
-      if (reply.status === 400 && data?.code === 'HEADER_MISMATCH') unreached++;
-      else {
-        // What is a server's own has its number and no word of ours.
-        const word = data?.code ?? (code === undefined ? null : String(code));
-        answered.push(JSON.stringify([SUBJECTS[Math.floor(at / 3)], operation, decisionOf(reply), word]));
-      }
+      // Its headers and body said different things: no operation was begun, and which one is what was sent.
+      const isUnreached = reply.status === 400 && data?.code === 'HEADER_MISMATCH';
+      if (isUnreached) unreached++;
+      // What is a server's own has its number and no word of ours.
+      const word = data?.code ?? (code === undefined ? null : String(code));
+      const said = isUnreached ? method : operation;
+      const id = reply.headers['x-request-id'];
+      answered.push(JSON.stringify([id, SUBJECTS[Math.floor(at / 3)], said, decisionOf(reply), word]));
     }
   };
   // Between them, some who cannot say who they are: they reach no operation.
@@ -161,18 +162,27 @@ test(`${REQUESTS} requests at random: each that reached an operation is one line
   gateway.signal('SIGTERM');
   expect(await gateway.ended).toBe(0);
   const lines = (await gateway.book(1)).filter(({ subject }) => subject !== null);
-  const written = lines.map(line =>
-    JSON.stringify([line.subject, line.operation, line.decision, line.error_code as string | null]),
-  );
+  // Of an address that is hidden from its caller the book says more than the caller was told; who may do nothing is told so.
+  const isHidden = (line: JsonObject) =>
+    line.operation === 'resources/read' && line.decision === 'DENY' && line.subject !== SUBJECTS[2];
+  const toldOf = (line: JsonObject) =>
+    isHidden(line) ? ['ERROR', 'RESOURCE_NOT_FOUND'] : [line.decision, line.error_code];
+  const written = lines.map(line => JSON.stringify([line.request_id, line.subject, line.operation, ...toldOf(line)]));
+  expect(lines.some(isHidden)).toBe(true);
   expect(written.sort()).toEqual(answered.sort());
-  expect(lines.length + unreached).toBe(REQUESTS);
+  expect(lines).toHaveLength(REQUESTS);
+  // Those that reached an operation are all but those that were turned away before.
+  const isReached = (line: JsonObject) => line.error_code !== 'HEADER_MISMATCH';
+  expect(lines.filter(isReached)).toHaveLength(REQUESTS - unreached);
+  expect(unreached).toBeGreaterThan(0);
   const count = (decision: string) => lines.filter(line => line.decision === decision).length;
   for (const decision of ['ALLOW', 'DENY', 'ERROR']) expect(count(decision)).toBeGreaterThan(40);
   expect(isErrors).toBeGreaterThan(5);
   expect(lines.filter(({ outcome }) => outcome === 'tool-error')).toHaveLength(isErrors);
   // Every denial says by which rule.
   expect(lines.filter(({ decision, rule }) => decision === 'DENY' && rule === null)).toEqual([]);
-  expect(new Set(lines.map(({ request_id: id }) => id)).size).toBe(REQUESTS - unreached);
+  expect(new Set(lines.map(({ request_id: id }) => id)).size).toBe(REQUESTS);
+  expect(new Set(lines.map(({ address }) => address))).toEqual(new Set(['127.0.0.1']));
   for (const { latency_ms: ms, timestamp } of lines)
     expect([typeof ms, Number.isNaN(Date.parse(String(timestamp)))]).toEqual(['number', false]);
 });

@@ -11,6 +11,7 @@ export const callRecord = (more: Partial<CallRecord> = {}): CallRecord => ({
   agent: null,
   agentVerified: false,
   actingFor: null,
+  address: null,
   sessionId: null,
   operation: 'tools/call',
   method: 'tools/call',

@@ -24,6 +24,7 @@ export function createFakeLine(
   return {
     revision: era === 'modern' ? '2026-07-28' : '2025-11-25',
     era,
+    address: null,
     sessionId: null,
     subscriber: null,
     clientCapabilities: {},

@@ -7,6 +7,8 @@ import type { Identity } from '../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
+import { createFindClientAddress, type FindClientAddress } from '../../src/inbound/http/client-address.ts';
+import type { McpDeps } from '../../src/inbound/mcp/deps.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
@@ -16,6 +18,7 @@ import { createChallenges } from '../../src/services/identity/challenge.ts';
 import { createIdentify, type Identify } from '../../src/services/identity/identify.ts';
 import type { FakeServer } from './fake-downstreams.ts';
 import { createFrozenClock } from './frozen-clock.ts';
+import { createFreeLimiter } from './quiet-house.ts';
 import { createStaircase, type StaircaseOptions, settle } from './staircase.ts';
 
 export const MODERN = '2026-07-28';
@@ -33,6 +36,10 @@ export interface DoorOptions extends StaircaseOptions {
   identify?: Identify;
   forwardable?: ReadonlySet<string>;
   stillValid?: (who: Identity) => boolean;
+  limiter?: McpDeps['limiter'];
+  addressOf?: FindClientAddress;
+  refused?: McpDeps['refused'];
+  refuseDoor?: McpDeps['refuseDoor'];
 }
 
 export interface Answered {
@@ -83,29 +90,30 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     },
   });
   let requests = 0;
-  const doors = createMcpDoors(
-    {
-      gateway: house.gateway,
-      catalog: house.catalog,
-      news: house.news,
-      downstreams: house.downstreams,
-      refuseDoor: () => null,
-      stillValid: options.stillValid ?? (() => true),
-      refused: () => null,
-      challenges: createChallenges({ publicUrl: null, scopes: [] }),
-      identify: options.identify ?? createIdentify(() => apiKey, null),
-      forwardable: () => options.forwardable ?? null,
-      sessions,
-      limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
-      keepAlive,
-      clock,
-      log: house.log,
-      version: '9.9.9',
-      maxBodyBytes: options.maxBodyBytes ?? 4_194_304,
-      nextRequestId: () => `r${++requests}`,
-    },
-    res => void held.add(res),
-  );
+  const deps: McpDeps = {
+    gateway: house.gateway,
+    catalog: house.catalog,
+    news: house.news,
+    downstreams: house.downstreams,
+    refuseDoor: options.refuseDoor ?? (() => null),
+    stillValid: options.stillValid ?? (() => true),
+    refused: options.refused ?? (() => null),
+    turnedAway: house.turnedAway.request,
+    challenges: createChallenges({ publicUrl: null, scopes: [] }),
+    identify: options.identify ?? createIdentify(() => apiKey, null),
+    addressOf: options.addressOf ?? createFindClientAddress([]),
+    forwardable: () => options.forwardable ?? null,
+    sessions,
+    limiter: options.limiter ?? createFreeLimiter(),
+    limits: { maxEvents: options.maxEvents ?? 100, maxEventBytes: options.maxEventBytes ?? 1_000_000 },
+    keepAlive,
+    clock,
+    log: house.log,
+    version: '9.9.9',
+    maxBodyBytes: options.maxBodyBytes ?? 4_194_304,
+    nextRequestId: () => `r${++requests}`,
+  };
+  const doors = createMcpDoors(deps, res => void held.add(res));
   const server = createServer((req, res) => {
     if (!doors.handle(req, res, (req.url ?? '/').split('?')[0] ?? '/')) res.writeHead(404).end();
   });
@@ -140,6 +148,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       newsClock.advance(1_000);
     },
     doors,
+    deps,
     keepAlive,
     send,
     post,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Identity } from '../../src/domain/identity.ts';
 import type { ServerSpec } from '../../src/domain/server.ts';
+import { createFindClientAddress } from '../../src/inbound/http/client-address.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
 import { createSessionTable } from '../../src/inbound/mcp/session-table.ts';
@@ -119,9 +120,12 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       refuseDoor: () => null,
       stillValid: who => [...callers.values()].includes(who),
       refused: () => null,
+      turnedAway: () => {},
       challenges: createChallenges({ publicUrl: null, scopes: [] }),
+      addressOf: createFindClientAddress([]),
       forwardable: () => forwardableHeaders(specs),
       sessions,
+      limiter: createFreeLimiter(),
       limits: { maxEvents: 100, maxEventBytes: 1_000_000 },
       keepAlive,
       clock,

@@ -10,6 +10,7 @@ import type { ServerKey } from '../../src/domain/server.ts';
 import { createSeal } from '../../src/outbound/vault/seal.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Log } from '../../src/ports/log.ts';
+import type { Recorder } from '../../src/ports/recorder.ts';
 import type { ToolSearch } from '../../src/ports/tool-search.ts';
 import { createCatalogBook } from '../../src/services/catalog/catalog-book.ts';
 import { createCatalogRefresh } from '../../src/services/catalog/refresh.ts';
@@ -21,6 +22,7 @@ import { createNewsDesk, relayNews } from '../../src/services/gateway/news.ts';
 import { createParkedCalls } from '../../src/services/gateway/parked-calls.ts';
 import { createRightsChanged } from '../../src/services/gateway/rights-changed.ts';
 import { createSubscriptions } from '../../src/services/gateway/subscriptions.ts';
+import { createTurnedAway } from '../../src/services/gateway/turned-away.ts';
 import { createVisible } from '../../src/services/gateway/visible.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createFakeDownstreams, type FakeServer } from './fake-downstreams.ts';
@@ -120,6 +122,9 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     reloadIfChanged: async () => void reloadChecks.count++,
     status: () => ({ message: 'all is well' }),
   });
+  const recorder: Recorder = { record: record => void records.push(record) };
+  const audit = createKeptBook();
+  const limiter = createFreeLimiter();
   const gateway = createGateway({
     catalog,
     policy,
@@ -130,10 +135,10 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     seal,
     stateTtlMs: options.parkedTtlMs ?? 60_000,
     subscriptions,
-    recorder: { record: record => void records.push(record) },
+    recorder,
     clock,
-    audit: createKeptBook(),
-    limiter: createFreeLimiter(),
+    audit,
+    limiter,
     quarantine: createEmptyQuarantine(),
     pins: createOpenPins(),
     defaultAgent: null,
@@ -167,6 +172,8 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     parked,
     seal,
     gateway,
+    audit,
+    turnedAway: createTurnedAway({ clock, recorder, audit, limiter }),
     stop: () => {
       stopRelay();
       refresh.stop();

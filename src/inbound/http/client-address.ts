@@ -49,9 +49,21 @@ function toAddress(hop: string): string | null {
   return isIP(bare) === 0 || bare.includes('%') ? null : toPlain(bare);
 }
 
+/** What peers were called last: a connection asks with every request. */
+let plain = new Map<string, string>();
+
 /** One spelling per address: IPv4 in IPv6 as IPv4, IPv6 in its shortest form, without a zone. */
 function toPlain(address: string): string {
-  if (isIP(address) === 4) return address;
+  if (!address.includes(':')) return address;
+  const before = plain.get(address);
+  if (before !== undefined) return before;
+  const said = spell(address);
+  if (plain.size >= MAX_REMEMBERED) plain = new Map();
+  plain.set(address, said);
+  return said;
+}
+
+function spell(address: string): string {
   const bare = address.split('%')[0] ?? '';
   const short = new SocketAddress({ address: bare, family: 'ipv6' }).address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(short)?.[1];

@@ -10,8 +10,10 @@ import type { CatalogBook } from '../../services/catalog/catalog-book.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { NewsDesk } from '../../services/gateway/news.ts';
 import type { RefuseDoor } from '../../services/gateway/refuse-door.ts';
+import type { TurnedAway } from '../../services/gateway/turned-away.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
+import type { Limiter } from '../../services/limits/limiter.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -25,18 +27,24 @@ export interface McpDeps {
   stillValid(who: Identity): boolean;
   challenges: Challenges;
   /** Writes a refused credential down; says when its address has shown too many. */
-  refused(req: IncomingMessage, path: string, challenge: Challenge): Limited | null;
   /** Null: a conversation may begin at this door. */
   refuseDoor: RefuseDoor;
+  refused(req: IncomingMessage, path: string, challenge: Challenge, id?: string): Limited | null;
+  /** Writes down a request that did not become a call. */
+  turnedAway: TurnedAway['request'];
+  /** Of the client at the other end. */
+  addressOf(req: IncomingMessage): string;
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;
+  /** Open streams are counted there, each caller's and all together. */
+  limiter: Pick<Limiter, 'hold' | 'release'>;
   limits: Pick<SessionConfig, 'maxEvents' | 'maxEventBytes'>;
   keepAlive: KeepAlive;
   clock: Clock;
   log: Log;
   version: string;
   maxBodyBytes: number;
-  /** Unique per request, for logs and error answers. */
+  /** Unique per request, for logs, the book and the answer; fit to be told to anybody. */
   nextRequestId(): string;
 }

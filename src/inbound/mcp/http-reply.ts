@@ -29,6 +29,7 @@ const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export class HttpReply implements Outlet, Kept, Resumable {
   readonly #res: ServerResponse;
+  readonly #requestId: string;
   readonly #era: Era;
   readonly #stepUp: Challenges | null;
   readonly #acceptsStream: boolean;
@@ -52,6 +53,8 @@ export class HttpReply implements Outlet, Kept, Resumable {
   constructor(
     res: ServerResponse,
     options: {
+      /** Ours: said with the answer, so that it is found in the book. */
+      requestId: string;
       era: Era;
       acceptsStream: boolean;
       /** The session's streams, where a broken one can be resumed; asked for with the first event only. */
@@ -67,6 +70,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
     },
   ) {
     this.#res = res;
+    this.#requestId = options.requestId;
     this.#era = options.era;
     this.#stepUp = options.stepUp;
     this.#acceptsStream = options.acceptsStream;
@@ -161,9 +165,13 @@ export class HttpReply implements Outlet, Kept, Resumable {
     if (this.#streaming) return;
     this.#streaming = true;
     if (!this.#res.destroyed) {
-      const stream: EventStreamResponse = new EventStreamResponse(this.#res, {}, () => {
-        if (this.#stream === stream) this.#stream = null;
-      });
+      const stream: EventStreamResponse = new EventStreamResponse(
+        this.#res,
+        { 'x-request-id': this.#requestId },
+        () => {
+          if (this.#stream === stream) this.#stream = null;
+        },
+      );
       this.#stream = stream;
     }
     if (this.#openStreams !== null) {
@@ -193,6 +201,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
     const headers: Record<string, string | number> = {
       'content-type': 'application/json',
       'content-length': byteLength(frame),
+      'x-request-id': this.#requestId,
     };
     res.writeHead(status, more === NO_HEADERS ? headers : { ...headers, ...more });
     if (frame.bytes === null) {

@@ -14,6 +14,7 @@ import {
 import { failure } from '../../domain/error.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { composeWelcome } from '../../services/gateway/welcome.ts';
+import type { Arrival } from './arrival.ts';
 import { type Message, withoutEnvelope } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import type { Outlet } from './outlet.ts';
@@ -49,10 +50,10 @@ export function dispatchLegacy(
   session: Session,
   message: Message,
   outlet: Outlet,
+  arrival: Arrival,
   argumentBytes: Uint8Array | null = null,
-  forwarded: readonly string[] | null = null,
 ): RequestLine | null {
-  if (message.kind === 'request') return takeRequest(deps, session, message, outlet, argumentBytes, forwarded);
+  if (message.kind === 'request') return takeRequest(deps, session, message, outlet, arrival, argumentBytes);
   if (message.kind === 'response') session.answered(message.id, message.answer);
   else takeNotification(deps, session, message.method, message.params);
   return null;
@@ -63,19 +64,20 @@ function takeRequest(
   session: Session,
   message: Message & { kind: 'request' },
   outlet: Outlet,
+  arrival: Arrival,
   argumentBytes: Uint8Array | null,
-  forwarded: readonly string[] | null,
 ): RequestLine | null {
   const { id, method } = message;
   const local = answerLocally(deps, session, method, message.params);
   if (local !== null) {
+    if (local.kind === 'failure') deps.turnedAway({ ...arrival, who: session.who, method }, local);
     outlet.answer(toFrame('legacy', id, method, local), local);
     return null;
   }
   const { rest, progressToken } = withoutEnvelope(message.params);
-  const line = new RequestLine(id, session, outlet, progressToken, forwarded);
+  const line = new RequestLine(id, session, outlet, progressToken, arrival);
   const call: Call = {
-    id: deps.nextRequestId(),
+    id: arrival.id,
     method,
     params: rest,
     argumentBytes,

@@ -2,15 +2,16 @@
  * HTTP+SSE, the transport of 2024-11-05: GET opens the stream and names the URL to post to; everything the client posts
  * is answered on the stream. Kept because clients that know nothing else are still about.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Identity } from '../../domain/identity.ts';
+import type { ServerResponse } from 'node:http';
 import { readBody } from '../http/body.ts';
+import { arrivalOf } from './arrival.ts';
 import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import { collectForwarded } from './forwarded-headers.ts';
+import { answerEmpty, type Exchange } from './exchange.ts';
 import { type Frame, toLine } from './frames.ts';
+import { holdStream } from './held-stream.ts';
 import {
   refuseDenied,
   refuseMediaType,
@@ -26,25 +27,27 @@ import { isJsonType, readJson } from './read-json.ts';
 import { Session } from './session.ts';
 
 export interface LegacySse {
-  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity): void;
+  handle(at: Exchange, entrance: Entrance): void;
   finish(): void;
 }
 
 export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) => void): LegacySse {
   const streams = new Map<Session, EventStreamResponse>();
 
-  function open(req: IncomingMessage, res: ServerResponse, { door }: Entrance, who: Identity): void {
+  function open(at: Exchange, { door }: Entrance): void {
+    const { req, res, who } = at;
     const { accept } = req.headers;
     if (accept !== undefined && !accept.includes('text/event-stream') && !accept.includes('*/*')) {
-      return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
+      return refuseUnacceptable(at, 'legacy', 'text/event-stream');
     }
-    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
-    if (no !== null) return refuseDenied(req, res, null, no, who.method === 'jwt' ? deps.challenges : null);
+    const no = deps.refuseDoor(who, door, 'initialize', at);
+    if (no !== null) return refuseDenied(at, null, no, who.method === 'jwt' ? deps.challenges : null);
+    if (!holdStream(deps.limiter, at, { era: 'legacy', id: null })) return;
     const session = deps.sessions.open(who, door, '2024-11-05');
-    if (!(session instanceof Session)) return refuseSessions(req, res, null, session);
+    if (!(session instanceof Session)) return refuseSessions(at, null, session);
     holdOpen(res);
     session.uses++;
-    const stream: EventStreamResponse = new EventStreamResponse(res, {}, () => {
+    const stream: EventStreamResponse = new EventStreamResponse(res, { 'x-request-id': at.id }, () => {
       streams.delete(session);
       deps.keepAlive.delete(keptAs);
       // There is no way back to a stream of this transport: its session ends with it.
@@ -60,33 +63,33 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     stream.event(null, `${base}/messages?sessionId=${session.id}`, 'endpoint');
   }
 
-  function post(req: IncomingMessage, res: ServerResponse, { door }: Entrance, who: Identity): void {
+  function post(at: Exchange, { door }: Entrance): void {
+    const { req, who } = at;
     const id = new URLSearchParams(req.url?.split('?')[1] ?? '').get('sessionId');
     const session = id === null ? null : deps.sessions.find(id, who);
     const stream = session === null ? undefined : streams.get(session);
-    if (id === null) return refuseSession(req, res, 'missing');
+    if (id === null) return refuseSession(at, 'missing');
     if (session === null || stream === undefined || session.door.server !== door.server)
-      return refuseSession(req, res, 'unknown');
-    if (!isJsonType(req.headers['content-type'])) return refuseMediaType(req, res);
+      return refuseSession(at, 'unknown');
+    if (!isJsonType(req.headers['content-type'])) return refuseMediaType(at);
     readBody(req, deps.maxBodyBytes, body => {
-      if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
+      if (!Buffer.isBuffer(body)) return refuseWith(at, 'legacy', null, body);
       const parsed = readJson(body);
-      if (parsed.kind === 'failure') return refuseWith(req, res, 'legacy', null, parsed);
+      if (parsed.kind === 'failure') return refuseWith(at, 'legacy', null, parsed);
       const message = readMessage(parsed.value);
-      if (message.kind === 'refused') return refuseWith(req, res, 'legacy', message.id, message.failure);
-      res.writeHead(202).end();
+      if (message.kind === 'refused') return refuseWith(at, 'legacy', message.id, message.failure);
+      answerEmpty(at, 202);
       // While the body came, another request of the session may have shown another credential.
       session.who = who;
-      const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
-      dispatchLegacy(deps, session, message, outletOf(stream), null, forwarded);
+      dispatchLegacy(deps, session, message, outletOf(stream), arrivalOf(deps, at));
     });
   }
 
   return {
-    handle(req, res, entrance, who) {
+    handle(at, entrance) {
       const [method, run] = entrance.transport === 'sse' ? (['GET', open] as const) : (['POST', post] as const);
-      if (req.method !== method) return refuseMethod(req, res, method);
-      run(req, res, entrance, who);
+      if (at.req.method !== method) return refuseMethod(at, method);
+      run(at, entrance);
     },
     finish() {
       for (const stream of [...streams.values()]) stream.end();

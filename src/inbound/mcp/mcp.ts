@@ -9,7 +9,8 @@ import { refuse } from '../http/problem.ts';
 import { pathOf } from '../http/routes.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
-import { refuseChallenged } from './http-refusals.ts';
+import { openExchange } from './exchange.ts';
+import { type Asked, refuseChallenged } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
 import { newsFor } from './news-for-sessions.ts';
 import type { Session } from './session.ts';
@@ -39,11 +40,15 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
 
   function enter(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity | Challenge): void {
     if (res.destroyed) return;
-    if (who.kind === 'challenge') turnAway(req, res, who);
-    else if (isElsewhere(entrance, who)) turnAway(req, res, deps.challenges.forbidden(pathOf(req.url), 'bound'));
-    else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found');
-    else if (entrance.transport === 'streamable') streamable.handle(req, res, entrance, who);
-    else sse.handle(req, res, entrance, who);
+    const id = deps.nextRequestId();
+    if (who.kind === 'challenge') turnAway({ req, res, id }, who);
+    else if (isElsewhere(entrance, who))
+      turnAway({ req, res, id }, deps.challenges.forbidden(pathOf(req.url), 'bound'));
+    else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found', { 'x-request-id': id });
+    else {
+      const transport = entrance.transport === 'streamable' ? streamable : sse;
+      transport.handle(openExchange(deps, id, req, res, who), entrance);
+    }
   }
 
   /** A token for one server opens no other's door, whether there is one or not. */
@@ -56,10 +61,10 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     return server !== null && !deps.catalog.current().servers.has(server) && deps.gateway.mayHear(who, server);
   }
 
-  function turnAway(req: IncomingMessage, res: ServerResponse, challenge: Challenge): void {
-    const limited = deps.refused(req, pathOf(req.url), challenge);
-    if (limited === null) refuseChallenged(req, res, challenge);
-    else refuse(req, res, 429, 'rate_limited', limitHeaders(limited));
+  function turnAway({ req, res, id }: Asked, challenge: Challenge): void {
+    const limited = deps.refused(req, pathOf(req.url), challenge, id);
+    if (limited === null) refuseChallenged({ req, res, id }, challenge);
+    else refuse(req, res, 429, 'rate_limited', { ...limitHeaders(limited), 'x-request-id': id });
   }
 
   /** A token that was not seen before is verified first; the request waits unread. */

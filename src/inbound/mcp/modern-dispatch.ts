@@ -4,7 +4,7 @@
  */
 import type { Call, Door, Handled, Subscriber } from '../../domain/call.ts';
 import { META, MODERN_REVISIONS, TASKS_EXTENSION } from '../../domain/era.ts';
-import { failure } from '../../domain/error.ts';
+import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
@@ -12,6 +12,7 @@ import type { ServerKey } from '../../domain/server.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { News } from '../../services/gateway/news.ts';
 import { composeWelcome } from '../../services/gateway/welcome.ts';
+import type { Arrival } from './arrival.ts';
 import type { Envelope } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import { notificationText } from './frames.ts';
@@ -38,8 +39,7 @@ export interface ModernRequest {
   envelope: Envelope;
   progressToken: RpcId | null;
   argumentBytes: Uint8Array | null;
-  /** Headers for the servers behind us, names and values in turn. */
-  forwarded: readonly string[] | null;
+  arrival: Arrival;
   who: Identity;
   door: Door;
 }
@@ -60,23 +60,21 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
     onFinished();
     outlet.answer(toFrame('modern', id, method, handled), handled);
   };
-  if (LEGACY_ONLY.has(method)) {
-    answer(failure('METHOD_NOT_FOUND'));
+  const no = LEGACY_ONLY.has(method) ? failure('METHOD_NOT_FOUND') : findMissingCapability(request);
+  if (no !== null) {
+    deps.turnedAway({ ...request.arrival, who: request.who, method }, no);
+    answer(no);
     return DONE;
   }
   if (method === 'server/discover') {
-    const no = deps.refuseDoor(request.who, request.door, method, deps.nextRequestId());
-    answer(no ?? discover(deps, request.who, request.door));
+    const denied = deps.refuseDoor(request.who, request.door, method, request.arrival);
+    answer(denied ?? discover(deps, request.who, request.door));
     return DONE;
   }
   if (method === 'subscriptions/listen') return listen(deps, request, outlet, onFinished);
-  if (method.startsWith('tasks/') && !(TASKS_EXTENSION in objectOrEmpty(envelope.clientCapabilities.extensions))) {
-    answer(failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }));
-    return DONE;
-  }
-  const line = new RequestLine(id, envelope, outlet, request.progressToken, request.forwarded);
+  const line = new RequestLine(id, envelope, outlet, request.progressToken, request.arrival);
   const call: Call = {
-    id: deps.nextRequestId(),
+    id: request.arrival.id,
     method,
     params,
     argumentBytes: request.argumentBytes,
@@ -86,6 +84,12 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
   };
   void deps.gateway.handle(request.who, call, line).then(answer);
   return { cancel: reason => line.cancel(reason), finish: () => {} };
+}
+
+function findMissingCapability({ method, envelope }: ModernRequest): Failure | null {
+  const { extensions } = envelope.clientCapabilities;
+  if (!method.startsWith('tasks/') || TASKS_EXTENSION in objectOrEmpty(extensions)) return null;
+  return failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } });
 }
 
 function discover(deps: McpDeps, who: Identity, door: Door): Handled {

@@ -6,10 +6,14 @@ import type { ClientAnswer, Line, Subscriber } from '../../domain/call.ts';
 import type { Era, LogLevel, Revision } from '../../domain/era.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { RpcId } from '../../domain/rpc.ts';
+import { showHeaders } from '../../domain/shown-headers.ts';
+import type { Arrival } from './arrival.ts';
 import type { Envelope } from './classify.ts';
 import { notificationText } from './frames.ts';
 import type { Outlet } from './outlet.ts';
 import type { Session } from './session.ts';
+
+const NOTHING_MORE = { address: null, headers: null, forwarded: null };
 
 export class RequestLine implements Line {
   /** The client's. */
@@ -20,7 +24,10 @@ export class RequestLine implements Line {
   readonly clientInfo: JsonObject | null;
   readonly logLevel: LogLevel | null;
   readonly subscriber: Subscriber | null;
+  readonly address: string | null;
   readonly forwarded: readonly string[] | null;
+  /** Read only when somebody asks to see them. */
+  readonly #headers: Arrival['headers'];
   readonly #session: Session | null;
   readonly #outlet: Outlet;
   readonly #progressToken: RpcId | null;
@@ -34,14 +41,16 @@ export class RequestLine implements Line {
     from: Session | Envelope,
     outlet: Outlet,
     progressToken: RpcId | null,
-    forwarded: readonly string[] | null = null,
+    arrival: Omit<Arrival, 'id'> = NOTHING_MORE,
   ) {
     const session = 'who' in from ? from : null;
     this.requestId = requestId;
     this.#session = session;
     this.#outlet = outlet;
     this.#progressToken = progressToken;
-    this.forwarded = forwarded;
+    this.address = arrival.address;
+    this.forwarded = arrival.forwarded;
+    this.#headers = arrival.headers;
     this.subscriber = session?.isPassing ? null : session;
     this.era = session === null ? 'modern' : 'legacy';
     this.revision = from.revision;
@@ -64,6 +73,10 @@ export class RequestLine implements Line {
 
   get isAsked(): boolean {
     return this.#questions.length > 0;
+  }
+
+  shownHeaders(): Record<string, string> | null {
+    return this.#headers === null ? null : showHeaders(this.#headers, this.forwarded);
   }
 
   whenCancelled(stop: (reason: string) => void): void {

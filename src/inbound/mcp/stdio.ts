@@ -5,9 +5,10 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Door } from '../../domain/call.ts';
 import { type Era, LATEST_LEGACY } from '../../domain/era.ts';
-import { failure, toRpcError } from '../../domain/error.ts';
+import { type Failure, failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { RpcId } from '../../domain/rpc.ts';
+import { type Arrival, overThePipe } from './arrival.ts';
 import { eraOf, type Message, readEnvelope, readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
 import { errorFrame, type Frame, toLine } from './frames.ts';
@@ -83,7 +84,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       era = 'legacy';
       // Only now: a modern client hears nothing that it did not ask for with subscriptions/listen.
       session.standalone = write;
-      dispatchLegacy(deps, session, message, legacyOutlet);
+      dispatchLegacy(deps, session, message, legacyOutlet, overThePipe(deps.nextRequestId()));
     }
   }
 
@@ -92,8 +93,17 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
     const message = parsed.kind === 'json' ? readMessage(parsed.value) : parsed;
     if (message.kind !== 'failure' && message.kind !== 'refused') return message;
     const [id, no] = message.kind === 'failure' ? [null, message] : [message.id, message.failure];
-    write(toLine(errorFrame(id, toRpcError('legacy', no))));
+    refuseUnread(id, no);
     return null;
+  }
+
+  function refuseUnread(id: RpcId | null, no: Failure): void {
+    turnAway(overThePipe(deps.nextRequestId()), 'message', no);
+    write(toLine(errorFrame(id, toRpcError('legacy', no))));
+  }
+
+  function turnAway(arrival: Arrival, method: string, no: Failure): void {
+    deps.turnedAway({ ...arrival, who, method }, no);
   }
 
   function takeModern(message: Message): void {
@@ -104,17 +114,15 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       return;
     }
     if (message.kind !== 'request') return;
-    const { id } = message;
+    const { id, method } = message;
+    const arrival = overThePipe(deps.nextRequestId());
+    const refuse = (no: Failure) => {
+      turnAway(arrival, method, no);
+      outlet.answer(toFrame('modern', id, method, no), no);
+    };
     const envelope = readEnvelope(id, message.params, null);
-    if (envelope.kind === 'refused') {
-      outlet.answer(toFrame('modern', id, message.method, envelope.failure), envelope.failure);
-      return;
-    }
-    if (running.has(id)) {
-      const twice = failure('INVALID_REQUEST', {}, { say: 'A request with this id is under way.' });
-      outlet.answer(toFrame('modern', id, message.method, twice), twice);
-      return;
-    }
+    if (envelope.kind === 'refused') return refuse(envelope.failure);
+    if (running.has(id)) return refuse(failure('INVALID_REQUEST', {}, { say: 'A request with this id is under way.' }));
     let finishedAtOnce = false;
     const request = {
       ...message,
@@ -122,7 +130,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
       envelope: envelope.envelope,
       progressToken: envelope.progressToken,
       argumentBytes: null,
-      forwarded: null,
+      arrival,
       who,
       door,
     };
@@ -134,9 +142,7 @@ export function serveStdio(deps: McpDeps, who: Identity, streams: { input: Reada
     if (!finishedAtOnce) running.set(id, started);
   }
 
-  readLines(input, deps.maxBodyBytes * 4, take, () =>
-    write(errorFrame(null, { code: -32600, message: 'The message is too large.' }).head),
-  );
+  readLines(input, deps.maxBodyBytes * 4, take, () => refuseUnread(null, failure('TOO_LARGE')));
   input.once('end', () => {
     ended = true;
     session.stopHearing();

@@ -10,6 +10,7 @@ import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
 import { readBody } from '../http/body.ts';
+import { arrivalInBatch, arrivalOf } from './arrival.ts';
 import {
   checkStandardHeaders,
   eraOf,
@@ -22,8 +23,9 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import { collectForwarded } from './forwarded-headers.ts';
+import { answerEmpty, type Exchange } from './exchange.ts';
 import { errorFrame } from './frames.ts';
+import { holdStream } from './held-stream.ts';
 import {
   refuseDenied,
   refuseMediaType,
@@ -51,7 +53,7 @@ const MAX_BATCH = 100;
 const SESSION_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
 export interface StreamableHttp {
-  handle(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity): void;
+  handle(at: Exchange, entrance: Entrance): void;
   /** Ends listen streams with their result and standing streams; for an orderly stop. */
   finish(): void;
 }
@@ -60,53 +62,56 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   const listens = new Set<Running>();
   const standing = new Set<EventStreamResponse>();
 
-  function post(req: IncomingMessage, res: ServerResponse, { door, lenient }: Entrance, who: Identity): void {
+  function post(at: Exchange, { door, lenient }: Entrance): void {
+    const { req } = at;
     const { accept, 'content-type': contentType } = req.headers;
-    if (!isJsonType(contentType)) return refuseMediaType(req, res);
+    if (!isJsonType(contentType)) return refuseMediaType(at);
     const acceptsJson = accept === undefined || ACCEPTS_JSON.test(accept);
     const acceptsStream = accept?.includes('text/event-stream') ?? false;
     // Whether an answer becomes a stream is settled while it is made: JSON must be welcome.
-    if (!acceptsJson) return refuseUnacceptable(req, res, eraOfHeader(req), 'application/json and text/event-stream');
+    if (!acceptsJson) return refuseUnacceptable(at, eraOfHeader(req), 'application/json and text/event-stream');
     readBody(req, deps.maxBodyBytes, body => {
-      if (!Buffer.isBuffer(body)) return refuseWith(req, res, 'legacy', null, body);
+      if (!Buffer.isBuffer(body)) return refuseWith(at, 'legacy', null, body);
       const parsed = readJson(body);
-      if (parsed.kind === 'failure') return refuseWith(req, res, eraOfHeader(req), null, parsed);
-      if (Array.isArray(parsed.value)) return batch(req, res, door, who, parsed.value, acceptsStream);
+      if (parsed.kind === 'failure') return refuseWith(at, eraOfHeader(req), null, parsed);
+      if (Array.isArray(parsed.value)) return batch(at, door, parsed.value, acceptsStream);
       const message = readMessage(parsed.value);
-      if (message.kind === 'refused') return refuseWith(req, res, eraOfHeader(req), message.id, message.failure);
+      if (message.kind === 'refused') return refuseWith(at, eraOfHeader(req), message.id, message.failure);
       const isLargeCall =
         body.length >= LARGE_BODY_BYTES && message.kind === 'request' && message.method === 'tools/call';
       const argumentBytes = isLargeCall ? findLargeArguments(body) : null;
       if (eraOf(message, header(req, 'mcp-protocol-version')) === 'modern')
-        modern(req, res, door, who, message, acceptsStream, argumentBytes);
-      else legacy(req, res, door, who, message, acceptsStream, lenient, argumentBytes);
+        modern(at, door, message, acceptsStream, argumentBytes);
+      else legacy(at, door, message, acceptsStream, lenient, argumentBytes);
     });
   }
 
   function modern(
-    req: IncomingMessage,
-    res: ServerResponse,
+    at: Exchange,
     door: Door,
-    who: Identity,
     message: Message,
     acceptsStream: boolean,
     argumentBytes: Uint8Array | null,
   ): void {
+    const { req, res, who } = at;
     if (message.kind !== 'request') {
       // A modern client has nothing to notify over HTTP: closing the stream is its cancellation.
-      res.writeHead(202).end();
+      answerEmpty(at, 202);
       return;
     }
     const read = readEnvelope(message.id, message.params, header(req, 'mcp-protocol-version'));
-    if (read.kind === 'refused') return refuseWith(req, res, 'modern', read.id, read.failure);
+    if (read.kind === 'refused') return refuseWith(at, 'modern', read.id, read.failure);
+    at.method = message.method;
     const mismatch =
       checkStandardHeaders(req.headers, message.method, read.params) ??
       findMirrorMistake(deps.catalog.current(), req.headers, door, message.method, read.params);
-    if (mismatch !== null) return refuseWith(req, res, 'modern', message.id, mismatch);
+    if (mismatch !== null) return refuseWith(at, 'modern', message.id, mismatch);
 
     const isListen = message.method === 'subscriptions/listen';
-    if (isListen && !acceptsStream) return refuseUnacceptable(req, res, 'modern', 'text/event-stream');
+    if (isListen && !acceptsStream) return refuseUnacceptable(at, 'modern', 'text/event-stream');
+    if (isListen && !holdStream(deps.limiter, at, { era: 'modern', id: message.id })) return;
     const reply = new HttpReply(res, {
+      requestId: at.id,
       era: 'modern',
       acceptsStream,
       streams: null,
@@ -129,7 +134,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       envelope: read.envelope,
       progressToken: read.progressToken,
       argumentBytes,
-      forwarded: collectForwarded(req.headers, deps.forwardable(), who),
+      arrival: arrivalOf(deps, at),
       who,
       door,
     };
@@ -148,107 +153,100 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   }
 
   function legacy(
-    req: IncomingMessage,
-    res: ServerResponse,
+    at: Exchange,
     door: Door,
-    who: Identity,
     message: Message,
     acceptsStream: boolean,
     lenient: boolean,
     argumentBytes: Uint8Array | null,
   ): void {
-    if (message.kind === 'request' && message.method === 'initialize') return initialize(req, res, door, who, message);
+    const { req, who } = at;
+    at.method = message.kind === 'response' ? 'response' : message.method;
+    if (message.kind === 'request' && message.method === 'initialize') return initialize(at, door, message);
     const isPassing = lenient && header(req, 'mcp-session-id') === undefined;
-    const session = isPassing ? passingSession(who, door) : requireSession(req, res, who, door);
+    const session = isPassing ? passingSession(who, door) : requireSession(at, door);
     if (session === null) return;
     if (message.kind !== 'request') {
-      dispatchLegacy(deps, session, message, NOWHERE);
-      res.writeHead(202).end();
+      dispatchLegacy(deps, session, message, NOWHERE, arrivalOf(deps, at));
+      answerEmpty(at, 202);
       return;
     }
     const kept = { ...message, params: withoutArguments(message.params, argumentBytes) };
-    const reply = replyFor(res, session, acceptsStream, null);
-    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
-    const line = dispatchLegacy(deps, session, kept, reply, argumentBytes, forwarded);
+    const reply = replyFor(at, session, acceptsStream, null);
+    const line = dispatchLegacy(deps, session, kept, reply, arrivalOf(deps, at), argumentBytes);
     if (line !== null) reply.onGone = cancelOf([line]);
   }
 
-  function initialize(
-    req: IncomingMessage,
-    res: ServerResponse,
-    door: Door,
-    who: Identity,
-    message: Message & { kind: 'request' },
-  ): void {
+  function initialize(at: Exchange, door: Door, message: Message & { kind: 'request' }): void {
+    const { res, who } = at;
     const { id, params } = message;
     if (typeof params.protocolVersion !== 'string') {
-      return refuseWith(req, res, 'legacy', id, failure('INVALID_PARAMS', {}, { say: 'protocolVersion: required.' }));
+      return refuseWith(at, 'legacy', id, failure('INVALID_PARAMS', {}, { say: 'protocolVersion: required.' }));
     }
-    const no = deps.refuseDoor(who, door, 'initialize', deps.nextRequestId());
-    if (no !== null) return refuseDenied(req, res, id, no, who.method === 'jwt' ? deps.challenges : null);
+    const no = deps.refuseDoor(who, door, 'initialize', at);
+    if (no !== null) return refuseDenied(at, id, no, who.method === 'jwt' ? deps.challenges : null);
     // Never an id the client chose: a fixed one could be planted (session fixation).
     const session = deps.sessions.open(who, door, negotiate(params));
-    if (!(session instanceof Session)) return refuseSessions(req, res, id, session);
+    if (!(session instanceof Session)) return refuseSessions(at, id, session);
     const handled = answerInitialize(deps, session, params);
     const body = toFrame('legacy', id, 'initialize', handled).head;
     res.writeHead(200, {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       'mcp-session-id': session.id,
+      'x-request-id': at.id,
     });
     res.end(body);
   }
 
   /** 2025-03-26 alone has batches; each element is a call of its own. */
-  function batch(
-    req: IncomingMessage,
-    res: ServerResponse,
-    door: Door,
-    who: Identity,
-    values: readonly Json[],
-    acceptsStream: boolean,
-  ): void {
-    const session = requireSession(req, res, who, door);
+  function batch(at: Exchange, door: Door, values: readonly Json[], acceptsStream: boolean): void {
+    const session = requireSession(at, door);
     if (session === null) return;
     if (session.revision !== '2025-03-26' || values.length === 0 || values.length > MAX_BATCH) {
       const say =
         session.revision === '2025-03-26'
           ? `A batch holds 1 to ${MAX_BATCH} messages.`
           : 'This protocol version has no batches.';
-      return refuseWith(req, res, 'legacy', null, failure('INVALID_REQUEST', {}, { say }));
+      return refuseWith(at, 'legacy', null, failure('INVALID_REQUEST', {}, { say }));
     }
     const messages = values.map(readMessage);
-    const forwarded = collectForwarded(req.headers, deps.forwardable(), who);
+    const arrival = arrivalOf(deps, at);
     const answered = messages.filter(message => message.kind === 'request' || message.kind === 'refused').length;
-    const reply = answered > 0 ? replyFor(res, session, acceptsStream, answered) : null;
+    const reply = answered > 0 ? replyFor(at, session, acceptsStream, answered) : null;
     const outlet = reply ?? NOWHERE;
     const lines: RequestLine[] = [];
     if (reply !== null) reply.onGone = cancelOf(lines);
-    for (const message of messages) {
-      if (message.kind === 'refused')
+    for (const [index, message] of messages.entries()) {
+      const own = arrivalInBatch(arrival, index + 1);
+      if (message.kind === 'refused') {
+        at.turnedAway({ ...own, who: at.who, method: at.method }, message.failure);
         outlet.answer(errorFrame(message.id, toRpcError('legacy', message.failure)), message.failure);
-      else {
-        const line = dispatchLegacy(deps, session, message, outlet, null, forwarded);
+      } else {
+        const line = dispatchLegacy(deps, session, message, outlet, own);
         if (line !== null) lines.push(line);
       }
     }
-    if (answered === 0) res.writeHead(202).end();
+    if (answered === 0) answerEmpty(at, 202);
   }
 
   /** The standalone stream, or the continuation of one that broke. */
-  function get(req: IncomingMessage, res: ServerResponse, door: Door, who: Identity): void {
+  function get(at: Exchange, door: Door): void {
+    const { req, res, who } = at;
     if (!(req.headers.accept?.includes('text/event-stream') ?? false))
-      return refuseUnacceptable(req, res, 'legacy', 'text/event-stream');
-    const session = requireSession(req, res, who, door);
+      return refuseUnacceptable(at, 'legacy', 'text/event-stream');
+    const session = requireSession(at, door);
     if (session === null) return;
     const streams = streamsOf(session);
     const lastEventId = header(req, 'last-event-id');
     const missed = lastEventId === undefined ? null : streams.log.since(lastEventId);
     // A gap cannot be told from silence, so it is said: the client starts anew.
-    if (lastEventId !== undefined && missed === null) return refuseSession(req, res, 'unknown');
+    if (lastEventId !== undefined && missed === null) return refuseSession(at, 'unknown');
+    if (!holdStream(deps.limiter, at, { era: 'legacy', id: null })) return;
     holdOpen(res);
     session.uses++;
-    const stream: EventStreamResponse = new EventStreamResponse(res, { 'mcp-session-id': session.id }, () => {
+    const headers = { 'mcp-session-id': session.id, 'x-request-id': at.id };
+    const stream: EventStreamResponse = new EventStreamResponse(res, headers, () => {
       session.uses--;
       standing.delete(stream);
       deps.keepAlive.delete(keptAs);
@@ -267,35 +265,30 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     session.standalone = text => streams.send(text);
   }
 
-  function remove(req: IncomingMessage, res: ServerResponse, door: Door, who: Identity): void {
-    const session = requireSession(req, res, who, door);
+  function remove(at: Exchange, door: Door): void {
+    const session = requireSession(at, door);
     if (session === null) return;
     deps.sessions.end(session, 'ended by the client');
-    res.writeHead(204).end();
+    answerEmpty(at, 204);
   }
 
   /** The caller's session behind this door, or null after the refusal was written. */
-  function requireSession(req: IncomingMessage, res: ServerResponse, who: Identity, door: Door): Session | null {
+  function requireSession(at: Exchange, door: Door): Session | null {
+    const { req, who } = at;
     const version = header(req, 'mcp-protocol-version');
     if (!isAcceptableLegacyHeader(version)) {
-      refuseWith(
-        req,
-        res,
-        'legacy',
-        null,
-        failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }),
-      );
+      refuseWith(at, 'legacy', null, failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }));
       return null;
     }
     const id = header(req, 'mcp-session-id');
     if (id === undefined || !SESSION_ID.test(id)) {
-      refuseSession(req, res, 'missing');
+      refuseSession(at, 'missing');
       return null;
     }
     const session = deps.sessions.find(id, who);
     // A session belongs to the door it was opened at: names mean something else behind another.
     if (session === null || session.door.server !== door.server) {
-      refuseSession(req, res, 'unknown');
+      refuseSession(at, 'unknown');
       return null;
     }
     return session;
@@ -306,8 +299,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     return new Session({ id: '', who, door, revision: '2025-03-26', nowMs: deps.clock.monotonicMs() });
   }
 
-  function replyFor(res: ServerResponse, session: Session, acceptsStream: boolean, size: number | null): HttpReply {
+  function replyFor({ res, id }: Exchange, session: Session, acceptsStream: boolean, size: number | null): HttpReply {
     return new HttpReply(res, {
+      requestId: id,
       era: 'legacy',
       acceptsStream,
       streams: acceptsStream ? () => streamsOf(session) : null,
@@ -328,16 +322,16 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
   }
 
   return {
-    handle(req, res, entrance, who) {
-      switch (req.method) {
+    handle(at, entrance) {
+      switch (at.req.method) {
         case 'POST':
-          return post(req, res, entrance, who);
+          return post(at, entrance);
         case 'GET':
-          return get(req, res, entrance.door, who);
+          return get(at, entrance.door);
         case 'DELETE':
-          return remove(req, res, entrance.door, who);
+          return remove(at, entrance.door);
         default:
-          return refuseMethod(req, res, 'GET, POST, DELETE');
+          return refuseMethod(at, 'GET, POST, DELETE');
       }
     },
     finish() {

@@ -37,7 +37,7 @@ export interface RestDeps {
   challenges: Challenges;
   limiter: Pick<Limiter, 'take' | 'release'>;
   /** Writes a refused credential down; says when its address has shown too many. */
-  refused(req: IncomingMessage, path: string, challenge: Challenge): Limited | null;
+  refused(req: IncomingMessage, path: string, challenge: Challenge, id: string): Limited | null;
   /** Whether a caller is in quarantine. */
   isShutOut(who: Identity): boolean;
   addressOf(req: IncomingMessage): string;
@@ -107,10 +107,10 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     const { csrf, shown } = identify(c, route, path);
     const who = shown instanceof Promise ? await shown : shown;
     if (who.kind === 'challenge') {
-      const tooMany = deps.refused(c.env.incoming, path, who);
+      const tooMany = deps.refused(c.env.incoming, path, who, id);
       return tooMany === null ? challenged(c, who) : limited(c, tooMany);
     }
-    const record = openRecordOf(who, route.operation, id, deps.clock.wallMs());
+    const record = openRecordOf(who, route.operation, id, deps.clock.wallMs(), deps.addressOf(c.env.incoming));
     const startedMs = deps.clock.monotonicMs();
     const turn: Turn = { c, route, params, who, csrf, record, slot: 0, hasRun: false };
     try {

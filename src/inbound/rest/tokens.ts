@@ -55,11 +55,11 @@ export function tokenRoutes(tokens: VendTokens): RestRoute[] {
       // Whether it may have one is written down with the attempt.
       ...{ access: { kind: 'caller' }, keepsBook: true, maxBytes: MAX_BODY, body: GenerateBody },
       answers: { 200: { says: 'The token.', schema: Generated } },
-      async run({ who, body, id }) {
+      async run({ who, body, id, address }) {
         const requested = body.requested_scopes ?? [];
         const description = body.description ?? null;
         const request = { scopes: requested, hours: body.expires_in_hours ?? null, description };
-        const outcome = await tokens.vend(who, { ...request, resource: body.resource ?? null }, id);
+        const outcome = await tokens.vend(who, { ...request, resource: body.resource ?? null }, { id, address });
         if (outcome.kind === 'limited') return outcome;
         return outcome.kind === 'refused' ? toFailure(outcome) : answer(200, describe(outcome, requested, description));
       },
@@ -69,8 +69,8 @@ export function tokenRoutes(tokens: VendTokens): RestRoute[] {
       summary: 'Take a token back: one of the caller, or any for an administrator',
       ...{ access: { kind: 'caller' }, keepsBook: true, maxBytes: MAX_BODY, body: RevokeBody },
       answers: { 200: { says: 'It is good for nothing any more.', schema: Revoked } },
-      async run({ who, body: { jti }, id }) {
-        const outcome = await tokens.revoke(who, jti, id);
+      async run({ who, body: { jti }, id, address }) {
+        const outcome = await tokens.revoke(who, jti, { id, address });
         return outcome.kind === 'refused' ? toFailure(outcome) : answer(200, { success: true, jti });
       },
     }),

@@ -16,6 +16,11 @@ export interface FloodGate {
 
 const WINDOW_MS = 1_000;
 const MAX_KINDS = 200;
+/** Many kinds in one line: it tells of none of them. */
+const NOBODY = {
+  ...{ subject: null, issuer: null, client: null, agent: null, address: null, sessionId: null },
+  ...{ server: null, target: null, rule: null },
+};
 
 export function createFloodGate(clock: Clock, perSecond: number, tell: (facts: AuditFacts) => void): FloodGate {
   let windowMs = Number.NEGATIVE_INFINITY;
@@ -32,8 +37,8 @@ export function createFloodGate(clock: Clock, perSecond: number, tell: (facts: A
   }
 
   function count(facts: AuditFacts): void {
-    const { subject, agent, operation, server, target, rule, code } = facts;
-    const own = JSON.stringify([subject, agent, operation, server, target, rule, code]);
+    const { subject, agent, address, operation, server, target, rule, code } = facts;
+    const own = JSON.stringify([subject, agent, address, operation, server, target, rule, code]);
     const isOther = kinds.size >= MAX_KINDS && !kinds.has(own);
     const key = isOther ? '' : own;
     const kind = kinds.get(key);
@@ -43,8 +48,7 @@ export function createFloodGate(clock: Clock, perSecond: number, tell: (facts: A
       return;
     }
     if (kinds.size === 0) clock.after(WINDOW_MS, flush);
-    const other = { subject: null, issuer: null, client: null, agent: null, server: null, target: null, rule: null };
-    kinds.set(key, { facts: isOther ? { ...facts, ...other, sessionId: null } : { ...facts }, count: 1 });
+    kinds.set(key, { facts: isOther ? { ...facts, ...NOBODY } : { ...facts }, count: 1 });
   }
 
   return {

@@ -8,7 +8,15 @@ export function composeOwnLine(operation: OwnOperation, atMs: number, metadata: 
   const facts: AuditFacts = {
     ...{ id: operation, atMs, subject: null, issuer: null, client: null, agent: null, agentVerified: false },
     ...{ authMethod: null, operation, method: operation, server: null, target: null, rule: null, sessionId: null },
-    ...{ clientName: null, actingFor: null, evaluatedScopes: [], durationMs: 0, code: null, wouldDeny: null },
+    ...{
+      address: null,
+      clientName: null,
+      actingFor: null,
+      evaluatedScopes: [],
+      durationMs: 0,
+      code: null,
+      wouldDeny: null,
+    },
     ...{ outcome: 'error', metadata, intent: 0 },
   };
   return composeHead(facts) + composeTail(facts, null);

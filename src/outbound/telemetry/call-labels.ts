@@ -1,7 +1,11 @@
 /** Which names of a finished call are real, so that they may become labels; the others may be a caller's invention. */
 import type { CallRecord } from '../../domain/call.ts';
 
-const NO_OPERATION: ReadonlySet<string | null> = new Set(['METHOD_NOT_FOUND', 'INVALID_REQUEST', 'PARSE_ERROR']);
+/** Nobody looked whether there is such a method. */
+const NO_OPERATION: ReadonlySet<string | null> = new Set([
+  ...['METHOD_NOT_FOUND', 'INVALID_REQUEST', 'PARSE_ERROR', 'MISSING_CAPABILITY', 'HEADER_MISMATCH'],
+  ...['UNSUPPORTED_VERSION', 'SESSION_REQUIRED', 'SESSION_UNKNOWN', 'NOT_ACCEPTABLE'],
+]);
 const NO_TARGET: ReadonlySet<string | null> = new Set([
   ...NO_OPERATION,
   'TOOL_NOT_FOUND',

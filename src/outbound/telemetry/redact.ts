@@ -3,6 +3,7 @@
  * number bounded, characters that move a terminal's cursor or reorder its text made visible where a person reads.
  */
 import { maskSecrets } from '../../domain/sanitise.ts';
+import { isSecretField } from '../../domain/secret-names.ts';
 import type { LogFields } from '../../ports/log.ts';
 
 export type LogValue = string | number | boolean | null | readonly string[];
@@ -12,8 +13,6 @@ const MAX_CHARS = 4_096;
 const MASK_WINDOW = 2 * MAX_CHARS;
 const MAX_ITEMS = 64;
 const MAX_NAME = 128;
-const SECRET_NAME =
-  /authorization|cookie|token|secret|passw(?:or)?d|passphrase|credential|apikey|privatekey|accesskey|verifier|sessionid/;
 /** Ids that we make ourselves and that a log is searched by; they may look as random as a key. */
 const OWN_IDS: ReadonlySet<string> = new Set(['id', 'request_id']);
 /** Names the log line itself uses: a second member of that name could shadow the true one. */
@@ -49,7 +48,7 @@ export function redactFields(fields: LogFields): Record<string, LogValue> {
 function redactValue(name: string, value: LogValue): LogValue {
   if (value === null || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-  if (SECRET_NAME.test(name.toLowerCase().replace(/[_-]/g, ''))) return '[redacted]';
+  if (isSecretField(name)) return '[redacted]';
   if (typeof value === 'string') return OWN_IDS.has(name) && value.length <= 128 ? value : redactText(value);
   const items = value.slice(0, MAX_ITEMS).map(redactText);
   return value.length > MAX_ITEMS ? [...items, `… [${value.length} items]`] : items;

@@ -130,6 +130,7 @@ class ParkedCall implements Line {
     this.#follow(line);
     this.revision = line.revision;
     this.era = line.era;
+    this.address = line.address;
     this.clientInfo = line.clientInfo;
     this.logLevel = line.logLevel;
     this.wantsProgress = line.wantsProgress;
@@ -138,6 +139,7 @@ class ParkedCall implements Line {
 
   readonly revision: Line['revision'];
   readonly era: Line['era'];
+  readonly address: string | null;
   readonly sessionId = null;
   readonly subscriber = null;
   readonly clientCapabilities = BRIDGED;
@@ -157,6 +159,10 @@ class ParkedCall implements Line {
 
   get cancelled(): boolean {
     return this.#cancelled;
+  }
+
+  shownHeaders(): Record<string, string> | null {
+    return this.#line?.shownHeaders?.() ?? null;
   }
 
   whenCancelled(stop: (reason: string) => void): void {

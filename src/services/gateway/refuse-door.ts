@@ -19,16 +19,21 @@ export interface RefuseDoorDeps {
   clock: Clock;
 }
 
-/** `id`: of the request. Null: nothing to object to. A refusal is in the book. */
-export type RefuseDoor = (who: Identity, door: Door, method: string, id: string) => Failure | null;
+/** `asked`: the request. Null: nothing to object to. A refusal is in the book. */
+export type RefuseDoor = (
+  who: Identity,
+  door: Door,
+  method: string,
+  asked: { id: string; address: string | null },
+) => Failure | null;
 
 export function createRefuseDoor({ policy, defaultAgent, recorder, audit, clock }: RefuseDoorDeps): RefuseDoor {
-  return (who, { server }, method, id) => {
+  return (who, { server }, method, { id, address }) => {
     if (server === null) return null;
     const acting = asActing(policy(), who, defaultAgent);
     const denial = findMethodDenial(policy(), acting, server, method);
     if (denial === null) return null;
-    const record = openRecordOf(acting, method, id, clock.wallMs());
+    const record = openRecordOf(acting, method, id, clock.wallMs(), address);
     Object.assign(record, { server, outcome: 'denied', code: 'DENIED_BY_POLICY', rule: denial.rule });
     record.evaluatedScopes = evaluatedScopes(policy(), acting);
     recorder.record(record);

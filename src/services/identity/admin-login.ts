@@ -89,8 +89,8 @@ export function createAdminLogin(deps: AdminLoginDeps): AdminLogin {
 
   /** `who` null: nobody got in. */
   function openBook(who: Identity | null, operation: string, username: string, { id, address }: Attempt): CallRecord {
-    const record = openRecordOf(who, operation, id, clock.wallMs());
-    record.metadata = { username, address };
+    const record = openRecordOf(who, operation, id, clock.wallMs(), address);
+    record.metadata = { username };
     return record;
   }
 

@@ -19,6 +19,12 @@ import type { Revocations, TokenSigner } from '../../ports/own-tokens.ts';
 import type { Recorder } from '../../ports/recorder.ts';
 import { type Lineages, parentMark } from './lineage.ts';
 
+/** The request that asks, for the book. */
+export interface Asked {
+  id: string;
+  address: string | null;
+}
+
 export interface VendRequest {
   /** Empty: all that the caller has. */
   scopes: readonly string[];
@@ -51,8 +57,8 @@ export type RevokeOutcome = { kind: 'revoked' } | TokenRefusal;
 
 export interface VendTokens {
   /** `id`: of the request. Never rejects for what a caller did. */
-  vend(who: Identity, request: VendRequest, id: string): Promise<VendOutcome>;
-  revoke(who: Identity, tokenId: string, id: string): Promise<RevokeOutcome>;
+  vend(who: Identity, request: VendRequest, asked: Asked): Promise<VendOutcome>;
+  revoke(who: Identity, tokenId: string, asked: Asked): Promise<RevokeOutcome>;
   /** Everything given out to a caller until now. False: too many are remembered already. */
   revokeSubject(subject: string): boolean;
   /** An issuer's token, with everything given out by it. */
@@ -215,11 +221,11 @@ export function createVendTokens(deps: VendDeps): VendTokens {
   async function recorded<T extends VendOutcome | RevokeOutcome>(
     who: Identity,
     operation: string,
-    id: string,
+    { id, address }: Asked,
     attempt: (record: CallRecord) => Promise<T>,
   ): Promise<T> {
     const startedMs = clock.monotonicMs();
-    const record = openRecordOf(who, operation, id, clock.wallMs());
+    const record = openRecordOf(who, operation, id, clock.wallMs(), address);
     const close = async () => {
       record.durationMs = clock.monotonicMs() - startedMs;
       deps.recorder.record(record);
@@ -239,8 +245,8 @@ export function createVendTokens(deps: VendDeps): VendTokens {
   }
 
   return {
-    vend: (who, request, id) => recorded(who, 'tokens/generate', id, record => tryVend(who, request, record)),
-    revoke: (who, tokenId, id) => recorded(who, 'tokens/revoke', id, record => tryRevoke(who, tokenId, record)),
+    vend: (who, request, asked) => recorded(who, 'tokens/generate', asked, record => tryVend(who, request, record)),
+    revoke: (who, tokenId, asked) => recorded(who, 'tokens/revoke', asked, record => tryRevoke(who, tokenId, record)),
     revokeSubject: subject => remember('subject', subject, REMEMBERED_MS) !== 'full',
     revokeParent({ issuer, tokenId, untilMs }) {
       const mark = parentMark(signer.mark, { issuer, tokenId });

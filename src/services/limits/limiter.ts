@@ -34,7 +34,7 @@ export interface Limiter {
     operation: LimitedOperation,
     address?: string | null,
   ): Allowed | Limited | Promise<Allowed | Limited>;
-  /** A session or stream for as long as its slot is held. */
+  /** A session or stream for as long as its slot is held. Refused with scope `everyone`: all callers together have too many. */
   hold(what: 'session' | 'stream', who: Identity): Allowed | Limited;
   /** Does nothing for 0 and for what was released before. */
   release(slot: number): void;
@@ -49,10 +49,11 @@ const RETRY_OPEN_MS = 1000;
 
 const FREE: Allowed = Object.freeze({ kind: 'allowed', slot: 0 });
 
-/** What an operation holds while it is under way. */
+/** What an operation, session or stream holds while it lasts. */
 interface Held {
   caller: OpenCount | null;
-  server: OpenCount | null;
+  /** With others: a server's, or everybody's. */
+  shared: OpenCount | null;
 }
 
 interface Applying {
@@ -70,6 +71,7 @@ export function createLimiter(deps: { store: LimitStore; rules: LimitRules }): L
   const callers = new OpenCounts();
   const servers = new OpenCounts();
   const opened = { session: new OpenCounts(), stream: new OpenCounts() };
+  const allStreams: OpenCount = { open: 0 };
 
   function takeIn(
     lists: readonly (readonly LimitRule[])[],
@@ -109,11 +111,11 @@ export function createLimiter(deps: { store: LimitStore; rules: LimitRules }): L
       : conclude(verdict, windows, slot);
   }
 
-  function holdOpen(caller: OpenCount | null, server: OpenCount | null): number {
-    if (caller === null && server === null) return 0;
+  function holdOpen(caller: OpenCount | null, shared: OpenCount | null): number {
+    if (caller === null && shared === null) return 0;
     if (caller !== null) caller.open++;
-    if (server !== null) server.open++;
-    return held.add({ caller, server });
+    if (shared !== null) shared.open++;
+    return held.add({ caller, shared });
   }
 
   function conclude(verdict: WindowVerdict, windows: readonly LimitRule[], slot: number): Allowed | Limited {
@@ -128,7 +130,7 @@ export function createLimiter(deps: { store: LimitStore; rules: LimitRules }): L
     if (item === null) return;
     held.delete(slot);
     if (item.caller !== null) item.caller.open--;
-    if (item.server !== null) item.server.open--;
+    if (item.shared !== null) item.shared.open--;
   }
 
   return {
@@ -146,11 +148,15 @@ export function createLimiter(deps: { store: LimitStore; rules: LimitRules }): L
       return takeIn([bound], who, operation, address, null, perServer);
     },
     hold(what, who) {
-      const { sessionsPerCaller, streamsPerCaller } = applying.rules;
+      const { sessionsPerCaller, streamsPerCaller, streams } = applying.rules;
       const most = what === 'session' ? sessionsPerCaller : streamsPerCaller;
-      if (most === null || who.method === 'local') return FREE;
-      const caller = opened[what].of(callerKey(who, null));
-      return caller.open >= most ? tooManyOpen(what, most) : { kind: 'allowed', slot: holdOpen(caller, null) };
+      const caller = most === null || who.method === 'local' ? null : opened[what].of(callerKey(who, null));
+      if (caller !== null && most !== null && caller.open >= most) return tooManyOpen(what, most);
+      // Sessions of all together are bounded by the table that keeps them.
+      const shared = what === 'stream' ? allStreams : null;
+      if (shared !== null && streams !== null && shared.open >= streams) return tooManyOpen('everyone', streams);
+      const slot = holdOpen(caller, shared);
+      return slot === 0 ? FREE : { kind: 'allowed', slot };
     },
     release,
     takeRefusal(address) {

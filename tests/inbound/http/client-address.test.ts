@@ -41,6 +41,14 @@ test.each([
   expect(find(peer, said)).toBe(is);
 });
 
+test('a peer of IPv6 is called the same with every request, among thousands of others', () => {
+  const long = '2001:0db8:0000:0000:0000:0000:0000:000a';
+  for (let n = 0; n < 3_000; n++) {
+    expect(find(`2001:db8::${n.toString(16)}:1`)).toBe(n === 0 ? '2001:db8::1' : `2001:db8::${n.toString(16)}:1`);
+    expect(find(long)).toBe('2001:db8::a');
+  }
+});
+
 test('without trusted proxies nobody is believed', () => {
   expect(find('127.0.0.1', '198.51.100.1', [])).toBe('127.0.0.1');
 });

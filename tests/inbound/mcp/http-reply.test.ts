@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { failure } from '../../../src/domain/error.ts';
+import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import { EventLog } from '../../../src/inbound/mcp/event-log.ts';
+import type { Exchange } from '../../../src/inbound/mcp/exchange.ts';
 import { bytesFrame, resultFrame } from '../../../src/inbound/mcp/frames.ts';
 import {
   refuseChallenged,
@@ -44,6 +46,7 @@ async function replyOf(options: Options, use: (reply: HttpReply) => void, init: 
   handle = (_req, res) =>
     use(
       new HttpReply(res, {
+        requestId: 'r-1',
         era: 'legacy',
         acceptsStream: true,
         streams: null,
@@ -178,6 +181,7 @@ describe('a client that goes', () => {
       const state = { closed: 0, reply: null as unknown as HttpReply };
       handle = (_req, res) => {
         const reply = new HttpReply(res, {
+          requestId: 'r-1',
           era,
           acceptsStream: true,
           streams: null,
@@ -236,46 +240,52 @@ describe('a large event', () => {
   });
 });
 
+const exchangeOf = (req: IncomingMessage, res: ServerResponse, turnedAway: Exchange['turnedAway']): Exchange => ({
+  ...{ id: 'r-1', req, res, who: LOCAL_CALLER, address: '127.0.0.1', method: req.method ?? '', turnedAway },
+});
+
 describe('a refusal', () => {
   test.each([
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseSession(q, s, 'missing'),
+      refuse: (at: Exchange) => refuseSession(at, 'missing'),
       status: 400,
       code: -32000,
       because: 'the SDKs’ own number',
     },
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseSession(q, s, 'unknown'),
+      refuse: (at: Exchange) => refuseSession(at, 'unknown'),
       status: 404,
       code: -32001,
       because: 'the SDKs’ own number',
     },
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseMediaType(q, s),
+      refuse: (at: Exchange) => refuseMediaType(at),
       status: 415,
       code: -32600,
       because: 'no JSON',
     },
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseMethod(q, s, 'GET'),
+      refuse: (at: Exchange) => refuseMethod(at, 'GET'),
       status: 405,
       code: -32000,
       because: 'no such method here',
     },
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseWith(q, s, 'modern', 7, failure('HEADER_MISMATCH')),
+      refuse: (at: Exchange) => refuseWith(at, 'modern', 7, failure('HEADER_MISMATCH')),
       status: 400,
       code: -32020,
       because: 'of the modern era',
     },
     {
-      refuse: (q: IncomingMessage, s: ServerResponse) => refuseWith(q, s, 'legacy', null, failure('TOO_LARGE')),
+      refuse: (at: Exchange) => refuseWith(at, 'legacy', null, failure('TOO_LARGE')),
       status: 413,
       code: -32600,
       because: 'too much',
     },
   ])('is $status with $code and one JSON body: $because', async ({ refuse, status, code }) => {
-    handle = refuse;
+    const written: [string, string][] = [];
+    handle = (req, res) =>
+      refuse(exchangeOf(req, res, ({ id, method }, no) => void written.push([`${id} ${method}`, no.code])));
     const res = await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) });
     const { jsonrpc, error } = (await res.json()) as { jsonrpc: string; error: { code: number } };
     expect([res.status, res.headers.get('content-type'), jsonrpc, error.code]).toEqual([
@@ -284,27 +294,31 @@ describe('a refusal', () => {
       '2.0',
       code,
     ]);
+    expect(written).toEqual([['r-1 POST', (error as { data?: { code?: string } }).data?.code]]);
   });
 
   test('for want of a credential says which one', async () => {
     handle = (req, res) =>
-      refuseChallenged(req, res, {
-        kind: 'challenge',
-        status: 401,
-        wwwAuthenticate: 'Bearer realm="mcp"',
-        reason: 'unknown',
-      });
+      refuseChallenged(
+        { req, res, id: 'r-1' },
+        { kind: 'challenge', status: 401, wwwAuthenticate: 'Bearer realm="mcp"', reason: 'unknown' },
+      );
     const res = await fetch(url);
     expect([res.status, res.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="mcp"']);
     expect(await res.json()).toMatchObject({ id: null, error: { data: { code: 'UNAUTHENTICATED' } } });
   });
 
   test('after the answer has begun is not written into it', async () => {
+    let written = 0;
     handle = (req, res) => {
       res.writeHead(200);
-      refuseSession(req, res, 'missing');
+      refuseSession(
+        exchangeOf(req, res, () => written++),
+        'missing',
+      );
       res.end('fine');
     };
     expect(await (await fetch(url)).text()).toBe('fine');
+    expect(written).toBe(0);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { META } from '../../../src/domain/era.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { Json, JsonObject } from '../../../src/domain/json.ts';
+import { overThePipe } from '../../../src/inbound/mcp/arrival.ts';
 import { createKeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
 import { dispatchLegacy, mostVerbose } from '../../../src/inbound/mcp/legacy-dispatch.ts';
 import { Session } from '../../../src/inbound/mcp/session.ts';
@@ -10,6 +11,7 @@ import { createSessionTable } from '../../../src/inbound/mcp/session-table.ts';
 import { serveStdio } from '../../../src/inbound/mcp/stdio.ts';
 import { createChallenges } from '../../../src/services/identity/challenge.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
+import { createFreeLimiter } from '../../support/quiet-house.ts';
 import { createStaircase, settle } from '../../support/staircase.ts';
 
 const MODERN = { [META.protocolVersion]: '2026-07-28', [META.clientCapabilities]: {} };
@@ -26,9 +28,14 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
     refuseDoor: () => null,
     stillValid: () => true,
     refused: () => null,
+    turnedAway: house.turnedAway.request,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
+    addressOf: () => {
+      throw new Error('a pipe has no address');
+    },
     forwardable: () => null,
     sessions,
+    limiter: createFreeLimiter(),
     limits: { maxEvents: 1, maxEventBytes: 1 },
     keepAlive: createKeepAlive(clock),
     version: '9.9.9',
@@ -102,7 +109,7 @@ describe('a legacy client over stdio', () => {
     if (!(other instanceof Session)) throw new Error('the table has room for one');
     const outlet = { message: () => true, answer: () => {} };
     const quiet = { kind: 'request' as const, id: 2, method: 'logging/setLevel', params: { level: 'error' } };
-    dispatchLegacy(deps, other, quiet, outlet);
+    dispatchLegacy(deps, other, quiet, outlet, overThePipe('r'));
     expect(deps.downstreams.logLevel).toBe('debug');
     deps.sessions.end(other, 'done');
     expect(mostVerbose(deps, null)).toBe('debug');

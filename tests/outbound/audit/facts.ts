@@ -47,7 +47,7 @@ export function factsOf(more: Partial<AuditFacts> = {}): AuditFacts {
       durationMs: 1.234,
       clientName: 'test',
     } as const),
-    ...{ actingFor: null, evaluatedScopes: [], wouldDeny: null, metadata: null, intent: 0 },
+    ...{ actingFor: null, address: '192.0.2.7', evaluatedScopes: [], wouldDeny: null, metadata: null, intent: 0 },
     ...more,
   };
 }

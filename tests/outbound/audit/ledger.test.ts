@@ -1,7 +1,9 @@
 /** The ledger on a real disk: what is written, when, and what comes of failures, rotation and neighbours. */
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { AuditEvent } from '../../../src/domain/audit.ts';
 import type { Disk } from '../../../src/outbound/audit/disk.ts';
 import { call, deny, factsOf, makeFolder, openLedgerAt, readAll } from './desk.ts';
 
@@ -23,6 +25,7 @@ describe('a line', () => {
     expect(events[0]).toMatchObject({
       ...{ agent_id: 'researcher', operation: 'tools/call', server: 'github', tool: 'create_issue', latency_ms: 1.23 },
       ...{ rule: 'agents.researcher.allow.tools.github[0]', method: 'jwt', metadata: {}, error_code: null },
+      address: '192.0.2.7',
     });
   });
 
@@ -230,6 +233,37 @@ describe('a flood of refusals', () => {
     expect(events.length).toBeLessThan(9_000);
     const count = (event: (typeof events)[number]) => Number((event.metadata as { repeated?: number }).repeated ?? 1);
     expect(events.reduce((sum, event) => sum + count(event), 0)).toBe(10_000);
+  });
+});
+
+describe('what a flood is told by', () => {
+  const repeatedOf = ({ metadata }: AuditEvent) => (metadata as { repeated?: number }).repeated ?? 1;
+
+  it.each(['process', 'disk'] as const)(
+    'comes by itself when nothing else is written any more (%s)',
+    async durability => {
+      const path = join(makeFolder(), 'audit.jsonl');
+      const ledger = openLedgerAt(path, { durability });
+      await Promise.all(Array.from({ length: 1_500 }, () => deny(ledger)));
+      const startedMs = Date.now();
+      const sum = async () => (await readAll(path)).events.reduce((all, event) => all + repeatedOf(event), 0);
+      while ((await sum()) < 1_500 && Date.now() - startedMs < 15_000) await sleep(50);
+      expect(await sum()).toBe(1_500);
+      expect(ledger.status().counts.aggregated).toBeGreaterThan(0);
+    },
+  );
+
+  it('names the address that all of it came from, and none where that is not one', async () => {
+    const path = join(makeFolder(), 'audit.jsonl');
+    const ledger = openLedgerAt(path);
+    const from = (address: string) => deny(ledger, { address });
+    await Promise.all(Array.from({ length: 1_000 }, () => from('192.0.2.1')));
+    const addresses = Array.from({ length: 300 }, (_, n) => `198.51.100.${n % 250}`);
+    await Promise.all([...addresses, ...addresses].map(from));
+    await ledger.close();
+    const counted = (await readAll(path)).events.filter(event => repeatedOf(event) > 1);
+    expect(counted.filter(({ address }) => address === null)).toHaveLength(1);
+    expect(new Set(counted.map(({ address }) => address)).size).toBe(counted.length);
   });
 });
 

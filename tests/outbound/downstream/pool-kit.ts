@@ -81,6 +81,7 @@ export function makeLine(options: LineOptions = {}): TestLine {
   const line: TestLine = {
     revision: options.era === 'modern' ? '2026-07-28' : '2025-11-25',
     era: options.era ?? 'legacy',
+    address: null,
     sessionId: null,
     subscriber: null,
     isAsked: false,

@@ -204,6 +204,20 @@ describe('how many at once', () => {
     for (let i = 0; i < 1_000; i++) expect(limiter.hold('session', LOCAL_CALLER).kind).toBe('allowed');
   });
 
+  test('streams are capped over all callers too, the machine included; a place given back is the next one’s', () => {
+    const { limiter } = setUp({ streamsPerCaller: 2, streams: 3 });
+    const places = [limiter.hold('stream', ana), limiter.hold('stream', ana), limiter.hold('stream', LOCAL_CALLER)];
+    expect(places.map(({ kind }) => kind)).toEqual(['allowed', 'allowed', 'allowed']);
+    expect(limiter.hold('stream', ana)).toMatchObject({ scope: 'stream', limit: 2 });
+    expect(limiter.hold('stream', ben)).toMatchObject({ scope: 'everyone', what: 'open', limit: 3 });
+    expect(limiter.hold('stream', LOCAL_CALLER)).toMatchObject({ scope: 'everyone' });
+    expect(limiter.hold('session', ben)).toEqual({ kind: 'allowed', slot: 0 });
+    const [first] = places;
+    if (first?.kind === 'allowed') for (let twice = 0; twice < 2; twice++) limiter.release(first.slot);
+    expect(limiter.hold('stream', ben).kind).toBe('allowed');
+    expect(limiter.hold('stream', ana)).toMatchObject({ scope: 'everyone' });
+  });
+
   test('a hundred thousand names that came and went are not kept', () => {
     const counts = new OpenCounts();
     const busy = counts.of('busy');

@@ -1,0 +1,30 @@
+/** One HTTP request at an MCP door and the answer to it, once it is known who asks: what refusals and calls need of both. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Identity } from '../../domain/identity.ts';
+import type { Unheard } from '../../services/gateway/recorded.ts';
+import type { TurnedAway } from '../../services/gateway/turned-away.ts';
+import type { McpDeps } from './deps.ts';
+
+export interface Exchange extends Unheard {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly address: string;
+  /** Of HTTP until that of the message is read. */
+  method: string;
+  readonly turnedAway: TurnedAway['request'];
+}
+
+export function openExchange(
+  deps: McpDeps,
+  id: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+  who: Identity,
+): Exchange {
+  return { id, req, res, who, address: deps.addressOf(req), method: req.method ?? '', turnedAway: deps.turnedAway };
+}
+
+/** An answer that says nothing but that it was heard. */
+export function answerEmpty({ res, id }: Exchange, status: 202 | 204): void {
+  res.writeHead(status, { 'x-request-id': id }).end();
+}
