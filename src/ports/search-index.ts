@@ -13,6 +13,8 @@ export interface SearchRequest {
   kinds?: readonly DocumentKind[];
   /** All of them must be on a document; lower case. */
   tags?: readonly string[];
+  /** Further wishes: what is left out by them is no secret, unlike what is not visible. Absent: none. */
+  accepts?: (document: SearchDocument) => boolean;
   limit: number;
   isVisible: (document: SearchDocument) => boolean;
   /** Absent: as configured. */

@@ -46,7 +46,8 @@ export function fuse<T>(
   return keepApart(fused.sort((a, b) => b.relevance - a.relevance));
 }
 
-function keepApart<T>(sorted: Fused<T>[]): Fused<T>[] {
+/** `sorted`: best first. */
+export function keepApart<T extends { relevance: number }>(sorted: T[]): T[] {
   let above = 1 + APART;
   for (const [place, hit] of sorted.entries()) {
     // The floor keeps the last of a list of nothings above zero.

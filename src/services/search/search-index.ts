@@ -47,7 +47,7 @@ export function createSearchIndex(deps: {
       kind,
       view: (shelves.get(kind) as Shelf).view(request.isVisible),
     }));
-    const accepts = withTags(request.tags ?? []);
+    const accepts = toAccepts(request);
     const ask = (text: string): Text => ({
       text,
       asked: views.map(({ kind, view }) => ({ kind, view, query: toQuery(view, text) })),
@@ -100,8 +100,8 @@ export function createSearchIndex(deps: {
   };
 }
 
-function withTags(tags: readonly string[]): Accepts {
-  return ({ document }) => tags.every(tag => document.tags.includes(tag));
+function toAccepts({ tags = [], accepts = () => true }: SearchRequest): Accepts {
+  return ({ document }) => tags.every(tag => document.tags.includes(tag)) && accepts(document);
 }
 
 /** Kinds are counted apart, so each list is measured by what a document with every word of the request would score. */
