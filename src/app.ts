@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { openBook } from './app/book.ts';
 import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
+import { createFinderParts } from './app/finder.ts';
 import { createIdentityParts } from './app/identity.ts';
 import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
@@ -282,12 +283,17 @@ export function createApp(options: AppOptions): App {
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
+  const agents = createAgents({ storage, policy: policy.current, clock });
+  const finder = createFinderParts({
+    ...{ search, registry: registered.registry, agents, storage, catalog, visible },
+    ...{ policy: policy.current, defaultAgent: started.defaultAgent },
+  });
   const rest = createRest({
     ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
     ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent: started.defaultAgent },
     callers: createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine, pins }),
-    ...{ pins, agents: createAgents({ storage, policy: policy.current, clock }), health: watching.routes },
+    ...{ pins, agents, finder, health: watching.routes },
     ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },
     reload: () => reload.now(),
     servers: () => registered.specs(config).map(({ key }) => key),
@@ -343,6 +349,7 @@ export function createApp(options: AppOptions): App {
       await watching.start();
       who.start();
       await registered.start();
+      await finder.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
       if (serve.stdio) {

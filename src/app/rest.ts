@@ -13,6 +13,7 @@ import { quarantineRoutes } from '../inbound/rest/quarantine.ts';
 import { registryV01Routes } from '../inbound/rest/registry-v01.ts';
 import { reloadRoutes } from '../inbound/rest/reload.ts';
 import type { RestRoute } from '../inbound/rest/route.ts';
+import { searchRoutes } from '../inbound/rest/search.ts';
 import { serverGroupRoutes } from '../inbound/rest/server-groups.ts';
 import { serverOperationRoutes } from '../inbound/rest/server-operations.ts';
 import { serverRatingRoutes } from '../inbound/rest/server-ratings.ts';
@@ -27,6 +28,7 @@ import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
 import type { Agents } from '../services/registry/agents.ts';
 import type { Registry } from '../services/registry/registry.ts';
+import type { Finder } from '../services/search/finder.ts';
 
 export interface RestParts extends RestDeps {
   version: string;
@@ -34,6 +36,7 @@ export interface RestParts extends RestDeps {
   callers: readonly RestRoute[];
   registry: Registry;
   agents: Agents;
+  finder: Finder;
   pins: Pins;
   health: readonly RestRoute[];
   /** Where clients find the gateway; null: where they asked. */
@@ -72,6 +75,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...serverGroupRoutes(registry),
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
+    ...searchRoutes(parts.finder, parts.agents, publicUrl),
     ...definitionRoutes(parts.pins),
     ...parts.health,
     ...policyRoutes({

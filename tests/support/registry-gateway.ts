@@ -32,6 +32,13 @@ export const ROLE_SCOPES: JsonObject = {
     admins: {
       ...{ list_service: ['all'], register_service: ['all'], health_check_service: ['all'] },
       ...{ toggle_service: ['all'], modify_service: ['all'] },
+      ...{
+        list_agents: ['all'],
+        get_agent: ['all'],
+        publish_agent: ['all'],
+        modify_agent: ['all'],
+        delete_agent: ['all'],
+      },
     },
     users: { list_service: ['all'] },
     developers: { list_service: ['all'], register_service: ['all'], health_check_service: ['all'] },
