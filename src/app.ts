@@ -153,11 +153,13 @@ export function createApp(options: AppOptions): App {
     },
   });
   let forwardable = forwardableHeaders(config.servers);
+  let isUp = false;
   /** To the servers of the files and of the registry as they are now, and to no other. */
   function connect() {
     const specs = registered.specs(config);
     forwardable = forwardableHeaders(specs);
-    refresh.follow(specs);
+    // Before the start nobody is connected, and nobody is told that a server waits which does not.
+    if (isUp) refresh.follow(specs);
     return downstreams.apply(specs);
   }
   const { reload, watch } = createReloading({
@@ -352,6 +354,8 @@ export function createApp(options: AppOptions): App {
       await finder.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();
+      isUp = true;
+      refresh.follow(registered.specs(config));
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
         stdio = serveStdio(mcpDeps, who.local, {

@@ -3,6 +3,8 @@
  * The process entry: checks that this Node can run the gateway, hands the process to the command line, and is the only
  * place that ends it. Nothing may be imported here statically that needs a newer Node than the check refuses.
  */
+import { holdMemoryGrowth } from './cli/memory-growth.ts';
+
 const OLDEST = [22, 22];
 
 function isTooOld(version: string): boolean {
@@ -19,5 +21,6 @@ if (isTooOld(process.versions.node)) {
   process.exit(1);
 }
 
+holdMemoryGrowth([...process.execArgv, process.env.NODE_OPTIONS ?? '']);
 const [{ runCommandLine }, { createHost }] = await Promise.all([import('./cli/program.ts'), import('./cli/host.ts')]);
 process.exit(await runCommandLine(createHost(process, process.env)));

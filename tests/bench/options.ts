@@ -13,6 +13,7 @@ export const USAGE = `node tests/bench/run.ts [options]
   --era legacy|modern|cross|all    only cases of that era, or only those with a different era on each side
   --window MS                      length of a measured window
   --gatehouse "ARGV"               how to start Gatehouse (default "node dist/main.js serve")
+  --guarded                        with identity by token, rules and scopes, as the bar wants it
   --gatehouse-env NAME=VALUE       more environment for it; may be repeated
   --gatehouse-header "NAME: VALUE" sent with every request to it; may be repeated
   --cpu-prof                       write and sum up a processor profile of every Node peer
@@ -78,6 +79,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       era: { type: 'string', default: 'all' },
       window: { type: 'string' },
       gatehouse: { type: 'string', default: 'node dist/main.js serve' },
+      guarded: { type: 'boolean', default: false },
       'gatehouse-env': { type: 'string', multiple: true, default: [] },
       'gatehouse-header': { type: 'string', multiple: true, default: [] },
       'cpu-prof': { type: 'boolean', default: false },
@@ -102,6 +104,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       argv: values.gatehouse.split(/\s+/).filter(word => word !== ''),
       env: readPairs('gatehouse-env', '=', values['gatehouse-env']),
       headers: readPairs('gatehouse-header', ':', values['gatehouse-header']),
+      isGuarded: values.guarded,
     },
     isProfiling: values['cpu-prof'],
     isCheck: values.check,

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Case, Setup } from './cases.ts';
+import { createGuard } from './guarded.ts';
 import { buildPeer, ROOT } from './places.ts';
 
 export type DownstreamSpec = { name: string; url: string } | { name: string; command: string; args: string[] };
@@ -160,6 +161,8 @@ export interface GatehouseOptions {
   argv: readonly string[];
   env: Readonly<Record<string, string>>;
   headers: Readonly<Record<string, string>>;
+  /** With identity by token, rules and scopes, instead of the open door of the loopback. */
+  isGuarded: boolean;
 }
 
 /** Arguments that name files are taken from the root: the process itself runs in a folder of its own. */
@@ -175,6 +178,7 @@ function gatehousePeer(options: GatehouseOptions): Peer {
   const entry = options.argv.find(word => word.endsWith('.js') || word.endsWith('.ts'));
   const isThere = entry === undefined || fs.existsSync(path.resolve(ROOT, entry));
   const manifest = fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8');
+  const guard = options.isGuarded ? createGuard(Date.now()) : null;
   return {
     ...naive,
     name: 'gatehouse',
@@ -182,7 +186,7 @@ function gatehousePeer(options: GatehouseOptions): Peer {
     missing: isThere ? null : `${entry} does not exist: build it first`,
     isNode: true,
     fits: () => true,
-    headers: options.headers,
+    headers: { ...guard?.headers, ...options.headers },
     programs: stage => {
       const servers = path.join(stage.folder, '.mcp.json');
       const entries = stage.downstreams.map(({ name, ...spec }) => [name, spec]);
@@ -195,6 +199,7 @@ function gatehousePeer(options: GatehouseOptions): Peer {
         GATEWAY_EXPOSURE: 'direct',
         GATEWAY_LOG_LEVEL: 'warn',
         HOME: stage.folder,
+        ...guard?.write(stage.folder),
         ...options.env,
       };
       return [{ argv: resolveArgv(options.argv, stage.nodeArgs), env }];

@@ -15,7 +15,7 @@ export function matchContext(document: SearchDocument, query: string): MatchCont
   const description = (document.fields.description ?? '').slice(0, MAX_READ);
   let chosen = '';
   let most = -1;
-  for (const sentence of description.split(/(?<=[.!?。])\s+|\n+/)) {
+  for (const sentence of description.split(/(?<=[.!?\u3002])\s+|\n+/)) {
     const plain = sentence.replace(/\s+/g, ' ').trim();
     if (plain === '') continue;
     const found = new Set(toWords(plain).filter(word => asked.has(word))).size;

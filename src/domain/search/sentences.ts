@@ -6,9 +6,9 @@ import { toWords } from './words.ts';
 
 const BETWEEN = new RegExp(
   [
-    String.raw`(?<=[.?!;。？！；])\s*(?=\P{N})`,
+    String.raw`(?<=[.?!;\u3002\uff1f\uff01\uff1b])\s*(?=\P{N})`,
     String.raw`\n+`,
-    String.raw`\s*•\s*`,
+    String.raw`\s*\u2022\s*`,
     String.raw`,\s+(?:and\s+)?(?:then|also|next|finally|after that)\s+`,
     String.raw`\s+(?:and then|as well as)\s+`,
   ].join('|'),
