@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
+import { findFreePort } from '../support/free-port.ts';
 import { waitFor } from '../support/gateway-process.ts';
 import { createOpenApiCheck, type OpenApiCheck } from '../support/openapi-check.ts';
 import { CALLERS, type Caller, openRegistryGateway, type RegistryGateway } from '../support/registry-gateway.ts';
@@ -278,6 +279,21 @@ describe('the next search knows', () => {
     expect(paths(agents).sort()).toEqual(['/accountant', '/translator']);
     expect(skills).toHaveLength(2);
   });
+});
+
+test('words alone answer while the model cannot be asked', async () => {
+  const port = await findFreePort();
+  const model = { provider: 'openai', baseUrl: `http://127.0.0.1:${port}/v1`, model: 'none', dimensions: 8 };
+  const alone = await openRegistryGateway({ search: model });
+  try {
+    const { status, body } = await alone.post('/api/search/semantic', 'admin', { query: 'echoes and counts' });
+    expect([status, body.search_mode]).toEqual([200, 'lexical-only']);
+    const [first] = (body as Found).servers;
+    expect(first).toMatchObject({ path: '/everyday', vector_score: null });
+    expect(Math.abs(Number(first?.relevance_score) - Number(first?.lexical_score))).toBeLessThan(1e-6);
+  } finally {
+    await alone.remove();
+  }
 });
 
 function isOf(path: string, member = 'server_path') {
