@@ -5,7 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import { decide, type PolicySet } from '../domain/policy.ts';
-import { serverKeyOf } from '../domain/registered-server.ts';
+import { type RegisteredServer, serverKeyOf } from '../domain/registered-server.ts';
 import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
@@ -32,6 +32,8 @@ export interface RegistryParts {
   /** What to connect to: of these files and of the registry. */
   specs(config: Config): ServerSpec[];
   rights(): RegistryRights;
+  /** As it is kept; null: the registry does not know it. */
+  find(server: ServerKey): RegisteredServer | null;
   /** Every server of the registry, for whoever watches them. */
   watched(): Watched[];
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
@@ -116,6 +118,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   return {
     registry,
     rights,
+    find: server => registry.current().servers.get(pathOfKey(server)) ?? null,
     watched: () =>
       [...registry.current().servers.values()].map(({ path, enabled, deployment, numTools }) => {
         const key = keyOfPath(path);
