@@ -179,6 +179,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     audit,
     turnedAway: createTurnedAway({ clock, recorder, audit, limiter }),
     registry: desk.registry,
+    finder: desk.finder,
     stop: () => {
       stopRelay();
       refresh.stop();

@@ -81,6 +81,8 @@ export const CallToolArguments = z.object({
   agent_id: agentId,
   name: z.string().min(1).optional(),
   server_name: z.string().min(1).optional(),
+  /** As the finder spells the server. */
+  service_path: z.string().min(1).optional(),
   tool_name: z.string().min(1).optional(),
   arguments: args.nullish(),
   mcp_registry_url: z.string().nullish(),

@@ -148,7 +148,8 @@ export function createGatewayTools(deps: {
         case 'call_tool': {
           const parsed = parseArguments(CallToolArguments, given);
           if (parsed.kind === 'failure') return parsed;
-          const { name, server_name, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
+          const { name, service_path, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
+          const server_name = parsed.value.server_name ?? service_path;
           if (mcp_registry_url != null && mcp_registry_url !== '' && !isOwnUrl(mcp_registry_url)) {
             return failure(
               'INVALID_PARAMS',
