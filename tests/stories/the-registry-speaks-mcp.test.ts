@@ -294,6 +294,9 @@ describe.each(ERAS)('in the %s era', era => {
       ...{ is_admin: false, accessible_servers: ['everyday'], ui_permissions: { list_service: ['everyday'] } },
     });
     const headers = await use(era, 'admin', 'get_http_headers');
+    expect(told(headers)).toMatchObject({
+      ...{ available: true, headers: { authorization: '[redacted]', 'content-type': 'application/json' } },
+    });
     for (const { text, frames } of [reply, headers])
       expect(`${text} ${JSON.stringify(frames)}`).not.toContain(CALLERS.admin);
   });

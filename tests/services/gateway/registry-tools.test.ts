@@ -166,17 +166,12 @@ describe('a name that a server has too', () => {
 });
 
 describe('get_http_headers', () => {
-  test('shows what is no secret, and that the rest was there', async () => {
+  test('shows what the line shows, and nothing else', async () => {
     const house = await createStaircase(SERVERS);
-    const line = {
-      ...createFakeLine(),
-      shownHeaders: () => ({ 'user-agent': 'curl/8', authorization: 'Bearer abc', 'x-own': 'def', cookie: 'ghi' }),
-    };
+    const headers = { 'user-agent': 'curl/8', authorization: '[redacted]' };
+    const line = { ...createFakeLine(), shownHeaders: () => headers };
     const handled = await house.handle('tools/call', { name: 'get_http_headers' }, { door: REGISTRY, line });
-    expect(contentOf(handled)).toMatchObject({
-      available: true,
-      headers: { 'user-agent': 'curl/8', authorization: '[masked]', 'x-own': '[masked]', cookie: '[masked]' },
-    });
+    expect(contentOf(handled)).toMatchObject({ available: true, headers });
   });
 
   test('says so where there are none', async () => {

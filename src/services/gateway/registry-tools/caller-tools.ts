@@ -1,18 +1,11 @@
 /** The tools that tell a caller about itself. What it showed to be let in is in none of them. */
 import { z } from 'zod';
 import { usernameOf } from '../../../domain/identity.ts';
-import type { JsonObject } from '../../../domain/json.ts';
 import { evaluatedScopes } from '../../../domain/policy.ts';
 import { done } from '../../registry/desk.ts';
 import { describeCaller } from '../describe-caller.ts';
 import { defineTool, type RegistryTool } from './registry-tool.ts';
 
-/** Headers that are a secret of nobody; every other value is masked. */
-const PLAIN: ReadonlySet<string> = new Set([
-  ...['accept', 'accept-encoding', 'accept-language', 'content-type', 'content-length', 'connection', 'host'],
-  ...['user-agent', 'origin', 'mcp-protocol-version', 'mcp-method', 'mcp-name', 'transfer-encoding', 'te'],
-]);
-export const MASK = '[masked]';
 const NOT_HERE = 'Headers are not available over this transport.';
 
 export const CALLER_TOOLS: readonly RegistryTool[] = [
@@ -37,15 +30,12 @@ export const CALLER_TOOLS: readonly RegistryTool[] = [
   defineTool({
     ...{ name: 'get_http_headers', title: 'Headers of your request', needs: { kind: 'self' } },
     description:
-      'Shows which HTTP headers of your request reached the gateway. Values that might be secret are masked; over stdio there are none.',
+      'Shows which HTTP headers of your request reached the gateway. Credentials are masked; over stdio there are no headers.',
     args: z.strictObject({}),
     run(_means, { line }) {
       const shown = line.shownHeaders?.() ?? null;
       if (shown === null) return done({ available: false, headers: {}, message: NOT_HERE });
-      const headers: JsonObject = Object.fromEntries(
-        Object.entries(shown).map(([name, value]) => [name, PLAIN.has(name.toLowerCase()) ? value : MASK]),
-      );
-      return done({ available: true, headers, message: 'Values that might be secret are masked.' });
+      return done({ available: true, headers: shown, message: 'Whatever is a credential is masked.' });
     },
   }),
 ];
