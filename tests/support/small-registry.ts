@@ -41,7 +41,7 @@ export function createSmallRegistry(deps: {
     checkUrl: async () => null,
     ...{ allowCommands: [], allowEnv: [], clock, log },
   });
-  const registered = (server: string) => registry.current().servers.get(`/${server}`) ?? null;
+  const registered = (_who: Identity, server: string) => registry.current().servers.get(`/${server}`) ?? null;
   const finder = createToolFinder({ catalog, visible, search, registered, settled });
   const registryTools = createRegistryTools({
     ...{ registry, finder, policy: policy.current, servers: () => catalog.current().servers.keys() },

@@ -124,7 +124,7 @@ export function createGatewayTools(deps: {
     if (query === undefined) return noQuery('natural_language_query');
     const { hits } = await finder.find(who, { query, ...wish });
     const tools: Json[] = hits.map(({ entry, score }) =>
-      toDocumented(entry, finder.describeServer(entry.server), rounded(score)),
+      toDocumented(entry, finder.describeServer(who, entry.server), rounded(score)),
     );
     return answer(tools, { result: tools });
   }

@@ -33,7 +33,8 @@ export interface ServerFacts {
 
 export interface ToolFinder {
   find(who: Identity, wish: ToolWish): Promise<FoundTools>;
-  describeServer(server: ServerKey): ServerFacts;
+  /** By its name for people only for whoever may list it. */
+  describeServer(who: Identity, server: ServerKey): ServerFacts;
 }
 
 /** What a search for few servers looks through. */
@@ -43,21 +44,21 @@ export function createToolFinder(deps: {
   catalog: CatalogBook;
   visible: Visible;
   search: ToolSearch;
-  /** Null: the registry does not know it. */
-  registered(server: ServerKey): Pick<RegisteredServer, 'name' | 'tags' | 'supportedTransports'> | null;
+  /** Null: the registry does not know it, or does not list it for this caller. */
+  registered(who: Identity, server: ServerKey): Pick<RegisteredServer, 'name' | 'tags' | 'supportedTransports'> | null;
   /** Waits for servers that are still starting. */
   settled(): Promise<void>;
 }): ToolFinder {
   const { catalog, visible, search, registered, settled } = deps;
 
-  function withTags(entries: readonly CatalogEntry[], tags: readonly string[]): readonly CatalogEntry[] {
+  function withTags(who: Identity, entries: readonly CatalogEntry[], tags: readonly string[]): readonly CatalogEntry[] {
     if (tags.length === 0) return entries;
     const wanted = tags.map(tag => tag.toLowerCase());
     const fits = new Map<ServerKey, boolean>();
     return entries.filter(({ server }) => {
       let does = fits.get(server);
       if (does === undefined) {
-        const has = new Set(registered(server)?.tags.map(tag => tag.toLowerCase()));
+        const has = new Set(registered(who, server)?.tags.map(tag => tag.toLowerCase()));
         does = wanted.every(tag => has.has(tag));
         fits.set(server, does);
       }
@@ -68,7 +69,7 @@ export function createToolFinder(deps: {
   return {
     async find(who, { query, limit, server, tags, maxServers }) {
       await settled();
-      const entries = withTags(visible.entries(who, { server, exposure: null }, 'tools'), tags);
+      const entries = withTags(who, visible.entries(who, { server, exposure: null }, 'tools'), tags);
       const found = await search.search(catalog.current(), entries, query, maxServers === null ? limit : MANY);
       if (maxServers === null) return found;
       const servers = new Set<ServerKey>();
@@ -78,8 +79,8 @@ export function createToolFinder(deps: {
       });
       return { ...found, hits: hits.slice(0, limit) };
     },
-    describeServer(server) {
-      const known = registered(server);
+    describeServer(who, server) {
+      const known = registered(who, server);
       const transports = known?.supportedTransports ?? [];
       return {
         path: pathOfKey(server),

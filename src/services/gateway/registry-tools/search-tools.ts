@@ -17,7 +17,7 @@ export const SEARCH_TOOLS: readonly RegistryTool[] = [
     async run({ finder }, { acting }, { query, max_results: limit, tags = [] }) {
       const { hits } = await finder.find(acting, { query, limit, server: null, tags, maxServers: null });
       const tools = hits.map(({ entry, score }): JsonObject => {
-        const { path, name } = finder.describeServer(entry.server);
+        const { path, name } = finder.describeServer(acting, entry.server);
         const { description = '', inputSchema = {} } = entry.ownItem;
         return {
           ...{ server_path: path, server_name: name, tool_name: entry.own },
