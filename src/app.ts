@@ -23,6 +23,7 @@ import type { Config } from './config/config.ts';
 import type { LoadResult } from './config/load.ts';
 import type { Identity } from './domain/identity.ts';
 import { URL_REFUSED } from './domain/outbound-rules.ts';
+import { isOwnUrl, type OwnAddress } from './domain/own-url.ts';
 import { REST_API } from './domain/scope-rules.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
 import { createHttpServer } from './inbound/http/server.ts';
@@ -50,10 +51,12 @@ import { createCatalogRefresh, describeCollision } from './services/catalog/refr
 import { createGateway } from './services/gateway/gateway.ts';
 import { gatewayToolItems } from './services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from './services/gateway/gateway-tools/gateway-tools.ts';
+import { createToolFinder } from './services/gateway/gateway-tools/tool-finder.ts';
 import { createListRelevance } from './services/gateway/list-relevance.ts';
 import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { createRefuseDoor } from './services/gateway/refuse-door.ts';
+import { createRegistryTools, registryToolItems } from './services/gateway/registry-tools/registry-tools.ts';
 import { createRightsChanged } from './services/gateway/rights-changed.ts';
 import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createTurnedAway } from './services/gateway/turned-away.ts';
@@ -138,6 +141,7 @@ export function createApp(options: AppOptions): App {
     quarantine,
     rules: () => config.exposure,
     gatewayTools: gatewayToolItems(config.debug),
+    registryTools: caller => registryToolItems(policy.current(), caller),
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
   const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), clock, log });
@@ -176,13 +180,11 @@ export function createApp(options: AppOptions): App {
     },
   });
 
+  const toolFinder = createToolFinder({ catalog, visible, search: search.tools, registered: registered.find, settled });
+  let listening: OwnAddress['listening'] = null;
   const gatewayTools = createGatewayTools({
-    catalog,
-    visible,
-    downstreams,
-    search: search.tools,
-    settled,
-    settledOne,
+    ...{ catalog, visible, downstreams, finder: toolFinder, settledOne },
+    isOwnUrl: url => isOwnUrl(url, { publicUrl: started.identity.publicUrl, listening }),
     reloadIfChanged: async () => {
       if (await watch.changedSinceLastLook()) await reload.now();
     },
@@ -199,20 +201,14 @@ export function createApp(options: AppOptions): App {
     }),
   });
   const gateway = createGateway({
-    catalog,
-    policy,
-    downstreams,
-    visible,
-    gatewayTools,
-    parked,
+    ...{ catalog, policy, downstreams, visible, gatewayTools },
+    registryTools: createRegistryTools({
+      ...{ registry: registered.registry, finder: toolFinder, policy: policy.current },
+      ...{ defaultAgent: started.defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
+    }),
+    ...{ parked, subscriptions, recorder, audit, limiter, quarantine, pins },
     seal: createSeal(clock),
     stateTtlMs: config.parkedTtlMs,
-    subscriptions,
-    recorder,
-    audit,
-    limiter,
-    quarantine,
-    pins,
     defaultAgent: started.defaultAgent,
     clock,
     maxInFlight: config.listen.maxInFlight,
@@ -367,7 +363,8 @@ export function createApp(options: AppOptions): App {
       }
       if (address === null) return { url: null };
       const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-      return { url: `${config.listen.tls ? 'https' : 'http'}://${host}:${address.port}/mcp` };
+      listening = { ...address, scheme: config.listen.tls ? 'https' : 'http' };
+      return { url: `${listening.scheme}://${host}:${address.port}/mcp` };
     },
     async stop(graceMs = config.drainMs) {
       const deadlineMs = clock.monotonicMs() + graceMs;

@@ -37,7 +37,10 @@ export function createCallerRoutes({ config, who, policy, catalog, quarantine, p
       publicUrl,
       hasLogin: login !== null,
     }),
-    ...validateRoutes({ mayCall, scopesOf: caller => scopesOf(policy(), caller), publicUrl }),
+    ...validateRoutes({
+      ...{ mayCall, scopesOf: caller => scopesOf(policy(), caller), publicUrl },
+      hasServer: server => catalog.current().servers.has(server),
+    }),
     ...(tokens === null ? [] : tokenRoutes(tokens)),
   ];
 }

@@ -5,7 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import { decide, type PolicySet } from '../domain/policy.ts';
-import { serverKeyOf } from '../domain/registered-server.ts';
+import { type RegisteredServer, serverKeyOf } from '../domain/registered-server.ts';
 import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
@@ -21,6 +21,7 @@ import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import type { CatalogRefresh } from '../services/catalog/refresh.ts';
 import { asActing } from '../services/gateway/acting-caller.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
+import { mayList } from '../services/registry/access.ts';
 import type { LiveServers } from '../services/registry/desk.ts';
 import type { Watched } from '../services/registry/health.ts';
 import { createRegistry, type Registry } from '../services/registry/registry.ts';
@@ -32,6 +33,8 @@ export interface RegistryParts {
   /** What to connect to: of these files and of the registry. */
   specs(config: Config): ServerSpec[];
   rights(): RegistryRights;
+  /** As it is kept; null: there is none that this caller may list. */
+  find(who: Identity, server: ServerKey): RegisteredServer | null;
   /** Every server of the registry, for whoever watches them. */
   watched(): Watched[];
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
@@ -116,6 +119,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   return {
     registry,
     rights,
+    find(who, server) {
+      const found = registry.current().servers.get(pathOfKey(server));
+      return found !== undefined && mayList(policy(), who, found) ? found : null;
+    },
     watched: () =>
       [...registry.current().servers.values()].map(({ path, enabled, deployment, numTools }) => {
         const key = keyOfPath(path);

@@ -13,8 +13,8 @@ import type { ServerKey } from './server.ts';
 export interface Door {
   /** null: the aggregate. */
   server: ServerKey | null;
-  /** Fixed by the URL (`/mcp/agent`), or null for the configured one. */
-  exposure: 'direct' | 'agent' | 'discovery' | null;
+  /** Fixed by the URL (`/mcp/agent`), or null for the configured one. `registry`: the registry's own tools. */
+  exposure: 'direct' | 'agent' | 'discovery' | 'registry' | null;
 }
 
 export interface Call {

@@ -34,3 +34,33 @@ export type RegisteredGroup = z.output<typeof RegisteredGroup>;
 
 /** As it is handed to be stored: the storage gives the revision. */
 export type GroupDraft = Omit<RegisteredGroup, 'revision'>;
+
+/** As the registry's documents show it. */
+export interface GroupDocument {
+  scope_name: string;
+  scope_type: string;
+  description: string;
+  server_access: { server: string; methods: string[]; tools: string[] }[];
+  group_mappings: string[];
+  ui_permissions: Record<string, string[]>;
+  created_at: string;
+  updated_at: string;
+}
+
+export function toGroupDocument(group: RegisteredGroup): GroupDocument {
+  const shown = (given: readonly string[] | 'all') => (given === 'all' ? ['all'] : [...given]);
+  return {
+    ...{ scope_name: group.scopeName, scope_type: group.scopeType, description: group.description },
+    server_access: group.serverAccess.map(({ server, methods, tools }) => ({
+      server: server ?? '*',
+      methods: shown(methods),
+      tools: shown(tools),
+    })),
+    group_mappings: [...group.groupMappings],
+    ui_permissions: Object.fromEntries(
+      Object.entries(group.uiPermissions).map(([action, given]) => [action, shown(given)]),
+    ),
+    created_at: new Date(group.createdAtMs).toISOString(),
+    updated_at: new Date(group.updatedAtMs).toISOString(),
+  };
+}

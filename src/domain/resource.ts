@@ -11,7 +11,9 @@ export interface Endpoint {
   server: string | null;
 }
 
-const WHOLE: ReadonlySet<string> = new Set(['', '/mcp', '/mcp/direct', '/mcp/agent', '/mcp/discovery', '/sse']);
+const WHOLE: ReadonlySet<string> = new Set([
+  ...['', '/mcp', '/mcp/direct', '/mcp/agent', '/mcp/discovery', '/mcp/registry', '/sse'],
+]);
 const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(?:mcp|sse)$/;
 
 /** The endpoint a request path belongs to, or null; what an SSE client posts belongs to its stream's. */

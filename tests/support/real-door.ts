@@ -28,6 +28,7 @@ import { createChallenges } from '../../src/services/identity/challenge.ts';
 import type { Identify } from '../../src/services/identity/identify.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
+import { createSmallRegistry, listedFor } from './small-registry.ts';
 import { createKeptLog, wordSearch } from './staircase.ts';
 
 export interface RealDoorOptions {
@@ -64,13 +65,16 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     quarantine: createEmptyQuarantine(),
     rules: () => rules,
     gatewayTools: gatewayToolItems(false),
+    registryTools: listedFor(policy),
   });
+  const audit = createKeptBook();
+  const desk = createSmallRegistry({ catalog, visible, policy, search: wordSearch, settled, audit, clock, log });
   const gatewayTools = createGatewayTools({
     catalog,
     visible,
     downstreams,
-    search: wordSearch,
-    settled,
+    finder: desk.finder,
+    isOwnUrl: url => new URL(url).host === 'gateway.test',
     settledOne,
     reloadIfChanged: async () => {},
     status: () => ({}),
@@ -81,6 +85,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     downstreams,
     visible,
     gatewayTools,
+    registryTools: desk.registryTools,
     parked: createParkedCalls(clock, 60_000),
     seal: createSeal(clock),
     stateTtlMs: 60_000,
@@ -90,7 +95,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     maxInFlight: 1_000,
     settled,
     settledOne,
-    audit: createKeptBook(),
+    audit,
     limiter: createFreeLimiter(),
     quarantine: createEmptyQuarantine(),
     pins: createOpenPins(),

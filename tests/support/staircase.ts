@@ -29,6 +29,7 @@ import { createFakeDownstreams, type FakeServer } from './fake-downstreams.ts';
 import { createFakeLine } from './fake-line.ts';
 import { createFrozenClock, type FrozenClock } from './frozen-clock.ts';
 import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
+import { createSmallRegistry, listedFor } from './small-registry.ts';
 
 export interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -109,21 +110,23 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     quarantine: createEmptyQuarantine(),
     rules: () => rules,
     gatewayTools: gatewayToolItems(debug),
+    registryTools: listedFor(policy),
   });
   const parked = createParkedCalls(clock, options.parkedTtlMs ?? 60_000);
   const seal = createSeal(clock);
+  const audit = createKeptBook();
+  const desk = createSmallRegistry({ catalog, visible, policy, search: wordSearch, settled, audit, clock, log });
   const gatewayTools = createGatewayTools({
     catalog,
     visible,
     downstreams,
-    search: wordSearch,
-    settled,
+    finder: desk.finder,
+    isOwnUrl: url => new URL(url).host === 'gateway.test',
     settledOne: server => refresh.settledOne(server, options.firstListWaitMs ?? 1_000),
     reloadIfChanged: async () => void reloadChecks.count++,
     status: () => ({ message: 'all is well' }),
   });
   const recorder: Recorder = { record: record => void records.push(record) };
-  const audit = createKeptBook();
   const limiter = createFreeLimiter();
   const gateway = createGateway({
     catalog,
@@ -131,6 +134,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     downstreams,
     visible,
     gatewayTools,
+    registryTools: desk.registryTools,
     parked,
     seal,
     stateTtlMs: options.parkedTtlMs ?? 60_000,
@@ -174,6 +178,8 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     gateway,
     audit,
     turnedAway: createTurnedAway({ clock, recorder, audit, limiter }),
+    registry: desk.registry,
+    finder: desk.finder,
     stop: () => {
       stopRelay();
       refresh.stop();

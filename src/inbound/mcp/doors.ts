@@ -1,6 +1,7 @@
 /**
  * URLs -> doors: `/mcp` for everything (its exposure fixed by `/mcp/direct|agent|discovery`), `/<server>/mcp` for one
  * server under its own names (`/team/github/mcp` too), the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients.
+ * `/mcp/registry` has the registry's own tools; clients of other registries look for it under the names in `REGISTRY`.
  */
 import type { Door } from '../../domain/call.ts';
 import { isServerKey } from '../../domain/registry-path.ts';
@@ -13,6 +14,9 @@ export interface Entrance {
 }
 
 const EVERYTHING: Door = { server: null, exposure: null };
+const REGISTRY_DOOR: Door = { server: null, exposure: 'registry' };
+/** Servers under which registries offer their tools; one that is configured has the name. */
+const REGISTRY: ReadonlySet<string> = new Set(['mcpgw', 'airegistry-tools']);
 const streamable = (door: Door): Entrance => ({ door, transport: 'streamable', lenient: false });
 
 const FIXED: Record<string, Entrance> = {
@@ -21,19 +25,24 @@ const FIXED: Record<string, Entrance> = {
   '/mcp/direct': streamable({ server: null, exposure: 'direct' }),
   '/mcp/agent': streamable({ server: null, exposure: 'agent' }),
   '/mcp/discovery': streamable({ server: null, exposure: 'discovery' }),
+  '/mcp/registry': streamable(REGISTRY_DOOR),
   '/sse': { door: EVERYTHING, transport: 'sse', lenient: false },
   '/messages': { door: EVERYTHING, transport: 'sse-post', lenient: false },
 };
 
 const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(mcp|sse|messages)$/;
 
-/** Null: no MCP door. A server's door is found whether or not the server exists; the caller looks it up. */
-export function findEntrance(path: string): Entrance | null {
+/**
+ * Null: no MCP door. A server's door is found whether or not the server exists; the caller looks it up. `hasServer` is asked
+ * of names that stand for the registry where no server has them.
+ */
+export function findEntrance(path: string, hasServer: (server: string) => boolean): Entrance | null {
   const fixed = Object.hasOwn(FIXED, path) ? FIXED[path] : undefined;
   if (fixed !== undefined) return fixed;
   const parts = PER_SERVER.exec(path);
   if (parts?.[1] === undefined || !isServerKey(parts[1])) return null;
-  const door: Door = { server: parts[1], exposure: null };
+  const isRegistry = REGISTRY.has(parts[1]) && !hasServer(parts[1]);
+  const door: Door = isRegistry ? REGISTRY_DOOR : { server: parts[1], exposure: null };
   const transport = parts[2] === 'mcp' ? 'streamable' : parts[2] === 'sse' ? 'sse' : 'sse-post';
   return { door, transport, lenient: false };
 }

@@ -87,7 +87,7 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
 
   return {
     handle(req, res, path) {
-      const entrance = findEntrance(path);
+      const entrance = findEntrance(path, server => deps.catalog.current().servers.has(server));
       if (entrance === null) return false;
       // `GET /` is a page for people.
       if (entrance.lenient && req.method !== 'POST' && req.headers['mcp-session-id'] === undefined) return false;

@@ -1,8 +1,9 @@
 /** Who may use a route: the declared access of a route against the policy in force, on names alone. */
 import type { Identity } from '../../domain/identity.ts';
-import { findMethodDenial, mayAdminister, mayUi, type PolicySet } from '../../domain/policy.ts';
+import { findMethodDenial, mayAdminister, type PolicySet } from '../../domain/policy.ts';
 import { REST_API } from '../../domain/scope-rules.ts';
 import type { RuleRef } from '../../domain/verdict.ts';
+import { mayAsk } from '../../services/registry/access.ts';
 import type { RestRoute } from './route.ts';
 
 export interface AccessDenial {
@@ -25,12 +26,8 @@ export function findAccessDenial(policy: PolicySet, who: Identity, { access, met
       if (denial === null || access.word === undefined) return denial;
       return findMethodDenial(policy, who, REST_API, access.word);
     }
-    case 'ui': {
-      const { action, owners } = access;
-      if (mayUi(policy, who, action, null)) return null;
-      const isOwner = owners !== undefined && mayUi(policy, who, owners, null);
-      return isOwner ? null : { rule: `ui: no grant of ${action}`, missing: [] };
-    }
+    case 'ui':
+      return mayAsk(policy, who, access) ? null : { rule: `ui: no grant of ${access.action}`, missing: [] };
     case 'admin':
       return mayAdminister(policy, who) ? null : { rule: 'ui: no administrator', missing: [] };
   }

@@ -7,7 +7,7 @@ import { LIFECYCLES, VISIBILITIES } from '../../domain/registered.ts';
 import { AUTH_SCHEMES, Launch, TRANSPORTS } from '../../domain/registered-server.ts';
 import { Secret } from '../../domain/secret.ts';
 import type { OwnHeader } from '../../domain/server-mistakes.ts';
-import type { NewServer, ServerChange, ServerWish } from '../../services/registry/register.ts';
+import { type NewServer, type ServerChange, type ServerWish, UNSAID } from '../../services/registry/register.ts';
 import { count, document, flag, jsonObject, list, listText, optionalText } from './written.ts';
 
 const header = z.strictObject({ name: z.string().min(1).max(128), value: z.string().max(8192) });
@@ -100,23 +100,17 @@ export const CredentialBody = z.strictObject({
   auth_header_name: optionalText.nullish(),
 });
 
-const DEFAULTS: Omit<ServerWish, 'name' | 'description'> = {
-  ...{ tags: [], license: null, visibility: 'public', allowedGroups: [], status: 'active', proxyUrl: null },
-  ...{ mcpEndpoint: null, sseEndpoint: null, transport: 'auto', supportedTransports: ['streamable-http'] },
-  ...{ launch: null, numTools: 0, sunsetDate: null, deployment: 'remote', localRuntime: null, metadata: {} },
-};
-
 export function toNewServer(body: RegisterBody): NewServer {
   return {
     ...{ path: body.path, version: body.version ?? null, overwrite: body.overwrite ?? false },
-    wish: { ...DEFAULTS, name: body.name, description: body.description, ...toWish(body) },
+    wish: { ...UNSAID, name: body.name, description: body.description, ...toWish(body) },
     ...toSecrets(body),
   };
 }
 
 /** Secrets that a PUT does not name stay: nobody can read them to send them back. */
 export function toWholeChange(body: PutBody): ServerChange {
-  const wish = { ...DEFAULTS, name: body.name, description: body.description, ...toWish(body) };
+  const wish = { ...UNSAID, name: body.name, description: body.description, ...toWish(body) };
   return { wish, ...toSecrets(body) };
 }
 

@@ -1,8 +1,8 @@
 /** Groups of the registry: scopes with what they grant, and which servers are in them. */
 import { z } from 'zod';
-import type { RegisteredGroup, ServerAccess } from '../../domain/registered-group.ts';
+import { type ServerAccess, toGroupDocument } from '../../domain/registered-group.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
-import type { GroupWish } from '../../services/registry/groups.ts';
+import { emptyGroup, type GroupWish } from '../../services/registry/groups.ts';
 import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { alsoAt, answerWith, toPath } from './server-route.ts';
@@ -64,7 +64,7 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
       const { group_name: name, description = '' } = body;
       note({ target: name });
       const created = await groups.create(who, { ...emptyGroup(name), description });
-      return answerWith(created, group => ({ message: 'The group is created.', ...showGroup(group) }), 201);
+      return answerWith(created, group => ({ message: 'The group is created.', ...toGroupDocument(group) }), 201);
     },
   });
   const remove = defineRoute({
@@ -85,7 +85,8 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
     ...{ method: 'GET', path: '/api/servers/groups', operation: 'groups/list', tag, access: KEEPERS },
     summary: 'List the groups of the registry',
     answers: { 200: { says: 'By name.', schema: z.object({ groups: z.array(GroupShown), total: z.int() }) } },
-    run: ({ who }) => answerWith(groups.list(who), found => ({ groups: found.map(showGroup), total: found.length })),
+    run: ({ who }) =>
+      answerWith(groups.list(who), found => ({ groups: found.map(toGroupDocument), total: found.length })),
   });
 
   return [
@@ -105,14 +106,14 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
       answers: { 200: { says: 'As it counts from now on.', schema: GroupShown } },
       async run({ who, body, note }) {
         note({ target: body.scope_name });
-        return answerWith(await groups.import(who, toWish(body)), showGroup);
+        return answerWith(await groups.import(who, toWish(body)), toGroupDocument);
       },
     }),
     defineRoute({
       ...{ method: 'GET', path: '/api/servers/groups/{group+}', operation: 'groups/read', tag, access: KEEPERS },
       ...{ summary: 'Read one group', params: z.object({ group: z.string() }) },
       answers: { 200: { says: 'What it grants, and to whom.', schema: GroupShown } },
-      run: ({ who, params }) => answerWith(groups.find(who, params.group), showGroup),
+      run: ({ who, params }) => answerWith(groups.find(who, params.group), toGroupDocument),
     }),
   ];
 }
@@ -140,14 +141,6 @@ function membersRoute(path: string, summary: string, change: Registry['groups'][
   });
 }
 
-/** A group of an identity provider by the same name has it. */
-function emptyGroup(name: string): GroupWish {
-  return {
-    ...{ scopeName: name, scopeType: 'server_scope', description: '', serverAccess: [] },
-    ...{ groupMappings: [name], uiPermissions: {} },
-  };
-}
-
 function toWish(body: z.output<typeof ImportBody>): GroupWish {
   const permissions = Object.entries(body.ui_permissions ?? {});
   return {
@@ -165,23 +158,5 @@ function toAccess({ server, methods = [], tools = [] }: z.output<typeof Access>)
     server: isAll([server]) ? null : trimSlashes(server),
     methods: isAll(methods) ? 'all' : methods,
     tools: isAll(tools) ? 'all' : tools,
-  };
-}
-
-function showGroup(group: RegisteredGroup): z.output<typeof GroupShown> {
-  const shown = (given: readonly string[] | 'all') => (given === 'all' ? ['all'] : [...given]);
-  return {
-    ...{ scope_name: group.scopeName, scope_type: group.scopeType, description: group.description },
-    server_access: group.serverAccess.map(({ server, methods, tools }) => ({
-      server: server ?? '*',
-      methods: shown(methods),
-      tools: shown(tools),
-    })),
-    group_mappings: group.groupMappings,
-    ui_permissions: Object.fromEntries(
-      Object.entries(group.uiPermissions).map(([action, given]) => [action, shown(given)]),
-    ),
-    created_at: new Date(group.createdAtMs).toISOString(),
-    updated_at: new Date(group.updatedAtMs).toISOString(),
   };
 }

@@ -28,6 +28,7 @@ const Valid = z.object({
 export interface ValidateParts {
   mayCall: MayCall;
   scopesOf(who: Identity): readonly string[];
+  hasServer(server: string): boolean;
   /** How clients reach us, without a slash at the end. */
   publicUrl: string | null;
 }
@@ -59,7 +60,7 @@ export function validateRoutes(parts: ValidateParts): RestRoute[] {
 
   function validate(call: RestCall<unknown, unknown, unknown>, body: Json): RestOutcome {
     const { who } = call;
-    const place = readPlace(call.headers['x-original-url'], prefix);
+    const place = readPlace(call.headers['x-original-url'], prefix, parts.hasServer);
     const messages = readMessages(body, place, call.headers['x-original-method']);
     if (place === null || messages === null) {
       return failure(
@@ -101,13 +102,17 @@ const SERVER = /^\/([A-Za-z0-9._-]{1,64})\/?$/;
 const OF_THE_API = /^\/(?:api|v0\.1|v0)\/[A-Za-z0-9._~/-]*$/;
 
 /** Null: an address, and none of ours. Nothing in it is decoded or resolved: a proxy might do that otherwise. */
-function readPlace(url: string | string[] | undefined, prefix: string): Place | null {
+function readPlace(
+  url: string | string[] | undefined,
+  prefix: string,
+  hasServer: ValidateParts['hasServer'],
+): Place | null {
   if (url === undefined || url === '') return { kind: 'none', server: null };
   const [, whole] = /^(?:https?:\/\/[^/?#\\\s]+)?(\/[^?#]*)(?:\?[^#]*)?$/i.exec(String(url)) ?? [];
   if (whole === undefined || !whole.startsWith(prefix)) return null;
   const path = whole.slice(prefix.length);
   if (path.split('/').some(step => step === '.' || step === '..')) return null;
-  const entrance = findEntrance(path);
+  const entrance = findEntrance(path, hasServer);
   if (entrance !== null) return { kind: 'door', server: entrance.door.server };
   if (OF_THE_API.test(path)) return { kind: 'door', server: REST_API };
   const server = SERVER.exec(path)?.[1];

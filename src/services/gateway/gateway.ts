@@ -24,6 +24,7 @@ import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
 import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
+import { findRegistryTool, type RegistryTools } from './registry-tools/registry-tools.ts';
 import { createSend, limitedFailure, missing, refuseDenied, type SendDeps } from './send.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { readTaskId } from './task-ids.ts';
@@ -52,6 +53,7 @@ export interface GatewayDeps extends SendDeps {
   downstreams: Downstreams;
   visible: Visible;
   gatewayTools: GatewayTools;
+  registryTools: RegistryTools;
   parked: ParkedCalls;
   seal: Seal;
   /** How long a modern server's `requestState` may take to come back. */
@@ -77,7 +79,8 @@ const LISTS: Record<string, ListingKind> = {
 };
 
 export function createGateway(deps: GatewayDeps): Gateway {
-  const { catalog, policy, visible, gatewayTools, subscriptions, recorder, clock, audit, limiter } = deps;
+  const { catalog, policy, visible, gatewayTools, registryTools, subscriptions, recorder, clock, audit, limiter } =
+    deps;
   const steps = createSend({ ...deps, bridge: createBridge(deps) });
   const { permitFor, deniedByName, denyHidden, send } = steps;
   const addressed = createAddressed({ ...deps, ...steps, look });
@@ -220,10 +223,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (params.arguments !== undefined && !isJsonObject(params.arguments)) {
       return failure('INVALID_PARAMS', {}, { say: 'Invalid parameters. arguments: must be an object.' });
     }
-    const own = door.server === null ? findGatewayTool(name, deps.debug) : null;
+    const [own, ofRegistry] =
+      door.server === null ? [findGatewayTool(name, deps.debug), findRegistryTool(name)] : [null, null];
+    const exposure = own === null && ofRegistry === null ? 'direct' : visible.exposure(who, door);
     // What a list shows under a name is what is called by it: ours wherever our tools are listed.
-    const isOurs = own !== null && visible.exposure(who, door) !== 'direct';
+    const isOurs = exposure === 'registry' || (exposure !== 'direct' && own !== null);
     const listed = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
+    if (ofRegistry !== null && exposure !== 'direct' && listed === undefined) {
+      // Rights in the registry are the caller's own, as they are over REST: no agent is asked for.
+      return registryTools.run(ofRegistry, turn, withArguments(params, call.argumentBytes).arguments);
+    }
     const no = own === null ? actAs(turn, null) : null;
     if (no !== null) return no;
     if (listed !== undefined) {

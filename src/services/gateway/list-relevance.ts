@@ -12,6 +12,7 @@ import { rightsKey } from '../../domain/rights-key.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
+import { registryToolItems } from './registry-tools/registry-tools.ts';
 
 export type ListWord = 'tools' | 'resources' | 'prompts';
 
@@ -66,18 +67,27 @@ function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAg
   let changes: readonly Change[] | null = null;
   const bySubject = looksAtSubject(before.policy) || looksAtSubject(after.policy);
   return (who, door) => {
-    const key = `${door.server ?? ''} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
+    const isRegistry = what === 'tools' && door.exposure === 'registry';
+    const key = `${door.server ?? ''} ${isRegistry} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
     let answer = answers.get(key);
     if (answer === undefined) {
       changes ??= KINDS[what].flatMap(kind => pairs(before, after, kind));
       const was = asActing(before.policy, who, defaultAgent);
       const is = asActing(after.policy, who, defaultAgent);
-      answer = changes.some(change => isSeen(change, before.policy, was, after.policy, is, door));
+      answer =
+        changes.some(change => isSeen(change, before.policy, was, after.policy, is, door)) ||
+        (isRegistry && toolsOfRegistry(before.policy, was) !== toolsOfRegistry(after.policy, is));
       answers.set(key, answer);
     }
     return answer;
   };
 }
+
+/** What a caller may do in the registry is a list of tools too, behind the registry's own door. */
+const toolsOfRegistry = (policy: PolicySet, who: Identity) =>
+  registryToolItems(policy, who)
+    .map(({ name }) => name)
+    .join();
 
 /** What has to be looked at: with the same policy only what differs, for that alone can make a difference. */
 function pairs(before: Snapshot, after: Snapshot, kind: ListingKind): Change[] {

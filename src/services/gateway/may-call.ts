@@ -13,6 +13,8 @@ import type { Quarantine } from '../limits/quarantine.ts';
 import { asActing } from './acting-caller.ts';
 import { findPrompt, findResource, findTool, readName } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
+import { findToolDenial } from './registry-tools/registry-tool.ts';
+import { findRegistryTool } from './registry-tools/registry-tools.ts';
 
 export interface CallQuestion {
   /** By its own door; null: by the door to everything. */
@@ -70,6 +72,13 @@ export function createMayCall(deps: MayCallDeps): MayCall {
     // Our own tools decide for what they are asked to call.
     if (server === null && named !== null && findGatewayTool(named, deps.debug) !== null) {
       return { kind: 'allowed', server, tool: named, rule: null };
+    }
+    const ofRegistry = server === null && named !== null ? findRegistryTool(named) : null;
+    if (ofRegistry !== null && !deps.catalog().tools.has(ofRegistry.name)) {
+      const isShutOut = deps.quarantine.isBlocked(who, REST_API, null);
+      const rule = isShutOut ? 'quarantine' : findToolDenial(policy, who, ofRegistry);
+      if (rule !== null) return denied(null, named, rule);
+      return { kind: 'allowed', server: null, tool: named, rule: null };
     }
     const mayKnow = (target: Target) => decide(policy, acting, 'list', target).kind === 'allow';
     const target = findTarget(deps.catalog(), server, method, params, mayKnow);

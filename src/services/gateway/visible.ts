@@ -34,7 +34,7 @@ export interface Visible {
   entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[];
   /** The answer to a list request in the caller's era, ready to be written. */
   list(who: Identity, door: Door, kind: ListingKind, era: Era): Answer;
-  exposure(who: Identity, door: Door): Exclude<Exposure, 'auto'>;
+  exposure(who: Identity, door: Door): Shown;
   /** Whether the caller may know of a server. */
   isServerVisible(who: Identity, server: ServerKey): boolean;
 }
@@ -45,9 +45,12 @@ export interface ExposureRules {
   pinned: readonly string[];
 }
 
+/** What a door shows once it is settled; the registry's has an exposure of its own. */
+export type Shown = Exclude<Exposure, 'auto'> | 'registry';
+
 /** Definitions of the gateway's own tools, per exposure; the same shape as a downstream's. */
 export type GatewayToolItems = (
-  exposure: 'agent' | 'discovery',
+  exposure: Exclude<Shown, 'direct'>,
   catalog: Catalog,
   visible: readonly CatalogEntry[],
 ) => readonly JsonObject[];
@@ -58,8 +61,10 @@ export function createVisible(deps: {
   quarantine: Quarantine;
   rules: () => ExposureRules;
   gatewayTools: GatewayToolItems;
+  /** Tools of the registry that a caller may use. */
+  registryTools: (who: Identity) => readonly JsonObject[];
 }): Visible {
-  const { catalog, policy, quarantine, rules, gatewayTools } = deps;
+  const { catalog, policy, quarantine, rules, gatewayTools, registryTools } = deps;
   let keptFor = '';
   let keptRules: ExposureRules | null = null;
   const keptEntries = new Map<string, readonly CatalogEntry[]>();
@@ -98,7 +103,7 @@ export function createVisible(deps: {
     return kept;
   }
 
-  function exposure(who: Identity, door: Door): Exclude<Exposure, 'auto'> {
+  function exposure(who: Identity, door: Door): Shown {
     if (door.server !== null) return 'direct';
     const { default: configured, autoThreshold } = rules();
     const wanted = door.exposure ?? configured;
@@ -113,6 +118,7 @@ export function createVisible(deps: {
     if (shown === 'direct') return permitted.map(entry => entry.item);
     const own = gatewayTools(shown, catalog.current(), permitted);
     if (shown === 'agent') return own;
+    if (shown === 'registry') return [...own, ...registryTools(who)];
     const pinned = new Set(rules().pinned);
     return [...own, ...permitted.filter(entry => pinned.has(entry.name)).map(entry => entry.item)];
   }

@@ -12,6 +12,9 @@ const MAX_INSTRUCTIONS_PER_SERVER = 600;
 const MAX_INSTRUCTIONS = 8000;
 const UI_EXTENSION = 'io.modelcontextprotocol/ui';
 
+const OF_THE_REGISTRY =
+  'Gatehouse is a registry of MCP servers. Find a tool for a task with intelligent_tool_finder and call it with invoke_mcp_tool; the other tools look after the registry itself. Servers:';
+
 export interface Welcome {
   serverInfo: JsonObject;
   capabilities: JsonObject;
@@ -68,6 +71,7 @@ function composeInstructions(views: readonly ServerView[], door: Door, catalog: 
   // Without a prefix names say nothing of their server.
   const [first] = catalog.tools.values();
   const form = first !== undefined && first.name === first.own ? '' : 'Names have the form <server>__<name>. ';
+  if (door.exposure === 'registry') return [OF_THE_REGISTRY, ...lines].join('\n').slice(0, MAX_INSTRUCTIONS);
   const head = `Gatehouse puts the tools, resources and prompts of several MCP servers behind one address. ${form}Servers:`;
   return [head, ...lines].join('\n').slice(0, MAX_INSTRUCTIONS);
 }

@@ -10,6 +10,18 @@ import { keyOfPath } from '../../domain/registry-path.ts';
 type Seen = Pick<RegisteredServer, 'path'>;
 export type ServerAction = 'toggle_service' | 'modify_service' | 'delete_service' | 'health_check_service';
 
+/** What the registry is asked for: something that is to be granted on something or other, before anything is looked up. */
+export interface RegistryNeed {
+  action: string;
+  /** Also whoever may register, for the sake of what is its own. */
+  owners?: 'register_service' | 'publish_agent';
+}
+
+/** The question of every surface before it asks the registry, which then asks about that very server. */
+export function mayAsk(policy: PolicySet, who: Identity, { action, owners }: RegistryNeed): boolean {
+  return mayUi(policy, who, action, null) || (owners !== undefined && mayUi(policy, who, owners, null));
+}
+
 /** Whether a server is there for a caller: granted to be listed, and in sight. */
 export function mayList(policy: PolicySet, who: Identity, { path }: Seen): boolean {
   return mayUi(policy, who, 'list_service', path) && isInSight(policy, who, keyOfPath(path));

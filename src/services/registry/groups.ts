@@ -16,6 +16,14 @@ export type GroupWish = Pick<
   'scopeName' | 'scopeType' | 'description' | 'serverAccess' | 'groupMappings' | 'uiPermissions'
 >;
 
+/** A new group that grants nothing yet; members of a group of an identity provider by the same name are in it. */
+export function emptyGroup(name: string): GroupWish {
+  return {
+    ...{ scopeName: name, scopeType: 'server_scope', description: '', serverAccess: [] },
+    ...{ groupMappings: [name], uiPermissions: {} },
+  };
+}
+
 export interface RegistryGroups {
   list(who: Identity): Result<readonly RegisteredGroup[]>;
   find(who: Identity, scopeName: string): Result<RegisteredGroup>;

@@ -37,6 +37,13 @@ export type ServerWish = Pick<
   | 'metadata'
 >;
 
+/** What nobody said of a server. */
+export const UNSAID: Omit<ServerWish, 'name' | 'description'> = {
+  ...{ tags: [], license: null, visibility: 'public', allowedGroups: [], status: 'active', proxyUrl: null },
+  ...{ mcpEndpoint: null, sseEndpoint: null, transport: 'auto', supportedTransports: ['streamable-http'] },
+  ...{ launch: null, numTools: 0, sunsetDate: null, deployment: 'remote', localRuntime: null, metadata: {} },
+};
+
 export interface NewServer extends SecretsWish {
   /** As it was written. */
   path: string;

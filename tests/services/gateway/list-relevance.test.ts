@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../src/domain/json.ts';
 import type { PolicySet } from '../../../src/domain/policy.ts';
 import type { News } from '../../../src/services/gateway/news.ts';
 import { tool } from '../../support/fake-downstreams.ts';
+import { policyOf } from '../../support/policies.ts';
 import { scopedPolicy } from '../../support/scoped-policy.ts';
 import { createStaircase, doorOf, EVERYTHING, settle } from '../../support/staircase.ts';
 
@@ -161,4 +162,20 @@ test('asking for 2,000 callers with the same rights decides once', async () => {
   for (let i = 0; i < 2_000; i++) ask(`caller-${i}`);
   // Each further caller costs reading its scopes, not a decision per tool.
   expect((looked - once) / 2_000).toBeLessThan(5);
+});
+
+test('other rights in the registry are another list of tools behind its own door, and behind no other', async () => {
+  const withUi = (actions: Record<string, string[]>) =>
+    policyOf({
+      scopes: { 'UI-Scopes': { git: actions }, git: [{ server: 'git', methods: ['tools/call'], tools: ['push'] }] },
+    });
+  const made = await house(withUi({ list_service: ['all'] }));
+  made.policy.swap(withUi({ list_service: ['all'], toggle_service: ['all'] }));
+  made.news.policyChanged();
+  await settle();
+  made.clock.advance(1_000);
+  const [told] = made.heard.flatMap(news => (news.kind === 'list-changed' && news.what === 'tools' ? [news] : []));
+  expect(told?.concerns?.(ann, { server: null, exposure: 'registry' })).toBe(true);
+  expect(told?.concerns?.(nobody, { server: null, exposure: 'registry' })).toBe(false);
+  expect(told?.concerns?.(ann, EVERYTHING)).toBe(false);
 });

@@ -83,3 +83,9 @@ describe('instructions', () => {
     expect(composeWelcome(catalog.current(), EVERYTHING, 'modern', '1', () => true).instructions).toHaveLength(8_000);
   });
 });
+
+test('the door of the registry is introduced by what it is for', () => {
+  const { instructions } = welcome({ server: null, exposure: 'registry' });
+  expect(instructions).toMatch(/^Gatehouse is a registry of MCP servers\. .*intelligent_tool_finder.*invoke_mcp_tool/);
+  expect(instructions).toContain('- a: Git and more.');
+});

@@ -52,10 +52,37 @@ export const FindToolsArguments = z
     server,
   }));
 
+const howMany = z.int().min(1).max(50).nullish();
+
+/**
+ * Every spelling the finder of the registry's documents ever had. Credentials among the arguments (`username`, `password`,
+ * `session_cookie`) are not looked at: who calls was settled before.
+ */
+export const DocumentedFinderArguments = z
+  .object({
+    natural_language_query: z.string().min(1).max(2000).nullish(),
+    query: z.string().min(1).max(2000).nullish(),
+    top_k_services: howMany,
+    top_n_tools: howMany,
+    top_n: howMany,
+    limit: howMany,
+    tags: z.array(z.string().max(200)).max(50).nullish(),
+    server: z.string().nullish(),
+  })
+  .transform(({ natural_language_query, query, top_k_services, top_n_tools, top_n, limit, tags, server }) => ({
+    query: natural_language_query ?? query ?? undefined,
+    limit: top_n_tools ?? top_n ?? limit ?? 1,
+    maxServers: top_k_services ?? 3,
+    tags: tags ?? [],
+    server: server ?? null,
+  }));
+
 export const CallToolArguments = z.object({
   agent_id: agentId,
   name: z.string().min(1).optional(),
   server_name: z.string().min(1).optional(),
+  /** As the finder spells the server. */
+  service_path: z.string().min(1).optional(),
   tool_name: z.string().min(1).optional(),
   arguments: args.nullish(),
   mcp_registry_url: z.string().nullish(),

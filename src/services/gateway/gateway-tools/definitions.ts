@@ -116,14 +116,50 @@ function findTools(catalog: Catalog, visible: readonly CatalogEntry[]): JsonObje
   };
 }
 
+/** The same search by the name and in the shape of the registry's documents. */
+const INTELLIGENT_TOOL_FINDER: JsonObject = {
+  name: 'intelligent_tool_finder',
+  title: 'Find a tool for a task',
+  description:
+    'Finds the tool that fits what you want to do, with its schema and its server. Give what it returns to invoke_mcp_tool: service_path as server_name, and tool_name.',
+  inputSchema: object(
+    {
+      natural_language_query: { type: 'string', description: 'What you want to do, in plain words.' },
+      top_k_services: { type: 'integer', minimum: 1, maximum: 50, default: 3, description: 'Of so many servers.' },
+      top_n_tools: { type: 'integer', minimum: 1, maximum: 50, default: 1, description: 'How many tools to return.' },
+      tags: { type: 'array', items: { type: 'string' }, description: 'Only servers that have all of these tags.' },
+    },
+    ['natural_language_query'],
+  ),
+  annotations: READ_ONLY,
+};
+
+const INVOKE_MCP_TOOL: JsonObject = {
+  name: 'invoke_mcp_tool',
+  title: 'Invoke a found tool',
+  description:
+    "Calls a tool found by intelligent_tool_finder on its server, through this gateway, and returns that tool's own result unchanged.",
+  inputSchema: object(
+    {
+      mcp_registry_url: { type: ['string', 'null'], description: 'Leave out: only this gateway can be meant.' },
+      server_name: { type: 'string', description: 'The service_path that the finder gave.' },
+      tool_name: { type: 'string', description: 'The tool_name that the finder gave.' },
+      arguments: { type: 'object', description: "The tool's arguments, as its tool_schema asks." },
+      timeout_ms: { type: ['integer', 'null'], description: 'Give up after this many milliseconds.' },
+    },
+    ['server_name', 'tool_name', 'arguments'],
+  ),
+};
+
 export function gatewayToolItems(debug: boolean) {
   return (
-    exposure: 'agent' | 'discovery',
+    exposure: 'agent' | 'discovery' | 'registry',
     catalog: Catalog,
     visible: readonly CatalogEntry[],
   ): readonly JsonObject[] => {
     const shown =
       exposure === 'agent' ? [LIST_SERVERS, GET_SERVER_TOOLS, EXECUTE_TOOL] : [findTools(catalog, visible), CALL_TOOL];
+    if (exposure === 'registry') shown.push(INTELLIGENT_TOOL_FINDER, INVOKE_MCP_TOOL);
     return debug ? [...shown, GET_GATEWAY_STATUS] : shown;
   };
 }

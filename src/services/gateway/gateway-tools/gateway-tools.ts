@@ -10,11 +10,11 @@ import type { Identity } from '../../../domain/identity.ts';
 import type { Json, JsonObject } from '../../../domain/json.ts';
 import type { ServerKey, ServerSpec } from '../../../domain/server.ts';
 import type { Downstreams } from '../../../ports/downstreams.ts';
-import type { ToolSearch } from '../../../ports/tool-search.ts';
 import type { CatalogBook } from '../../catalog/catalog-book.ts';
 import type { Visible } from '../visible.ts';
 import {
   CallToolArguments,
+  DocumentedFinderArguments,
   ExecuteToolArguments,
   FindToolsArguments,
   GetServerToolsArguments,
@@ -22,6 +22,7 @@ import {
   parseArguments,
 } from './arguments.ts';
 import type { GatewayToolName } from './definitions.ts';
+import { type ToolFinder, toDocumented } from './tool-finder.ts';
 
 /** Calls a tool by server and own name, or by public name, as the same caller; decided and recorded by the gateway. */
 export type RunTool = (
@@ -39,17 +40,17 @@ export function createGatewayTools(deps: {
   catalog: CatalogBook;
   visible: Visible;
   downstreams: Downstreams;
-  search: ToolSearch;
-  /** Waits for servers that are still starting. */
-  settled: () => Promise<void>;
-  /** Waits for one of them. */
+  finder: ToolFinder;
+  /** Whether a registry URL that a caller names is one of ours. */
+  isOwnUrl: (url: string) => boolean;
+  /** Waits for a server that is still starting. */
   settledOne: (server: ServerKey) => Promise<void>;
   /** A cheap look at the configuration files, for file systems without events. */
   reloadIfChanged: () => Promise<void>;
   /** As far as the caller may know of it. */
   status: (who: Identity) => JsonObject;
 }): GatewayTools {
-  const { catalog, visible, downstreams, search, settled, settledOne, reloadIfChanged, status } = deps;
+  const { catalog, visible, downstreams, finder, isOwnUrl, settledOne, reloadIfChanged, status } = deps;
   const everything = { server: null, exposure: null } as const;
 
   function listServers(who: Identity, includeMetadata: boolean): Answer {
@@ -109,18 +110,23 @@ export function createGatewayTools(deps: {
     const parsed = parseArguments(FindToolsArguments, given);
     if (parsed.kind === 'failure') return parsed;
     const { query, limit, server } = parsed.value;
-    if (query === undefined)
-      return failure('INVALID_PARAMS', {}, { say: 'Invalid arguments. query: say what you want to do.' });
-    await settled();
-    const door = { server: server ?? null, exposure: null };
-    const { hits, confidence } = await search.search(
-      catalog.current(),
-      visible.entries(who, door, 'tools'),
-      query,
-      limit,
-    );
+    if (query === undefined) return noQuery('query');
+    const wish = { query, limit, server: server ?? null, tags: [], maxServers: null };
+    const { hits, confidence } = await finder.find(who, wish);
     const tools: Json[] = hits.map(({ entry, score }) => found(entry, score));
     return answer({ tools, confidence }, { tools, confidence });
+  }
+
+  async function findAsDocumented(who: Identity, given: unknown): Promise<Handled> {
+    const parsed = parseArguments(DocumentedFinderArguments, given);
+    if (parsed.kind === 'failure') return parsed;
+    const { query, ...wish } = parsed.value;
+    if (query === undefined) return noQuery('natural_language_query');
+    const { hits } = await finder.find(who, { query, ...wish });
+    const tools: Json[] = hits.map(({ entry, score }) =>
+      toDocumented(entry, finder.describeServer(who, entry.server), rounded(score)),
+    );
+    return answer(tools, { result: tools });
   }
 
   return {
@@ -142,8 +148,9 @@ export function createGatewayTools(deps: {
         case 'call_tool': {
           const parsed = parseArguments(CallToolArguments, given);
           if (parsed.kind === 'failure') return parsed;
-          const { name, server_name, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
-          if (mcp_registry_url != null) {
+          const { name, service_path, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
+          const server_name = parsed.value.server_name ?? service_path;
+          if (mcp_registry_url != null && mcp_registry_url !== '' && !isOwnUrl(mcp_registry_url)) {
             return failure(
               'INVALID_PARAMS',
               {},
@@ -164,7 +171,8 @@ export function createGatewayTools(deps: {
           return runTool(target, innerParams(call.params, args ?? {}), timeout_ms ?? null);
         }
         case 'find_tools':
-          return find(who, given);
+          // One operation; whoever asks by the name in the registry's documents reads their shape.
+          return call.params.name === 'intelligent_tool_finder' ? findAsDocumented(who, given) : find(who, given);
         case 'get_gateway_status': {
           const result = status(who);
           return answer(result, result);
@@ -213,6 +221,12 @@ function found(entry: CatalogEntry, score: number): JsonObject {
     tool: entry.own,
     description: description ?? '',
     inputSchema: inputSchema ?? {},
-    score: Math.round(score * 1e6) / 1e6,
+    score: rounded(score),
   };
+}
+
+const rounded = (score: number): number => Math.round(score * 1e6) / 1e6;
+
+function noQuery(field: string) {
+  return failure('INVALID_PARAMS', {}, { say: `Invalid arguments. ${field}: say what you want to do.` });
 }
