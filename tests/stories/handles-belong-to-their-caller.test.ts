@@ -61,11 +61,11 @@ const post = (body: JsonObject, headers: Record<string, string>) =>
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...body }),
   });
-/** What a caller can tell two answers apart by. */
+/** What a caller can tell two answers apart by: not by when they were given, and under which id. */
 async function told(answer: Response | Promise<Response>) {
   const { status, headers, ...rest } = await answer;
   void rest;
-  const { date: _date, ...shown } = Object.fromEntries(headers);
+  const { date: _date, 'x-request-id': _id, ...shown } = Object.fromEntries(headers);
   return { status, headers: shown, body: await (await answer).text() };
 }
 
