@@ -9,6 +9,7 @@ import { type RegisteredServer, serverKeyOf } from '../domain/registered-server.
 import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
+import { findServerEndpoint } from '../domain/server-endpoint.ts';
 import type { ServerHealth } from '../domain/server-health.ts';
 import { toRestrictions } from '../domain/visibility.ts';
 import { createMemoryRegistry } from '../outbound/memory/registry-storage.ts';
@@ -75,6 +76,9 @@ export interface RegistryPartsDeps {
   log: Log;
 }
 
+/** So long at most until one process follows what another changed. */
+const LOOK_MS = 500;
+
 export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   const { means, config, policy, clock, log } = deps;
   const { storage = createMemoryRegistry(), sealer = null, checkUrl = async () => null } = means;
@@ -101,6 +105,27 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   const seedsOf = ({ servers, serverFiles }: Config) =>
     servers.map(spec => ({ spec, file: serverFiles.get(spec.key) ?? 'the configuration' }));
   let isStarted = false;
+  let stamp = 0;
+  let cancelLook = () => {};
+
+  /** Whatever another process takes away must not stay callable here. */
+  function look(): void {
+    void followOthers()
+      .catch(cause =>
+        log.error('what other processes changed in the registry cannot be read', { detail: String(cause) }),
+      )
+      .then(() => {
+        cancelLook = clock.after(LOOK_MS, look);
+      });
+  }
+
+  async function followOthers(): Promise<void> {
+    const now = await storage.stamp();
+    if (now === stamp) return;
+    await registry.catchUp();
+    stamp = now;
+  }
+
   let rightsInForce = '';
   /** A policy that says the same is no other: with each, every view is made anew and every session told. */
   function putInForce(): void {
@@ -124,10 +149,13 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       return found !== undefined && mayList(policy(), who, found) ? found : null;
     },
     watched: () =>
-      [...registry.current().servers.values()].map(({ path, enabled, deployment, numTools }) => {
+      [...registry.current().servers.values()].map(server => {
+        const { path, enabled, deployment, numTools } = server;
         const key = keyOfPath(path);
+        const hasAddress =
+          server.source.kind === 'file' || server.launch !== null || findServerEndpoint(server) !== null;
         const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
-        return { path, key, enabled, isLocal: deployment === 'local', numTools: listed };
+        return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
       }),
     specs: ({ servers }) => toSpecs(servers, registry.current()),
     async start() {
@@ -135,9 +163,14 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       await registry.importSeeds(seedsOf(config()));
       isStarted = true;
       putInForce();
+      stamp = await storage.stamp();
+      cancelLook = clock.after(LOOK_MS, look);
     },
     follow: next => registry.importSeeds(seedsOf(next)),
-    stop: () => storage.close(),
+    async stop() {
+      cancelLook();
+      await storage.close();
+    },
   };
 }
 

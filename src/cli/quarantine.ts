@@ -113,7 +113,7 @@ function findMistake(
   if (kind === null) return KINDS;
   if (reason.length > 1024) return 'the reason must have at most 1024 characters';
   if (name === '' || name.length > 1024) return 'the name must have 1 to 1024 characters';
-  if (kind === 'tool' && !/^[^/]+\/./.test(name)) return 'a tool is named <server>/<tool>';
+  if (kind === 'tool' && !/^\/?[^/]+\/./.test(name)) return 'a tool is named <server>/<tool>';
   return isBadTime ? '--for must be a duration such as 30m or 24h' : null;
 }
 

@@ -3,6 +3,7 @@
  * exactly: patterns belong to policy, and in an emergency a pattern is a slip that shuts out everybody.
  */
 import { z } from 'zod';
+import { trimSlashes } from './scope-rules.ts';
 
 export const QUARANTINE_KINDS = ['caller', 'agent', 'server', 'tool'] as const;
 export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
@@ -51,6 +52,7 @@ export function readQuarantine(text: string): { ok: true; entries: QuarantineEnt
     ok: true,
     entries: parsed.data.entries.map(({ since, until, ...entry }) => ({
       ...entry,
+      name: quarantinedName(entry.kind, entry.name),
       sinceMs: Date.parse(since),
       untilMs: until === undefined || until === null ? null : Date.parse(until),
     })),
@@ -66,6 +68,11 @@ export function writeQuarantine(entries: readonly QuarantineEntry[]): string {
   return `${JSON.stringify({ version: 1, entries: written }, null, 2)}\n`;
 }
 
+/** Servers, and so their tools, are written with a slash in front in the registry; here as everywhere in policy without. */
+export function quarantinedName(kind: QuarantineKind, name: string): string {
+  return kind === 'server' ? trimSlashes(name) : kind === 'tool' ? name.replace(/^\/+/, '') : name;
+}
+
 /** Without what is over, and with `entry` in the place of an earlier one of the same name. Null: there are too many. */
 export function withEntry(
   entries: readonly QuarantineEntry[],
@@ -73,7 +80,8 @@ export function withEntry(
   nowMs: number,
 ): QuarantineEntry[] | null {
   const others = entries.filter(other => isInForce(other, nowMs) && !isSame(other, entry));
-  return others.length >= MAX_QUARANTINED ? null : [...others, entry];
+  if (others.length >= MAX_QUARANTINED) return null;
+  return [...others, { ...entry, name: quarantinedName(entry.kind, entry.name) }];
 }
 
 export function withoutEntry(
@@ -88,5 +96,5 @@ export function isInForce({ untilMs }: QuarantineEntry, nowMs: number): boolean 
 }
 
 function isSame(a: Pick<QuarantineEntry, 'kind' | 'name'>, b: Pick<QuarantineEntry, 'kind' | 'name'>): boolean {
-  return a.kind === b.kind && a.name === b.name;
+  return a.kind === b.kind && quarantinedName(a.kind, a.name) === quarantinedName(b.kind, b.name);
 }

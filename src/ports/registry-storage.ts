@@ -27,6 +27,8 @@ export interface RegistryStorage extends Repositories {
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>;
   /** The highest revision of any record so far, of those that are gone too; 0: nothing was ever written. */
   revision(): Promise<number>;
+  /** Another one whenever somebody else (another process) has written since; cheap enough to be asked every second. */
+  stamp(): Promise<number>;
   /** Waits for what is under way; whatever is asked afterwards rejects. */
   close(): Promise<void>;
 }

@@ -52,8 +52,17 @@ const fields = {
   custom_headers: headers,
 };
 
-const NAME = z.string().trim().min(1).max(256);
-const DESCRIPTION = z.string().max(8192);
+// Names and descriptions reach every client's model and every operator's terminal.
+const NAME = z
+  .string()
+  .trim()
+  .min(1)
+  .max(256)
+  .regex(/^\P{Cc}*$/u, 'holds control characters');
+const DESCRIPTION = z
+  .string()
+  .max(8192)
+  .regex(/^(?:\P{Cc}|[\t\n\r])*$/u, 'holds control characters');
 const URL_TEXT = z.string().trim().max(2048);
 
 /** Of the documents' time, with no effect: who rates is who calls, and tools are the server's to list. */

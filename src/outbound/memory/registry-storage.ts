@@ -25,6 +25,8 @@ export function createMemoryRegistry(): RegistryStorage {
         throw error;
       }
     },
+    // Nobody else has it.
+    stamp: () => 0,
     close() {},
   };
   return createRegistry(engine, rows);

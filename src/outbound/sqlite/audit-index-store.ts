@@ -3,7 +3,7 @@
  * fit the ledger; nothing is ever read from here that the ledger would not say. Synchronous, and meant for a thread of
  * its own.
  */
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type AuditEvent, type AuditFilter, parseEvent } from '../../domain/audit.ts';
@@ -49,7 +49,11 @@ const TABLES = `
 /** `path`: of the ledger that is written. Throws what SQLite refuses. */
 export function openAuditIndexStore(path: string): AuditIndexStore {
   const folder = dirname(path);
-  const database = new Database(join(folder, indexName(basename(path))));
+  const file = join(folder, indexName(basename(path)));
+  // As private as the ledger; what SQLite puts beside it has the same mode.
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  const database = new Database(file);
   database.pragma('journal_mode = WAL');
   // It can be made again: a lost commit after a loss of power is caught up with.
   database.pragma('synchronous = OFF');

@@ -70,6 +70,11 @@ class SqliteEngine implements Engine {
     return this.#opened.database.transaction(work)();
   }
 
+  /** SQLite's own: it does not change with what this connection writes. */
+  stamp(): number {
+    return this.#opened.database.pragma('data_version', { simple: true }) as number;
+  }
+
   close(): void {
     this.#opened.close();
   }

@@ -9,6 +9,7 @@ export function createRegistry(engine: Engine, rows: RegistryRows): RegistryStor
   return {
     ...bindRepositories(rows, turns.single),
     transaction: work => turns.transaction(turn => work(bindRepositories(rows, turn))),
+    stamp: () => turns.single.read(() => engine.stamp()),
     revision: () => turns.single.read(() => rows.lastRevision()),
     close: () => turns.close(),
   };

@@ -14,6 +14,8 @@ export interface Engine {
   rollback(): void;
   /** Inside a transaction: all of `work` or, when it throws, nothing of it. */
   atomically<T>(work: () => T): T;
+  /** Changes when another connection has written. */
+  stamp(): number;
   close(): void;
 }
 

@@ -9,6 +9,7 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -64,6 +65,7 @@ export function writePrivateFile(path: string, text: string): void {
 /** False when there is one already, which is left as it is. */
 export function createPrivateFile(path: string, text: string): boolean {
   const beside = `${path}.${randomBytes(6).toString('hex')}`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
     create(beside, text);
     // Under its name it is there whole or not at all, however the process ends.

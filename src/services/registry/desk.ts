@@ -68,6 +68,8 @@ export interface RegistryDeps {
 export interface RegistryDesk extends RegistryDeps {
   current(): RegistrySnapshot;
   load(): Promise<void>;
+  /** Takes in what another process has written, and tells of it like of a change made here. */
+  catchUp(): Promise<void>;
   /** One at a time, so that the snapshot never goes back. */
   write<T>(work: () => Promise<T>): Promise<T>;
   put(server: RegisteredServer): void;
@@ -86,25 +88,54 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
   let groups: readonly RegisteredGroup[] = [];
   let last: Promise<unknown> = Promise.resolve();
 
+  function queue<T>(work: () => Promise<T>): Promise<T> {
+    const next = last.then(work, work);
+    last = next.catch(() => {});
+    return next;
+  }
+
+  async function read(): Promise<{ servers: Map<string, RegisteredServer>; groups: readonly RegisteredGroup[] }> {
+    const found = new Map<string, RegisteredServer>();
+    for (let after: string | null = null; ; ) {
+      const { items } = await storage.servers.list({}, { after, limit: PAGE });
+      for (const server of items) found.set(server.path, server);
+      after = items.at(-1)?.path ?? null;
+      if (items.length < PAGE) break;
+    }
+    return { servers: found, groups: await storage.groups.list() };
+  }
+
+  function tell(change: RegistryChange): void {
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (cause) {
+        log.error('a listener for changes of the registry failed', { change: change.kind, detail: String(cause) });
+      }
+    }
+  }
+
   return {
     ...deps,
     current: () => ({ servers, groups }),
     async load() {
-      const found = new Map<string, RegisteredServer>();
-      for (let after: string | null = null; ; ) {
-        const { items } = await storage.servers.list({}, { after, limit: PAGE });
-        for (const server of items) found.set(server.path, server);
-        after = items.at(-1)?.path ?? null;
-        if (items.length < PAGE) break;
-      }
-      groups = await storage.groups.list();
-      servers = found;
+      ({ servers, groups } = await read());
     },
-    write(work) {
-      const next = last.then(work, work);
-      last = next.catch(() => {});
-      return next;
-    },
+    catchUp: () =>
+      queue(async () => {
+        const before = { servers, groups };
+        ({ servers, groups } = await read());
+        for (const path of before.servers.keys()) if (!servers.has(path)) tell({ kind: 'server.removed', path });
+        for (const server of servers.values()) {
+          const was = before.servers.get(server.path);
+          if (was === undefined) tell({ kind: 'server.registered', server });
+          else if (was.revision !== server.revision) tell({ kind: 'server.edited', server });
+        }
+        const marks = (all: readonly RegisteredGroup[]) =>
+          JSON.stringify(all.map(one => [one.scopeName, one.revision]));
+        if (marks(before.groups) !== marks(groups)) tell({ kind: 'groups.changed' });
+      }),
+    write: queue,
     put(server) {
       servers = new Map(servers).set(server.path, server);
     },
@@ -115,15 +146,7 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
     putGroups(next) {
       groups = next;
     },
-    tell(change) {
-      for (const listener of listeners) {
-        try {
-          listener(change);
-        } catch (cause) {
-          log.error('a listener for changes of the registry failed', { change: change.kind, detail: String(cause) });
-        }
-      }
-    },
+    tell,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

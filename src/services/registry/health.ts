@@ -19,6 +19,8 @@ export interface Watched {
   enabled: boolean;
   /** It runs with whoever uses it, and nobody here can ask it. */
   isLocal: boolean;
+  /** There is something to connect to or to start. */
+  hasAddress: boolean;
   numTools: number;
 }
 
@@ -83,11 +85,13 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
   }
 
   /** Without asking it: what its connection says, or null where that says nothing. */
-  function statusByState({ key, enabled, isLocal }: Watched): HealthStatus | null {
+  function statusByState({ key, enabled, isLocal, hasAddress }: Watched): HealthStatus | null {
     if (isLocal) return 'local';
     if (!enabled) return 'disabled';
     const state = downstreams.state(key);
-    return state === null ? 'unhealthy: missing proxy URL' : statusOf(state.status, state.reason);
+    // Switched on this very moment, it is about to be connected.
+    if (state === null) return hasAddress ? 'checking' : 'unhealthy: missing proxy URL';
+    return statusOf(state.status, state.reason);
   }
 
   async function ask(server: Watched): Promise<ServerHealth> {

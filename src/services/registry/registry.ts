@@ -16,6 +16,8 @@ export interface Registry extends RegisterServers, OperateServers {
   importSeeds: ImportSeeds;
   /** Reads what is stored; before anything else. */
   load(): Promise<void>;
+  /** Takes in what another process has written. */
+  catchUp(): Promise<void>;
   current(): RegistrySnapshot;
   /** Called once a change is stored, before whoever asked for it is answered. */
   onChange(listener: (change: RegistryChange) => void): () => void;
@@ -32,6 +34,7 @@ export function createRegistry(deps: RegistryDeps): Registry {
     groups: createRegistryGroups(desk),
     importSeeds: createImportSeeds(desk),
     load: desk.load,
+    catchUp: desk.catchUp,
     current: desk.current,
     onChange: desk.onChange,
   };

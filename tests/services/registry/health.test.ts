@@ -10,7 +10,7 @@ import { createKeptLog, settle } from '../../support/staircase.ts';
 
 const SETTINGS = { intervalMs: 30_000, concurrency: 4, failuresToUnhealthy: 2 };
 const watched = (key: string, more: Partial<Watched> = {}): Watched => ({
-  ...{ path: `/${key}`, key, enabled: true, isLocal: false, numTools: 3 },
+  ...{ path: `/${key}`, key, enabled: true, isLocal: false, hasAddress: true, numTools: 3 },
   ...more,
 });
 
@@ -118,7 +118,8 @@ test('nobody starts a server that waits to be used, and who runs elsewhere or is
     watched('lazy'),
     watched('off', { enabled: false }),
     watched('laptop', { isLocal: true }),
-    watched('nowhere'),
+    watched('nowhere', { hasAddress: false }),
+    watched('coming'),
   ];
   const { round, asked, watch } = await start({ lazy: { spec: { start: 'lazy' } }, off: {}, laptop: {} }, { list });
   await round();
@@ -128,6 +129,7 @@ test('nobody starts a server that waits to be used, and who runs elsewhere or is
     ['/off', 'disabled'],
     ['/laptop', 'local'],
     ['/nowhere', 'unhealthy: missing proxy URL'],
+    ['/coming', 'checking'],
   ]);
 });
 
