@@ -20,7 +20,7 @@ import {
 
 const QUERIES = IS_FULL ? 1_000 : 250;
 /** Ten seconds: a machine may be busy. */
-const ROUNDS = 100;
+const ROUNDS = 600;
 const LOB: Who = { name: 'lou', groups: ['lob'] };
 const SEEN_AGENTS = ['/courier', '/archivist', '/scribe'];
 const RIGHTS = {
