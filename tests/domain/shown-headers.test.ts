@@ -17,7 +17,7 @@ test.each([
   { name: 'x-note', value: `Bearer ${randomBytes(12).toString('hex')}`, because: 'a bearer token' },
   { name: 'x-data', value: 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln', because: 'a JWT' },
   { name: 'x-id', value: `ghp_${randomBytes(18).toString('hex')}`, because: 'a known prefix' },
-  { name: 'x-any', value: randomBytes(24).toString('base64url'), because: 'a random run' },
+  { name: 'x-any', value: 'Zp3Wd8Rk1Qs6Lx0Vb5Nt9Jc4Mg7Yh2Fu', because: 'a random run' },
   { name: 'referer', value: 'https://a.example/cb?code=4711-abc', because: 'a query' },
   { name: 'x-target', value: 'postgres://joe:pw-of-joe@db/x', because: 'user and password in a URL' },
 ])('a value that looks like $because is masked under any name', ({ name, value }) => {
@@ -40,7 +40,7 @@ test('what is meant for a server behind us is masked, under whatever name', () =
 });
 
 test('a long value is cut, and a secret across the cut is masked before', () => {
-  const secret = randomBytes(48).toString('base64url');
+  const secret = 'Kx7Rm2Wq9Tz4Lp8Vn5Bs0Yc3Gj6Hd1FuAeOi7Zt2Qk9Xw4Ns8Pd';
   const shown = showHeaders({ 'x-long': `${'word '.repeat(195)}${secret} ${'word '.repeat(2_000)}` }, null)['x-long'];
   expect(shown).toHaveLength(1_001);
   expect(shown).not.toContain(secret.slice(0, 12));
