@@ -7,7 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** Both halves together. With less, what a call needs for a moment is moved to the old generation first. */
-const ENOUGH_BYTES = 8 * 1024 * 1024;
+const ENOUGH_BYTES = 16 * 1024 * 1024;
 
 /** A finished job of the compiler then no longer waits, with all its memory, for a thread that destroys it. */
 const CLEAN_UP_AT_ONCE = '--no-maglev-destroy-on-background';
