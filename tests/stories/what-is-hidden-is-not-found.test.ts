@@ -20,7 +20,7 @@ import {
 
 const QUERIES = IS_FULL ? 1_000 : 250;
 /** Ten seconds: a machine may be busy. */
-const ROUNDS = 100;
+const ROUNDS = 600;
 const LOB: Who = { name: 'lou', groups: ['lob'] };
 const SEEN_AGENTS = ['/courier', '/archivist', '/scribe'];
 const RIGHTS = {
@@ -86,15 +86,24 @@ afterAll(async () => {
   await Promise.all(servers.map(each => each.close()));
 });
 
+/** Without what two gateways differ in by nature, and numbers to where sums of many parts agree. */
+function bare({ gateway }: SearchedGateway, found: JsonObject): unknown {
+  return JSON.parse(
+    JSON.stringify(found, (_, value) => (typeof value === 'number' ? Number(value.toFixed(6)) : value)).replaceAll(
+      gateway.origin,
+      'origin',
+    ),
+  );
+}
+
 /**
- * Vectors of the words that a caller sees are made in the background, and what is learnt depends on the order in which it
- * was: not the scores of two gateways are compared, but what they find. Where that differs they are asked again for a
- * while. That no figure depends on what is hidden is shown where figures are made (tests/services/search).
+ * Vectors of the words that a caller sees are made in the background, and two gateways are not done at the same moment:
+ * where they differ they are asked again for a while. What leaks stays different.
  */
 async function askBoth(query: string, more: JsonObject): Promise<{ masked: Hits; innocent: Hits }> {
   for (let round = 0; ; round++) {
     const [masked, innocent] = await Promise.all([full.search(LOB, query, more), plain.search(LOB, query, more)]);
-    const isAlike = isDeepStrictEqual(idsOf(masked).sort(), idsOf(innocent).sort());
+    const isAlike = isDeepStrictEqual(bare(full, masked), bare(plain, innocent));
     if (isAlike || round === ROUNDS) return { masked, innocent };
     await sleep(100);
   }
@@ -108,6 +117,7 @@ const aRequest = fc.record({
   query: aQuery,
   entity_types: someTypes,
   tags: fc.option(fc.subarray(['farm', 'takeover', 'post', 'blade'], { maxLength: 2 })),
+  max_results: fc.integer({ min: 1, max: 50 }),
   include_draft: fc.boolean(),
   include_deprecated: fc.boolean(),
   include_disabled: fc.boolean(),
@@ -119,7 +129,7 @@ describe('a caller with few rights', () => {
     await fc.assert(
       fc.asyncProperty(aRequest, async ({ query, ...more }) => {
         const { masked, innocent } = await askBoth(query, more);
-        expect(idsOf(masked).sort()).toEqual(idsOf(innocent).sort());
+        expect(bare(full, masked)).toEqual(bare(plain, innocent));
         const { query: asked, ...answer } = masked;
         expect([asked, JSON.stringify(answer)]).toEqual([query, expect.not.stringMatching(HIDDEN)]);
         for (const id of idsOf(masked)) shown.add(id);

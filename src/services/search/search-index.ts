@@ -9,7 +9,7 @@ import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.
 import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import { matchContext } from '../../domain/search/match-context.ts';
-import { type Query, toQuery } from '../../domain/search/query.ts';
+import { toQuery } from '../../domain/search/query.ts';
 import { addUp, best, bestOf, type Scored, spread, withOwnerVote, withSentences } from '../../domain/search/ranking.ts';
 import { splitSentences } from '../../domain/search/sentences.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -144,13 +144,14 @@ function vectorChannel(
 /** Documents whose very name, own or public, is the request. */
 function findNamed(asked: readonly Asked[], text: string, lexical: readonly Scored<IndexedDocument>[]) {
   const written = text.trim().toLowerCase();
-  const queries: readonly Query[] = asked.map(({ query }) => query);
+  // Ids of words are a kind's own: the same number is another word among documents of another kind.
+  const orders = new Map(asked.map(({ kind, query }) => [kind, query.order]));
   return new Set(
     lexical
       .map(({ document }) => document)
       .filter(({ document, nameTerms }) => {
         if (document.id.toLowerCase() === written || document.name.toLowerCase() === written) return true;
-        return queries.some(({ order }) => isSameName(order, nameTerms));
+        return isSameName(orders.get(document.kind) ?? [], nameTerms);
       }),
   );
 }

@@ -200,3 +200,14 @@ describe('what is in the index', () => {
     await expect(index.search(ask('file'))).rejects.toThrow(SearchClosedError);
   });
 });
+
+test('a request is the name of nothing of another kind, however the words of each kind are numbered', async () => {
+  const index = createEngine();
+  const entity = (kind: 'agent' | 'skill', id: string, name: string) => entityDocument({ id, kind, name, description: '' });
+  // Each is the first word of its kind.
+  index.upsert([entity('agent', '/courier', 'Courier'), entity('skill', '/courier#work', 'Work')]);
+  const { hits } = await index.search(ask('work', { weights: { lexical: 1, vector: 0 } }));
+  expect(hits[0]?.document.id).toBe('/courier#work');
+  expect(hits.find(({ document }) => document.kind === 'agent')?.lexicalScore ?? 0).toBe(0);
+  await index.close();
+});
