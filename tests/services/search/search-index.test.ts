@@ -203,7 +203,8 @@ describe('what is in the index', () => {
 
 test('a request is the name of nothing of another kind, however the words of each kind are numbered', async () => {
   const index = createEngine();
-  const entity = (kind: 'agent' | 'skill', id: string, name: string) => entityDocument({ id, kind, name, description: '' });
+  const entity = (kind: 'agent' | 'skill', id: string, name: string) =>
+    entityDocument({ id, kind, name, description: '' });
   // Each is the first word of its kind.
   index.upsert([entity('agent', '/courier', 'Courier'), entity('skill', '/courier#work', 'Work')]);
   const { hits } = await index.search(ask('work', { weights: { lexical: 1, vector: 0 } }));
