@@ -1,8 +1,10 @@
 /**
  * Server-sent events out of chunks of bytes (WHATWG HTML, section 9.2), without turning them into text: the data of an
- * event is a view of the chunk where it fits in one. Bounded: an event, or a line that never ends, beyond the limit ends
+ * event is copied out of the chunk once. Bounded: an event, or a line that never ends, beyond the limit ends
  * the stream. Time linear in the bytes however they are cut.
  */
+import { GatheredBytes } from './gathered-bytes.ts';
+
 const LF = 10;
 const CR = 13;
 const COLON = 58;
@@ -21,7 +23,7 @@ export interface StreamEvent {
 }
 
 export interface EventStreamReader {
-  /** False: a limit was passed, and the rest of the stream is not worth reading. */
+  /** The chunk is lent. False: a limit was passed, and the rest of the stream is not worth reading. */
   push(chunk: Buffer): boolean;
   /** The last id seen, for `Last-Event-ID`. */
   readonly lastId: string | null;
@@ -35,8 +37,7 @@ export function createEventStreamReader(
   emit: (event: StreamEvent) => void,
 ): EventStreamReader {
   /** The start of a line whose end has not come yet. */
-  let pending: Buffer[] = [];
-  let pendingBytes = 0;
+  let pending: GatheredBytes | null = null;
   let dataLines: Buffer[] = [];
   let dataBytes = 0;
   let hasData = false;
@@ -48,7 +49,8 @@ export function createEventStreamReader(
   let isStart = true;
   let isBroken = false;
 
-  function takeLine(line: Buffer): boolean {
+  /** `isLent`: its memory is used again. */
+  function takeLine(line: Buffer, isLent: boolean): boolean {
     if (isStart) {
       isStart = false;
       if (line[0] === BOM[0] && line[1] === BOM[1] && line[2] === BOM[2]) line = line.subarray(BOM.length);
@@ -67,7 +69,7 @@ export function createEventStreamReader(
       hasData = true;
       dataBytes += line.length - from + 1;
       if (dataBytes > maxEventBytes) return false;
-      dataLines.push(line.subarray(from));
+      dataLines.push(isLent ? Buffer.from(line.subarray(from)) : line.subarray(from));
     } else if (name === 'event') {
       type = line.toString('utf8', from);
     } else if (name === 'id') {
@@ -103,12 +105,11 @@ export function createEventStreamReader(
   }
 
   function endLine(rest: Buffer): boolean {
-    if (pendingBytes === 0) return takeLine(rest);
+    if (pending === null) return takeLine(rest, true);
     pending.push(rest);
-    const line = Buffer.concat(pending);
-    pending = [];
-    pendingBytes = 0;
-    return takeLine(line);
+    const line = pending.take();
+    pending = null;
+    return takeLine(line, false);
   }
 
   return {
@@ -123,10 +124,10 @@ export function createEventStreamReader(
         if (nextCr >= 0 && nextCr < at) nextCr = chunk.indexOf(CR, at);
         const end = nextCr >= 0 && (lf < 0 || nextCr < lf) ? nextCr : lf;
         if (end < 0) {
+          pending ??= new GatheredBytes();
           pending.push(chunk.subarray(at));
-          pendingBytes += chunk.length - at;
           // "data: " and a line end are not data.
-          if (pendingBytes > maxEventBytes + 16) isBroken = true;
+          if (pending.length > maxEventBytes + 16) isBroken = true;
           break;
         }
         if (!endLine(chunk.subarray(at, end))) {

@@ -17,7 +17,7 @@ export interface HttpHandler {
   /** The first byte leaves next; after an abort in here it does not. */
   onRequestStart(controller: HttpController): void;
   onResponseStart(controller: HttpController, status: number, headers: ResponseHeaders): void;
-  /** The chunk is the handler's to keep. */
+  /** The chunk is lent: its memory is used again when this returns. */
   onResponseData(controller: HttpController, chunk: Buffer): void;
   onResponseEnd(controller: HttpController): void;
   onResponseError(controller: HttpController | null, error: Error): void;

@@ -2,10 +2,10 @@
  * Bytes in, lines out: newline-delimited messages as MCP stdio sends them (one JSON text per line, UTF-8, LF).
  * Tolerates CRLF, drops empty lines, refuses a line beyond the cap. Knows nothing of JSON or processes.
  */
+import { GatheredBytes } from './gathered-bytes.ts';
 
 const LF = 10;
 const CR = 13;
-const FIRST_CAPACITY = 128 * 1024;
 
 export interface LineSplitter {
   /** Returns false once a line was longer than the cap; from then on everything is ignored. */
@@ -18,18 +18,15 @@ export interface LineSplitter {
 
 /**
  * Cost is linear in the bytes however they are cut. A line inside one chunk is a view of that chunk; a longer one is
- * gathered in a buffer that doubles. A list of chunks would be simpler, but a server that writes byte by byte would
- * make each byte cost an object.
+ * gathered. A list of chunks would be simpler, but a server that writes byte by byte would make each byte cost an object.
  */
 export function createLineSplitter(maxLineBytes: number, line: (bytes: Buffer) => void): LineSplitter {
-  let held: Buffer | null = null;
-  let heldBytes = 0;
+  let held: GatheredBytes | null = null;
   let isOver = false;
 
   function abandon(): void {
     isOver = true;
     held = null;
-    heldBytes = 0;
   }
 
   function emit(bytes: Buffer): void {
@@ -39,27 +36,19 @@ export function createLineSplitter(maxLineBytes: number, line: (bytes: Buffer) =
   }
 
   function hold(bytes: Buffer): void {
-    const needed = heldBytes + bytes.length;
     // One more than the cap: the CR of a CRLF is not part of the line.
-    if (needed > maxLineBytes + 1) {
+    if ((held?.length ?? 0) + bytes.length > maxLineBytes + 1) {
       abandon();
       return;
     }
-    if (held === null || held.length < needed) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_CAPACITY, needed, (held?.length ?? 0) * 2));
-      held?.copy(grown, 0, 0, heldBytes);
-      held = grown;
-    }
-    bytes.copy(held, heldBytes);
-    heldBytes = needed;
+    held ??= new GatheredBytes();
+    held.push(bytes);
   }
 
   function releaseHeld(): void {
     if (held === null) return;
-    const whole = held.subarray(0, heldBytes);
-    // The buffer now belongs to whoever got the line, so the next one starts anew.
+    const whole = held.take();
     held = null;
-    heldBytes = 0;
     emit(whole);
   }
 

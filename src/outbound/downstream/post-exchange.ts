@@ -9,6 +9,7 @@ import { createEventStreamReader, type EventStreamReader } from './event-stream.
 import type { Exchange, Work } from './exchange.ts';
 import { type Fault, fault, fromHttpError } from './fault.ts';
 import { parseJson } from './frame.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import { headerOf, mediaType, retryAfterMs } from './http-client.ts';
 import type { HttpController, HttpHandler, ResponseHeaders } from './http-handler.ts';
 
@@ -50,8 +51,9 @@ export class PostExchange implements HttpHandler, Work {
   #mode: Mode = 'none';
   #contentType = '';
   #retryAfterMs: number | null = null;
-  #first: Buffer | null = null;
-  #more: Buffer[] | null = null;
+  /** A body that came in one piece; else it is gathered. */
+  #whole: Buffer | null = null;
+  #gathered: GatheredBytes | null = null;
   #bytes = 0;
   #expected = -1;
   #events: EventStreamReader | null = null;
@@ -147,17 +149,18 @@ export class PostExchange implements HttpHandler, Work {
         this.fail(tooLarge());
         return;
       }
-      if (this.#first === null) {
-        this.#first = chunk;
-        if (this.#expected !== this.#bytes) this.#host.drips(this);
-      } else if (this.#more === null && isNext(this.#first, chunk)) this.#first = joined(this.#first, chunk);
-      else {
-        this.#more ??= [this.#first];
-        this.#more.push(chunk);
+      if (this.#gathered === null) {
+        if (this.#expected === this.#bytes) {
+          this.#whole = Buffer.from(chunk);
+          return;
+        }
+        this.#gathered = new GatheredBytes(this.#expected);
+        this.#host.drips(this);
       }
+      this.#gathered.push(chunk);
     } else if (this.#mode === 'error' && this.#bytes <= MAX_ERROR_BYTES) {
-      this.#more ??= [];
-      this.#more.push(chunk);
+      this.#gathered ??= new GatheredBytes();
+      this.#gathered.push(chunk);
     } else if (this.#bytes > this.#host.maxFrameBytes) this.fail(tooLarge());
   }
 
@@ -168,7 +171,7 @@ export class PostExchange implements HttpHandler, Work {
     if (!this.#isOpen) return;
     const { handler } = this.#host;
     if (this.#mode === 'json') {
-      const body = this.#more === null ? this.#first : Buffer.concat(this.#more);
+      const body = this.#whole ?? this.#gathered?.take() ?? null;
       if (body !== null) handler.frame(body, this.exchange);
       if (this.#isOpen) {
         handler.faulted(this.exchange, fault('bad-answer', 'it answered something else than was asked'));
@@ -196,8 +199,8 @@ export class PostExchange implements HttpHandler, Work {
 
   #refuse(): void {
     let error: RpcError | null = null;
-    if (this.#contentType === 'application/json' && this.#more !== null) {
-      const body = parseJson(Buffer.concat(this.#more));
+    if (this.#contentType === 'application/json' && this.#gathered !== null) {
+      const body = parseJson(this.#gathered.take());
       // Servers that cannot tell which request they refuse leave the id out, or null.
       if (
         isJsonObject(body) &&
@@ -209,15 +212,6 @@ export class PostExchange implements HttpHandler, Work {
     }
     this.#host.handler.refused(this.exchange, { status: this.#status, error, retryAfterMs: this.#retryAfterMs });
   }
-}
-
-/** The lean client reads a body into one piece of memory: what lies side by side needs no joining. */
-function isNext(before: Buffer, chunk: Buffer): boolean {
-  return chunk.buffer === before.buffer && chunk.byteOffset === before.byteOffset + before.length;
-}
-
-function joined(before: Buffer, chunk: Buffer): Buffer {
-  return Buffer.from(before.buffer, before.byteOffset, before.length + chunk.length);
 }
 
 function tooLarge(): Fault {

@@ -1,6 +1,6 @@
 /**
  * The chunked coding (RFC 9112, section 7.1), byte by byte over any cut of the stream. The data of all chunks in one read
- * become one piece, so a server that sends a byte per chunk costs no object per byte. Sizes are hexadecimal digits and
+ * are moved together in its memory, so a server that sends a byte per chunk costs no object per byte. Sizes are hexadecimal digits and
  * nothing else; extensions and trailers are skipped and bounded.
  */
 import { invalid } from './http1-error.ts';
@@ -39,11 +39,14 @@ export class ChunkedBody {
     return this.#expecting === 'done';
   }
 
-  /** Reads on at `from`; returns where it stopped: `to`, or where the body ended. `emit`: at most once. Throws Http1Error. */
+  /**
+   * Reads on at `from`; returns where it stopped: `to`, or where the body ended. `emit`: at most once, a view of `bytes`.
+   * Throws Http1Error.
+   */
   read(bytes: Buffer, from: number, to: number, emit: (data: Buffer) => void): number {
     let at = from;
-    let data: Buffer | null = null;
-    let dataBytes = 0;
+    let dataFrom = -1;
+    let dataTo = -1;
     while (at < to && this.#expecting !== 'done') {
       if (this.#expecting !== 'data') {
         this.#take(bytes[at] ?? 0);
@@ -51,14 +54,18 @@ export class ChunkedBody {
         continue;
       }
       const end = Math.min(to, at + this.#left);
-      data ??= Buffer.allocUnsafe(to - at);
-      bytes.copy(data, dataBytes, at, end);
-      dataBytes += end - at;
+      if (dataFrom < 0) {
+        dataFrom = at;
+        dataTo = end;
+      } else {
+        bytes.copyWithin(dataTo, at, end);
+        dataTo += end - at;
+      }
       this.#left -= end - at;
       at = end;
       if (this.#left === 0) this.#expecting = 'data-cr';
     }
-    if (data !== null) emit(dataBytes === data.length ? data : data.subarray(0, dataBytes));
+    if (dataFrom >= 0) emit(bytes.subarray(dataFrom, dataTo));
     return at;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Cuts the bytes of one connection into responses, however they arrive (RFC 9112). The memory of a read is the caller's and
- * used again: what goes on from here is a copy, made once. Refused here: what a status or a header means.
+ * used again: what goes on from here is lent until the call returns. Refused here: what a status or a header means.
  */
 import type { ResponseHeaders } from '../http-handler.ts';
 import { ChunkedBody } from './chunked-body.ts';
@@ -9,12 +9,11 @@ import { CHUNKED, type ResponseHead, readHead, UNTIL_CLOSE } from './response-he
 
 export interface ResponseEvents {
   head(status: number, headers: ResponseHeaders): void;
+  /** Lent: its memory is used again when this returns. */
   data(chunk: Buffer): void;
 }
 
 const MAX_HEAD_BYTES = 64 * 1024;
-/** What a server only says it will send is not given memory without end. */
-const MAX_JOINED_BYTES = 1024 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LF = 10;
 const CR = 13;
@@ -29,7 +28,6 @@ export class ResponseReader {
   #heldBytes = 0;
   #head: ResponseHead | null = null;
   #left = 0;
-  #body: Buffer | null = null;
   #chunked: ChunkedBody | null = null;
   #isStopped = false;
   readonly #emit = (data: Buffer): void => this.#events.data(data);
@@ -51,7 +49,6 @@ export class ResponseReader {
   reset(): void {
     this.#head = null;
     this.#chunked = null;
-    this.#body = null;
   }
 
   /** Nobody listens any more: no event follows. */
@@ -120,22 +117,10 @@ export class ResponseReader {
     }
     const to = Math.min(length, from + this.#left);
     if (to > from) {
-      const chunk = this.#roomFor(to - from);
-      bytes.copy(chunk, 0, from, to);
       this.#left -= to - from;
-      this.#events.data(chunk);
+      this.#events.data(bytes.subarray(from, to));
     }
     return this.#left === 0 ? length - to : MORE;
-  }
-
-  /** Pieces of a body of known length lie side by side, so that whoever joins them need not copy them again. */
-  #roomFor(count: number): Buffer {
-    if (this.#body === null) {
-      if (this.#left === count || this.#left > MAX_JOINED_BYTES) return Buffer.allocUnsafe(count);
-      this.#body = Buffer.allocUnsafe(this.#left);
-    }
-    const from = this.#body.length - this.#left;
-    return this.#body.subarray(from, from + count);
   }
 
   /** Keeps what is left of the read (or of what was kept) as the start of the next head. */

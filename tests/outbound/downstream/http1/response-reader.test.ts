@@ -35,7 +35,7 @@ function readPieces(pieces: readonly Buffer[]): Outcome {
       seen.type = headers['content-type'] as string | undefined;
       seen.session = headers['mcp-session-id'] as string | undefined;
     },
-    data: chunk => chunks.push(chunk),
+    data: chunk => chunks.push(Buffer.from(chunk)),
   });
   try {
     for (const piece of pieces) {
