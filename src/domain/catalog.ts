@@ -4,7 +4,7 @@
  * Order is the configured order of servers, then each server's own order: stable, so that prompt caches hold.
  */
 import { isJsonObject, type JsonObject } from './json.ts';
-import { EMPTY_LISTING, LISTING_FACTS, type Listing, type ListingKind, type ServerFacts } from './listing.ts';
+import { LISTING_FACTS, LISTING_KINDS, type Listing, type ListingKind, type ServerFacts } from './listing.ts';
 import { hashedName, type PrefixStyle, publicName } from './names.ts';
 import type { ServerKey, ServerStatus, Sharing } from './server.ts';
 
@@ -53,6 +53,17 @@ export interface Catalog {
   /** Servers one of whose URIs had to be renamed: own URI -> public URI. Absent for all others. */
   renamedUris: ReadonlyMap<ServerKey, ReadonlyMap<string, string>>;
   collisions: readonly Collision[];
+  /** What each server brought: of one whose listing stays it is taken over as it is. */
+  parts: ReadonlyMap<ServerKey, CatalogPart>;
+}
+
+/** One server's share. Shape: `entries` in its own order, each name once. */
+export interface CatalogPart {
+  listing: Listing;
+  entries: readonly CatalogEntry[];
+  tools: ReadonlyMap<string, CatalogEntry>;
+  renamedUris: ReadonlyMap<string, string>;
+  collisions: readonly Collision[];
 }
 
 export const EMPTY_CATALOG: Catalog = {
@@ -66,6 +77,7 @@ export const EMPTY_CATALOG: Catalog = {
   uniqueOwnTools: new Map(),
   renamedUris: new Map(),
   collisions: [],
+  parts: new Map(),
 };
 
 /** `kind name` -> whom it was given to first; carried from snapshot to snapshot so that no name ever moves. */
@@ -76,61 +88,94 @@ const MAX_CLAIMS = 100_000;
 
 /**
  * Merges the servers' listings. `claims` remembers which server had a name first and is extended here: a newcomer
- * never takes a name, it gets one with a hash tail and a line in `collisions`.
+ * never takes a name, it gets one with a hash tail and a line in `collisions`. A listing that `before` holds already costs
+ * no more than putting its entries in their place: with many servers most of them did not change.
  */
 export function mergeCatalog(
   servers: readonly ServerView[],
   style: PrefixStyle,
   claims: Claims,
-  version: number,
+  before: Catalog = EMPTY_CATALOG,
 ): Catalog {
   const maps = { tools: new Map(), resources: new Map(), templates: new Map(), prompts: new Map() } satisfies Record<
     ListingKind,
     Map<string, CatalogEntry>
   >;
-  const ownTools = new Map<ServerKey, Map<string, CatalogEntry>>();
   const uniqueOwnTools = new Map<string, CatalogEntry | null>();
-  const renamedUris = new Map<ServerKey, Map<string, string>>();
-  const collisions: Collision[] = [];
-
-  for (const { key: server, listing } of servers) {
-    for (const kind of Object.keys(maps) as ListingKind[]) {
-      for (const ownItem of (listing ?? EMPTY_LISTING)[kind]) {
-        const own = ownItem[LISTING_FACTS[kind].key];
-        if (typeof own !== 'string') continue;
-        const wanted = wantedName(kind, style, server, own);
-        const name = claim(claims, kind, server, own, wanted, style);
-        if (maps[kind].has(name)) continue; // the server listed the same name twice: the first counts
-        if (name !== wanted) {
-          collisions.push({
-            kind,
-            name: wanted,
-            keeps: claims.get(`${kind} ${wanted}`)?.server ?? server,
-            renamed: { server, to: name },
-          });
-          if (kind === 'resources' || kind === 'templates') {
-            const renamed = renamedUris.get(server) ?? new Map<string, string>();
-            renamedUris.set(server, renamed.set(own, name));
-          }
-        }
-        const entry: CatalogEntry = { kind, server, own, name, item: publicItem(kind, ownItem, name), ownItem };
-        maps[kind].set(name, entry);
-        if (kind !== 'tools') continue;
-        uniqueOwnTools.set(own, uniqueOwnTools.has(own) ? null : entry);
-        ownTools.set(server, (ownTools.get(server) ?? new Map<string, CatalogEntry>()).set(own, entry));
-      }
-    }
+  const parts = new Map<ServerKey, CatalogPart>();
+  for (const { key, listing } of servers) {
+    if (listing === null) continue;
+    const known = before.parts.get(key);
+    const part = known?.listing === listing ? known : partOf(key, listing, style, claims);
+    parts.set(key, part);
+    for (const entry of part.entries) maps[entry.kind].set(entry.name, entry);
+    for (const [own, entry] of part.tools) uniqueOwnTools.set(own, uniqueOwnTools.has(own) ? null : entry);
   }
   if (claims.size > MAX_CLAIMS) forgetUnshown(claims, maps);
   return {
-    version,
-    servers: new Map(servers.map(view => [view.key, view])),
+    version: before.version + 1,
+    servers: byKey(servers),
     ...maps,
-    ownTools,
+    ownTools: pick(parts, ({ tools }) => (tools.size > 0 ? tools : null)),
     uniqueOwnTools,
-    renamedUris,
-    collisions,
+    renamedUris: pick(parts, ({ renamedUris }) => (renamedUris.size > 0 ? renamedUris : null)),
+    collisions: [...parts.values()].flatMap(({ collisions }) => collisions),
+    parts,
   };
+}
+
+/** The same lists with what else is known of the servers now, or null where a list is another. */
+export function withConditions(before: Catalog, servers: readonly ServerView[]): Catalog | null {
+  const listing = servers.filter(view => view.listing !== null);
+  if (listing.length !== before.parts.size) return null;
+  const known = before.parts.entries();
+  for (const view of listing) {
+    const [key, part] = known.next().value ?? [];
+    if (key !== view.key || part?.listing !== view.listing) return null;
+  }
+  return { ...before, servers: byKey(servers) };
+}
+
+function partOf(server: ServerKey, listing: Listing, style: PrefixStyle, claims: Claims): CatalogPart {
+  const entries = new Map<string, CatalogEntry>();
+  const tools = new Map<string, CatalogEntry>();
+  const renamedUris = new Map<string, string>();
+  const collisions: Collision[] = [];
+  for (const kind of LISTING_KINDS) {
+    for (const ownItem of listing[kind]) {
+      const own = ownItem[LISTING_FACTS[kind].key];
+      if (typeof own !== 'string') continue;
+      const wanted = wantedName(kind, style, server, own);
+      const name = claim(claims, kind, server, own, wanted, style);
+      const unique = `${kind} ${name}`;
+      if (entries.has(unique)) continue; // the server listed the same name twice: the first counts
+      if (name !== wanted) {
+        const keeps = claims.get(`${kind} ${wanted}`)?.server ?? server;
+        collisions.push({ kind, name: wanted, keeps, renamed: { server, to: name } });
+        if (kind === 'resources' || kind === 'templates') renamedUris.set(own, name);
+      }
+      const entry: CatalogEntry = { kind, server, own, name, item: publicItem(kind, ownItem, name), ownItem };
+      entries.set(unique, entry);
+      if (kind === 'tools') tools.set(own, entry);
+    }
+  }
+  return { listing, entries: [...entries.values()], tools, renamedUris, collisions };
+}
+
+function byKey(servers: readonly ServerView[]): ReadonlyMap<ServerKey, ServerView> {
+  return new Map(servers.map(view => [view.key, view]));
+}
+
+function pick<T>(
+  parts: ReadonlyMap<ServerKey, CatalogPart>,
+  find: (part: CatalogPart) => T | null,
+): ReadonlyMap<ServerKey, T> {
+  const found = new Map<ServerKey, T>();
+  for (const [server, part] of parts) {
+    const value = find(part);
+    if (value !== null) found.set(server, value);
+  }
+  return found;
 }
 
 function wantedName(kind: ListingKind, style: PrefixStyle, server: ServerKey, own: string): string {

@@ -29,12 +29,15 @@ export interface SendOptions {
   argumentBytes: Uint8Array | null;
 }
 
-export interface ServerState {
-  key: ServerKey;
-  spec: ServerSpec;
+export interface ServerCondition {
   status: ServerStatus;
   /** A sentence fit for a client: no path, host or stack. */
   reason: string | null;
+}
+
+export interface ServerState extends ServerCondition {
+  key: ServerKey;
+  spec: ServerSpec;
   facts: ServerFacts | null;
   /** Calls under way and waiting, over all partitions. */
   inFlight: number;
@@ -64,6 +67,8 @@ export interface Downstreams {
   /** In configuration order. */
   states(): readonly ServerState[];
   state(server: ServerKey): ServerState | null;
+  /** Of its state what costs nothing to know: asked about every server at every change of one. */
+  condition(server: ServerKey): ServerCondition | null;
 
   /** Starts eager servers; returns at once. Each is connected in the background with its own deadline. */
   start(): void;

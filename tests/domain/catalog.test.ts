@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type Catalog,
   type Claims,
+  EMPTY_CATALOG,
   findTemplate,
   matchesTemplate,
   mergeCatalog,
@@ -28,7 +29,7 @@ const namesOf = (catalog: Catalog) => [...catalog.tools.keys()];
 describe('merging listings', () => {
   test('keeps the configured order of servers and the order of each server, for prompt caches', () => {
     const servers = [viewOf('b', { tools: [tool('z'), tool('a')] }), viewOf('a', { tools: [tool('m')] })];
-    expect(namesOf(mergeCatalog(servers, 'server', new Map(), 1))).toEqual(['b__z', 'b__a', 'a__m']);
+    expect(namesOf(mergeCatalog(servers, 'server', new Map()))).toEqual(['b__z', 'b__a', 'a__m']);
   });
 
   test('changes nothing of an item but its name, and keeps the own name as a title where there was none', () => {
@@ -37,7 +38,7 @@ describe('merging listings', () => {
       _meta: { ui: { resourceUri: 'ui://x' } },
       icons: [{ src: 'a' }],
     });
-    const entry = mergeCatalog([viewOf('s', { tools: [odd] })], 'server', new Map(), 1).tools.get('s__go');
+    const entry = mergeCatalog([viewOf('s', { tools: [odd] })], 'server', new Map()).tools.get('s__go');
     expect(entry?.item).toEqual({ ...odd, name: 's__go', title: 'go' });
     expect(entry?.ownItem).toBe(odd);
   });
@@ -46,27 +47,27 @@ describe('merging listings', () => {
     { item: tool('go', { title: 'Go!' }), because: 'a title of its own stands' },
     { item: tool('go', { annotations: { title: 'Go!' } }), because: 'an annotated title must not be overruled' },
   ])('adds no title: $because', ({ item }) => {
-    const merged = mergeCatalog([viewOf('s', { tools: [item] })], 'server', new Map(), 1).tools.get('s__go');
+    const merged = mergeCatalog([viewOf('s', { tools: [item] })], 'server', new Map()).tools.get('s__go');
     expect(merged?.item).toEqual({ ...item, name: 's__go' });
   });
 
   test('leaves out what has no name, and the second of two that a server lists under one name', () => {
     const tools = [tool('x', { description: 'first' }), { description: 'nameless' }, { name: 7 }, tool('x')];
-    const { tools: merged, collisions } = mergeCatalog([viewOf('s', { tools })], 'server', new Map(), 1);
+    const { tools: merged, collisions } = mergeCatalog([viewOf('s', { tools })], 'server', new Map());
     expect([...merged.values()].map(({ item }) => item.description)).toEqual(['first']);
     expect(collisions).toEqual([]);
   });
 
   test('takes names like __proto__ as names', () => {
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
-    const merged = mergeCatalog([viewOf('s', { tools: names.map(name => tool(name)) })], 'none', new Map(), 1);
+    const merged = mergeCatalog([viewOf('s', { tools: names.map(name => tool(name)) })], 'none', new Map());
     expect(namesOf(merged)).toEqual(names);
     expect(({} as { description?: string }).description).toBeUndefined();
   });
 
   test('gives the later of two colliding tools a hash tail and reports it; both can be called', () => {
     const servers = [viewOf('a', { tools: [tool('x')] }), viewOf('b', { tools: [tool('x')] })];
-    const merged = mergeCatalog(servers, 'none', new Map(), 1);
+    const merged = mergeCatalog(servers, 'none', new Map());
     const other = hashedName('none', 'b', 'x');
     expect([...merged.tools].map(([name, { server, own }]) => [name, server, own])).toEqual([
       ['x', 'a', 'x'],
@@ -80,20 +81,19 @@ describe('merging listings', () => {
       viewOf('a', { resources: [resource('file:///x')] }),
       viewOf('b', { resources: [resource('file:///x')] }),
     ];
-    const merged = mergeCatalog(servers, 'server', new Map(), 1);
+    const merged = mergeCatalog(servers, 'server', new Map());
     expect([...merged.resources.keys()]).toEqual(['file:///x', 'b+file:///x']);
     expect([...(merged.renamedUris.get('b') ?? [])]).toEqual([['file:///x', 'b+file:///x']]);
     expect(merged.renamedUris.has('a')).toBe(false);
   });
 
   test('resolves an own tool name only while one server has it', () => {
-    const one = mergeCatalog([viewOf('a', { tools: [tool('x')] }), viewOf('b', null)], 'server', new Map(), 1);
+    const one = mergeCatalog([viewOf('a', { tools: [tool('x')] }), viewOf('b', null)], 'server', new Map());
     expect(one.uniqueOwnTools.get('x')?.name).toBe('a__x');
     const two = mergeCatalog(
       [viewOf('a', { tools: [tool('x')] }), viewOf('b', { tools: [tool('x')] })],
       'server',
       new Map(),
-      1,
     );
     expect(two.uniqueOwnTools.get('x')).toBeNull();
   });
@@ -108,7 +108,6 @@ describe('merging listings', () => {
       order.map(key => viewOf(key, { tools: listings[key] ?? [] })),
       'none',
       new Map(),
-      1,
     );
     expect([...merged.tools.values()].map(({ server }) => server)).toEqual(order);
     expect(merged.collisions).toContainEqual(expect.objectContaining({ name: 'x', keeps: 'a' }));
@@ -116,7 +115,7 @@ describe('merging listings', () => {
 
   test('loses no tool of a server that lists a name like the hash tail of its own other tool', () => {
     const tail = hashedName('server', 's', 'read/file').slice('s__'.length);
-    const merged = mergeCatalog([viewOf('s', { tools: [tool('read/file'), tool(tail)] })], 'server', new Map(), 1);
+    const merged = mergeCatalog([viewOf('s', { tools: [tool('read/file'), tool(tail)] })], 'server', new Map());
     expect([...merged.tools.values()].map(({ own }) => own)).toEqual(['read/file', tail]);
   });
 });
@@ -136,13 +135,22 @@ describe('a name once given', () => {
         const claims: Claims = new Map();
         const owner = new Map<string, string>();
         const nameOf = new Map<string, string>();
-        steps.forEach(({ order, lists }, version) => {
+        const views = new Map<string, ServerView>();
+        let before = EMPTY_CATALOG;
+        for (const { order, lists } of steps) {
+          // As it is: a server whose lists stay brings the same ones, not equal ones.
           const servers = order.map(key => {
             const names = lists[key] ?? null;
             const items = { tools: (names ?? []).map(name => tool(name)), resources: (names ?? []).map(resource) };
-            return viewOf(key, names === null ? null : items);
+            const id = `${key} ${JSON.stringify(names)}`;
+            const view = views.get(id) ?? viewOf(key, names === null ? null : items);
+            views.set(id, view);
+            return view;
           });
-          const merged = mergeCatalog(servers, style, claims, version);
+          const anew = mergeCatalog(servers, style, new Map(claims));
+          const merged = mergeCatalog(servers, style, claims, before);
+          expect({ ...merged, version: 0 }).toEqual({ ...anew, version: 0 });
+          before = merged;
           for (const kind of LISTING_KINDS) {
             for (const { name, server, own } of merged[kind].values()) {
               const whose = `${server} ${own}`;
@@ -156,7 +164,7 @@ describe('a name once given', () => {
             const shown = [...merged.tools.values()].filter(({ server }) => server === key);
             expect(shown.map(({ own }) => own)).toEqual(lists[key] ?? []);
           }
-        });
+        }
       }),
       { numRuns: 300 },
     );
@@ -165,9 +173,11 @@ describe('a name once given', () => {
 
 test('claims do not grow with a server that renames its tools at every turn, and shown names stay claimed', () => {
   const claims: Claims = new Map();
+  const kept = viewOf('a', { tools: [tool('kept')] });
+  let merged = EMPTY_CATALOG;
   const turn = (n: number) => {
     const tools = Array.from({ length: 20_000 }, (_, i) => tool(`t${n}-${i}`));
-    return mergeCatalog([viewOf('a', { tools: [tool('kept')] }), viewOf('wild', { tools })], 'none', claims, n);
+    merged = mergeCatalog([kept, viewOf('wild', { tools })], 'none', claims, merged);
   };
   for (let n = 0; n < 12; n++) turn(n);
   expect(claims.size).toBeLessThanOrEqual(120_000);
@@ -175,7 +185,7 @@ test('claims do not grow with a server that renames its tools at every turn, and
     [viewOf('wild', { tools: [tool('kept')] }), viewOf('a', { tools: [tool('kept')] })],
     'none',
     claims,
-    13,
+    merged,
   );
   expect(thief.tools.get('kept')?.server).toBe('a');
 });
@@ -218,7 +228,6 @@ describe('a URI template', () => {
       [viewOf('a', { templates: [template] }), viewOf('b', { templates: [template] })],
       'server',
       new Map(),
-      1,
     );
     expect(findTemplate(merged, 'note://7')?.server).toBe('a');
     expect(findTemplate(merged, 'b+note://7')?.server).toBe('b');

@@ -120,6 +120,7 @@ export function createFakeDownstreams(servers: Record<ServerKey, FakeServer>): F
     logLevel: null,
     states: () => [...states.values()],
     state: key => states.get(key) ?? null,
+    condition: key => states.get(key) ?? null,
     start() {
       for (const { key, spec } of states.values()) if (spec.enabled && spec.start === 'eager') fake.connect(key);
     },

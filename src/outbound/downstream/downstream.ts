@@ -15,6 +15,7 @@ import {
   MAIN_PARTITION,
   type Route,
   type SendOptions,
+  type ServerCondition,
   type ServerState,
 } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
@@ -78,6 +79,12 @@ export class Downstream implements SupervisorHost {
     return this.#supervisors.get(MAIN_PARTITION) ?? null;
   }
 
+  get condition(): ServerCondition {
+    if (!this.spec.enabled) return { status: 'disabled', reason: 'it is disabled' };
+    const main = this.#main;
+    return { status: main?.status ?? 'idle', reason: main?.reason ?? null };
+  }
+
   get state(): ServerState {
     const main = this.#main;
     const all = [...this.#supervisors.values()];
@@ -86,8 +93,7 @@ export class Downstream implements SupervisorHost {
     return {
       key: this.spec.key,
       spec: this.spec,
-      status: this.spec.enabled ? (main?.status ?? 'idle') : 'disabled',
-      reason: this.spec.enabled ? (main?.reason ?? null) : 'it is disabled',
+      ...this.condition,
       facts: main?.facts ?? all.find(one => one.facts !== null)?.facts ?? null,
       inFlight: sum(one => one.inFlight),
       queued: sum(one => one.queued),

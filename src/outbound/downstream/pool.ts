@@ -14,6 +14,7 @@ import type {
   Downstreams,
   Route,
   SendOptions,
+  ServerCondition,
   ServerDiff,
   ServerState,
 } from '../../ports/downstreams.ts';
@@ -70,6 +71,10 @@ class Pool implements Downstreams {
 
   state(server: ServerKey): ServerState | null {
     return this.#servers.get(server)?.state ?? null;
+  }
+
+  condition(server: ServerKey): ServerCondition | null {
+    return this.#servers.get(server)?.condition ?? null;
   }
 
   start(): void {

@@ -6,6 +6,7 @@ import {
   EMPTY_CATALOG,
   mergeCatalog,
   type ServerView,
+  withConditions,
 } from '../../domain/catalog.ts';
 import { LISTING_KINDS, type ListingKind } from '../../domain/listing.ts';
 import type { PrefixStyle } from '../../domain/names.ts';
@@ -27,10 +28,10 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
   return {
     current: () => current,
     rebuild(servers) {
-      const next = mergeCatalog(servers, style, claims, current.version + 1);
-      const changed = LISTING_KINDS.filter(kind => differs(current, next, kind));
       // A status that changed is no new catalog: what was made ready from the old lists stays good.
-      current = changed.length === 0 ? { ...current, servers: next.servers } : next;
+      const next = withConditions(current, servers) ?? mergeCatalog(servers, style, claims, current);
+      const changed = LISTING_KINDS.filter(kind => differs(current, next, kind));
+      current = changed.length === 0 ? { ...current, servers: next.servers, parts: next.parts } : next;
       for (const collision of next.collisions) {
         const key = `${collision.kind} ${collision.renamed.to}`;
         if (reported.has(key)) continue;
@@ -47,6 +48,7 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
 }
 
 function differs(before: Catalog, after: Catalog, kind: ListingKind): boolean {
+  if (before[kind] === after[kind]) return false;
   if (before[kind].size !== after[kind].size) return true;
   const old = before[kind].values();
   for (const entry of after[kind].values()) {

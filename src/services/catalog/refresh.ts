@@ -76,13 +76,13 @@ export function createCatalogRefresh(deps: {
 
   const views = (): ServerView[] =>
     [...entries.values()].map(({ spec, facts, listing, troubles }) => {
-      const state = downstreams.state(spec.key);
+      const condition = downstreams.condition(spec.key);
       return {
         key: spec.key,
         description: spec.description,
         sharing: spec.sharing,
-        status: state?.status ?? 'idle',
-        reason: state?.reason ?? (troubles.values().next().value || null),
+        status: condition?.status ?? 'idle',
+        reason: condition?.reason ?? (troubles.values().next().value || null),
         facts,
         // What is switched off is not offered; it comes back with the list it had.
         listing: spec.enabled ? listing : null,
@@ -169,7 +169,7 @@ export function createCatalogRefresh(deps: {
     entry.stopTimer();
     if (entry.troubles.size === 0) {
       entry.waitMs = FIRST_WAIT_MS;
-    } else if (downstreams.state(entry.spec.key)?.status === 'ready') {
+    } else if (downstreams.condition(entry.spec.key)?.status === 'ready') {
       entry.stopTimer = clock.after(entry.waitMs, () => void read(entry, entry.troubles.keys()));
       entry.waitMs = Math.min(entry.waitMs * 2, LONGEST_WAIT_MS);
     }

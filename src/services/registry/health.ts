@@ -48,7 +48,7 @@ export interface HealthWatch {
 
 export interface HealthDeps {
   servers(): readonly Watched[];
-  downstreams: Pick<Downstreams, 'query' | 'state' | 'onEvent'>;
+  downstreams: Pick<Downstreams, 'query' | 'condition' | 'onEvent'>;
   store: HealthRepository;
   settings: HealthSettings;
   clock: Clock;
@@ -88,7 +88,7 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
   function statusByState({ key, enabled, isLocal, hasAddress }: Watched): HealthStatus | null {
     if (isLocal) return 'local';
     if (!enabled) return 'disabled';
-    const state = downstreams.state(key);
+    const state = downstreams.condition(key);
     // Switched on this very moment, it is about to be connected.
     if (state === null) return hasAddress ? 'checking' : 'unhealthy: missing proxy URL';
     return statusOf(state.status, state.reason);
@@ -97,7 +97,7 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
   async function ask(server: Watched): Promise<ServerHealth> {
     const { path, key, numTools } = server;
     const byState = statusByState(server);
-    const state = downstreams.state(key);
+    const state = downstreams.condition(key);
     // Nobody starts a server that waits to be used only to see whether it would start.
     if (byState === 'local' || byState === 'disabled' || state === null || state.status === 'idle')
       return note(path, byState ?? 'unknown', numTools, false);

@@ -44,7 +44,7 @@ async function start(
   };
   const watch = createHealthWatch({
     servers: () => list,
-    downstreams: { state: downstreams.state, onEvent: downstreams.onEvent, query },
+    downstreams: { condition: downstreams.condition, onEvent: downstreams.onEvent, query },
     ...{ store, settings, clock, log: createKeptLog(), random: () => 0.5 },
   });
   watch.onChange(({ path, status }) => void told.push(`${path} ${status}`));
