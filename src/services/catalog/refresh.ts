@@ -28,6 +28,9 @@ const MAX_ITEMS = 20_000;
 /** A server that is up and does not answer a list is asked for it again, at doubling distances. */
 const FIRST_WAIT_MS = 5000;
 const LONGEST_WAIT_MS = 60_000;
+/** A catalog that takes longer to make than this is made at most a fifth of the time, however many servers have news. */
+const AT_ONCE_MS = 1;
+const REST = 4;
 
 export interface CatalogRefresh {
   /** Follows a new set of servers; views of removed ones disappear at once. */
@@ -89,9 +92,24 @@ export function createCatalogRefresh(deps: {
       };
     });
 
+  let costMs = 0;
+  let stopPublishing: (() => void) | null = null;
+
   const publish = () => {
+    stopPublishing?.();
+    stopPublishing = null;
+    const startedMs = clock.monotonicMs();
     book.rebuild(views());
+    costMs = clock.monotonicMs() - startedMs;
     for (const waiter of [...waiters]) if (waiter.isOver()) waiter.wake();
+  };
+  const publishSoon = () => {
+    if (costMs < AT_ONCE_MS) publish();
+    else stopPublishing ??= clock.after(costMs * REST, publish);
+  };
+  /** Before somebody looks who was told that all is read. */
+  const publishNow = () => {
+    if (stopPublishing !== null) publish();
   };
   const allSettled = () => [...entries.values()].every(entry => entry.settled || !entry.spec.enabled);
 
@@ -139,7 +157,7 @@ export function createCatalogRefresh(deps: {
       entry.reading = null;
       entry.settled = true;
       if (entries.get(entry.spec.key) !== entry) return;
-      publish();
+      publishSoon();
       tryAgainLater(entry);
       // Announced after the last look and before this: nobody else would read it.
       if (entry.again.size > 0) void read(entry, []);
@@ -229,7 +247,7 @@ export function createCatalogRefresh(deps: {
       void read(entry, event.what === 'resources' ? ['resources', 'templates'] : [event.what]);
     } else if (event.kind === 'state') {
       if (event.status === 'down' || event.status === 'failed' || event.status === 'disabled') entry.settled = true;
-      publish();
+      publishSoon();
     }
   });
 
@@ -245,26 +263,30 @@ export function createCatalogRefresh(deps: {
       publish();
     },
     async settled(maxMs) {
-      if (allSettled()) return;
+      if (allSettled()) return publishNow();
       askedAtMs ??= clock.monotonicMs();
       for (const entry of entries.values()) wantOne(entry);
       await waitUntil(allSettled, askedAtMs + maxMs);
+      publishNow();
     },
     async settledOne(server, maxMs) {
       const entry = entries.get(server);
-      if (entry === undefined || entry.settled || !entry.spec.enabled) return;
+      if (entry === undefined || entry.settled || !entry.spec.enabled) return publishNow();
       entry.askedAtMs ??= clock.monotonicMs();
       wantOne(entry);
       await waitUntil(() => entry.settled || entries.get(server) !== entry, entry.askedAtMs + maxMs);
+      publishNow();
     },
     async refresh(server) {
       const entry = entries.get(server);
       if (entry === undefined) return;
       const ping = await downstreams.query(server, 'ping', {});
       if (ping.kind !== 'failure') await read(entry, LISTING_KINDS);
+      publishNow();
     },
     stop() {
       stopListening();
+      stopPublishing?.();
       for (const entry of entries.values()) entry.stopTimer();
     },
   };

@@ -324,3 +324,44 @@ test('after stop nothing is read any more', async () => {
   await settle();
   expect(house.downstreams.queried).toEqual([]);
 });
+
+describe('a catalog that takes long to make', () => {
+  async function openSlow() {
+    const house = await createStaircase({
+      a: { lists: { tools: [tool('one')] } },
+      b: { lists: { tools: [tool('two')] } },
+    });
+    // Each reading of the clock takes its time, and making a catalog reads it twice.
+    const { monotonicMs } = house.clock;
+    let passes = 0;
+    house.clock.monotonicMs = () => {
+      passes += 5;
+      return monotonicMs() + passes;
+    };
+    house.downstreams.fail('b', 'It went away.');
+    let changes = 0;
+    house.catalog.onChange(() => {
+      changes += 1;
+    });
+    return { house, changes: () => changes };
+  }
+
+  test('is made once for news that come together', async () => {
+    const { house, changes } = await openSlow();
+    for (const names of ['three', 'four', 'five']) house.downstreams.relist('a', { tools: [tool(names)] });
+    await settle();
+    expect(changes()).toBe(0);
+    expect(shown(house)).toEqual(['a__one', 'b__two']);
+    house.clock.advance(1_000);
+    expect(changes()).toBe(1);
+    expect(shown(house)).toEqual(['a__five', 'b__two']);
+  });
+
+  test('is made at once for whoever asked for a reading', async () => {
+    const { house } = await openSlow();
+    house.downstreams.relist('a', { tools: [tool('three')] });
+    await settle();
+    await house.refresh.settled(1_000);
+    expect(shown(house)).toEqual(['a__three', 'b__two']);
+  });
+});
