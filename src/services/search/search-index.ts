@@ -21,7 +21,7 @@ import { createWrites } from './writes.ts';
 
 /** A request is a wish in words, not a document. */
 const MAX_QUERY = 4_000;
-const OWNER_VOTE = 0.2;
+const OWNER_VOTE = 0.3;
 /** Sentences times documents: beyond it the whole request alone is ranked. */
 const MAX_WORK = 200_000;
 /** What stands below somebody whose very name was asked. */
