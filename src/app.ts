@@ -127,7 +127,9 @@ export function createApp(options: AppOptions): App {
   const storage = options.registry?.storage ?? openStorage(config.storage);
   const sealer = openSealer(config.vault);
   const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
-  const pins = createDefinitionParts(config.definitions, { store: storage.definitions, audit, metrics, clock, log });
+  const pins = createDefinitionParts(config.definitions, {
+    ...{ store: storage.definitions, catalog, audit, metrics, clock, log },
+  });
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
   const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);

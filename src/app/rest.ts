@@ -22,10 +22,12 @@ import { serverRoutes } from '../inbound/rest/servers.ts';
 import { readDocsFile } from '../outbound/files/docs-files.ts';
 import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import type { NameWatch } from '../services/catalog/name-watch.ts';
 import type { Pins } from '../services/catalog/pins.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
 import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
+import { mayOversee } from '../services/registry/access.ts';
 import type { Agents } from '../services/registry/agents.ts';
 import type { Registry } from '../services/registry/registry.ts';
 import type { Finder } from '../services/search/finder.ts';
@@ -37,7 +39,7 @@ export interface RestParts extends RestDeps {
   registry: Registry;
   agents: Agents;
   finder: Finder;
-  pins: Pins;
+  pins: Pins & Pick<NameWatch, 'warnings'>;
   health: readonly RestRoute[];
   /** Where clients find the gateway; null: where they asked. */
   publicUrl: string | null;
@@ -76,7 +78,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
     ...searchRoutes(parts.finder, parts.agents, publicUrl),
-    ...definitionRoutes(parts.pins),
+    ...definitionRoutes(parts.pins, (who, server) => mayOversee(policy(), who, server)),
     ...parts.health,
     ...policyRoutes({
       isAdmin: who => mayAdminister(policy(), who),
