@@ -66,6 +66,7 @@ import { createQuarantine } from './services/limits/quarantine.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 import { mayList } from './services/registry/access.ts';
 import { createAgents } from './services/registry/agents.ts';
+import { figuresSight } from './services/registry/figures-sight.ts';
 
 export type { ServerProgress } from './app/server-progress.ts';
 
@@ -252,11 +253,7 @@ export function createApp(options: AppOptions): App {
     stillValid,
     challenges,
     refuseDoor: createRefuseDoor({
-      policy: policy.current,
-      defaultAgent: started.defaultAgent,
-      recorder,
-      audit,
-      clock,
+      ...{ policy: policy.current, defaultAgent: started.defaultAgent, recorder, audit, clock },
     }),
     refused: (req, path, { reason }, id) =>
       turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
@@ -318,7 +315,7 @@ export function createApp(options: AppOptions): App {
         serversConfigured: configured,
       };
     },
-    metrics: config.metrics ? metrics : null,
+    ...{ metrics: config.metrics ? metrics : null, sightOf: caller => figuresSight(policy.current(), caller) },
     sockets: watching.sockets,
     addRoutes: rest.mount,
   });
