@@ -3,6 +3,7 @@ import { parseDuration } from '../config/durations.ts';
 import type { Identity } from '../domain/identity.ts';
 import { mayAdminister } from '../domain/policy.ts';
 import type { ServerKey } from '../domain/server.ts';
+import { withoutSight } from '../domain/visibility.ts';
 import { agentRoutes } from '../inbound/rest/agents.ts';
 import { auditRoutes } from '../inbound/rest/audit.ts';
 import { definitionRoutes } from '../inbound/rest/definitions.ts';
@@ -82,7 +83,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...parts.health,
     ...policyRoutes({
       isAdmin: who => mayAdminister(policy(), who),
-      explainTo: (who, question) => askAbout(policy(), who, question, defaultAgent),
+      explainTo: (who, question) => askAbout(withoutSight(policy()), who, question, defaultAgent),
       explain: question => askAbout(policy(), toCaller(local, question.agent, question), question, defaultAgent),
       lint: () => lintPolicy(policy(), { servers: new Set(parts.servers()), tools: toolNames(catalog) }),
     }),

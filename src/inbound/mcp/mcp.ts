@@ -56,9 +56,9 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     return server !== null && who.boundServer !== null && who.boundServer !== server;
   }
 
-  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not. */
+  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not; so is of one out of sight. */
   function leadsNowhere({ door: { server } }: Entrance, who: Identity): boolean {
-    return server !== null && !deps.catalog.current().servers.has(server) && deps.gateway.mayHear(who, server);
+    return server !== null && deps.gateway.isAbsent(who, server);
   }
 
   function turnAway({ req, res, id }: Asked, challenge: Challenge): void {
