@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Era } from '../../src/domain/era.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
+import { waitFor } from '../support/gateway-process.ts';
 import { openClient } from '../support/mcp-client.ts';
 import { ADMIN, METHODS, openSearched, type SearchedGateway, tokenFor, type Who } from '../support/searched-gateway.ts';
 
@@ -114,4 +115,19 @@ test('the explanation of a decision about oneself tells nothing either', async (
   const [ofPrivate, ofAbsent] = [await explain(PRIVATE as string), await explain(ABSENT as string)];
   expect(ofPrivate).toBe(ofAbsent);
   expect(ofPrivate).toContain('200 {"kind":"explained"');
+});
+
+test('the book says that it was denied, by whatever way it was asked for', async () => {
+  const questions = Object.values(QUESTIONS);
+  for (const question of questions) {
+    const { path = '/mcp/agent', method, params } = question(PRIVATE as string);
+    await ask({ name: 'ira', groups: EVERY.groups }, 'modern', path, method, params);
+  }
+  const denials = () =>
+    searched.gateway
+      .bookText()
+      .split('\n')
+      .filter(line => line.includes('ira') && line.includes('"DENY"') && line.includes('"visibility"'));
+  await waitFor(() => (denials().length >= questions.length ? true : null), 'each of them is written down');
+  for (const line of denials()) expect(line).toContain(PRIVATE);
 });

@@ -44,8 +44,11 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     if (who.kind === 'challenge') turnAway({ req, res, id }, who);
     else if (isElsewhere(entrance, who))
       turnAway({ req, res, id }, deps.challenges.forbidden(pathOf(req.url), 'bound'));
-    else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found', { 'x-request-id': id });
-    else {
+    else if (leadsNowhere(entrance, who)) {
+      // For the book alone, where there is a server and it is out of sight: a conversation is what a door is asked for.
+      deps.refuseDoor(who, entrance.door, 'initialize', { id, address: deps.addressOf(req) });
+      refuse(req, res, 404, 'not_found', { 'x-request-id': id });
+    } else {
       const transport = entrance.transport === 'streamable' ? streamable : sse;
       transport.handle(openExchange(deps, id, req, res, who), entrance);
     }
