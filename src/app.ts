@@ -66,6 +66,7 @@ import { createQuarantine } from './services/limits/quarantine.ts';
 import { createPolicyBook } from './services/policy/policy-book.ts';
 import { mayList } from './services/registry/access.ts';
 import { createAgents } from './services/registry/agents.ts';
+import { figuresSight } from './services/registry/figures-sight.ts';
 
 export type { ServerProgress } from './app/server-progress.ts';
 
@@ -127,7 +128,9 @@ export function createApp(options: AppOptions): App {
   const storage = options.registry?.storage ?? openStorage(config.storage);
   const sealer = openSealer(config.vault);
   const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
-  const pins = createDefinitionParts(config.definitions, { store: storage.definitions, audit, metrics, clock, log });
+  const pins = createDefinitionParts(config.definitions, {
+    ...{ store: storage.definitions, catalog, audit, metrics, clock, log },
+  });
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
   const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);
@@ -250,11 +253,7 @@ export function createApp(options: AppOptions): App {
     stillValid,
     challenges,
     refuseDoor: createRefuseDoor({
-      policy: policy.current,
-      defaultAgent: started.defaultAgent,
-      recorder,
-      audit,
-      clock,
+      ...{ policy: policy.current, defaultAgent: started.defaultAgent, recorder, audit, clock },
     }),
     refused: (req, path, { reason }, id) =>
       turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
@@ -274,7 +273,7 @@ export function createApp(options: AppOptions): App {
   };
   const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
   const watching = createWatchingParts(config.health, {
-    servers: () => registered.watched(),
+    ...{ servers: () => registered.watched(), countTools: (caller, path) => registered.countTools(caller, path) },
     mayList: (caller, path) => mayList(policy.current(), caller, { path }),
     ...{ identify, stillValid, findSession: who.findSession, isShutOut, limiter, refused: mcpDeps.refused },
     ...{ downstreams, store: storage.health, clock, log },
@@ -316,7 +315,7 @@ export function createApp(options: AppOptions): App {
         serversConfigured: configured,
       };
     },
-    metrics: config.metrics ? metrics : null,
+    ...{ metrics: config.metrics ? metrics : null, sightOf: caller => figuresSight(policy.current(), caller) },
     sockets: watching.sockets,
     addRoutes: rest.mount,
   });

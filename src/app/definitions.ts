@@ -1,4 +1,7 @@
-/** Pinned definitions, put together: a change of a tool's words is in the log, in the book and in the figures. */
+/**
+ * Pinned definitions and the watch over names, put together: a change of a tool's words, and a name or a text that reaches
+ * over to another server, is in the log, in the book and in the figures.
+ */
 import { randomUUID } from 'node:crypto';
 import type { DefinitionsConfig } from '../config/definitions-config.ts';
 import { openRecordOf } from '../domain/call.ts';
@@ -8,15 +11,31 @@ import type { Clock } from '../ports/clock.ts';
 import type { DefinitionRepository } from '../ports/definition-repository.ts';
 import type { Log } from '../ports/log.ts';
 import type { MetricsReader } from '../ports/metrics.ts';
+import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import { createNameWatch, type NameWarning, type NameWatch, WARNING_KINDS } from '../services/catalog/name-watch.ts';
 import { createPins, type DriftEvent, type Pins } from '../services/catalog/pins.ts';
 
 /** Nobody called: a server did this by itself. */
 const GATEWAY = { ...LOCAL_CALLER, subject: 'gateway' };
 
+/** What is said of each, where it is told. */
+const REACHES = {
+  'look-alike': "its name is taken for another server's tool",
+  'foreign-prefix': "its name begins like another server's public names",
+  'foreign-mention': "its text directs another server's tool",
+} as const satisfies Record<NameWarning['kind'], string>;
+
 export function createDefinitionParts(
   config: DefinitionsConfig,
-  deps: { store: DefinitionRepository; audit: AuditLedger; metrics: MetricsReader; clock: Clock; log: Log },
-): Pins {
+  deps: {
+    store: DefinitionRepository;
+    catalog: Pick<CatalogBook, 'current' | 'onChange'>;
+    audit: AuditLedger;
+    metrics: MetricsReader;
+    clock: Clock;
+    log: Log;
+  },
+): Pins & Pick<NameWatch, 'warnings'> {
   const { audit, metrics, clock, log } = deps;
   let drifts = 0;
 
@@ -39,12 +58,29 @@ export function createDefinitionParts(
     void audit.conclude(record);
   }
 
-  const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, clock });
+  function warn({ kind, server, tool, other, likeness }: NameWarning): void {
+    const facts = { kind, likeness, other_server: other.server, other_tool: other.tool };
+    log.warn("a tool reaches over to another server's", { event: 'name_warning', server, tool, ...facts });
+    const record = openRecordOf(GATEWAY, 'name_warning', randomUUID(), clock.wallMs(), null);
+    record.server = server;
+    record.target = tool;
+    record.rule = `names: ${REACHES[kind]}`;
+    record.metadata = facts;
+    void audit.conclude(record);
+  }
+
+  const names = createNameWatch({ report: warn, clock });
+  deps.catalog.onChange(() => names.keepOnly(deps.catalog.current().servers));
+  const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown: names.follow, clock });
   metrics.counter('gatehouse_definition_drifts_total', 'Tools that changed their definition since the start.', () => [
     { labels: {}, value: drifts },
   ]);
   metrics.gauge('gatehouse_tools_held', 'Tools that are not called until their definition is approved.', () => [
     { labels: {}, value: pins.heldCount() },
   ]);
-  return pins;
+  metrics.gauge('gatehouse_name_warnings', "Names and texts of tools that reach over to another server's.", () => {
+    const warnings = names.warnings();
+    return WARNING_KINDS.map(kind => ({ labels: { kind }, value: warnings.filter(each => each.kind === kind).length }));
+  });
+  return { ...pins, warnings: names.warnings };
 }

@@ -36,6 +36,8 @@ export interface RegistryParts {
   rights(): RegistryRights;
   /** As it is kept; null: there is none that this caller may list. */
   find(who: Identity, server: ServerKey): RegisteredServer | null;
+  /** How many tools of a server in the registry a caller may know of. */
+  countTools(who: Identity, path: string): number;
   /** Every server of the registry, for whoever watches them. */
   watched(): Watched[];
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
@@ -88,6 +90,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     return value === undefined ? null : new Secret(value);
   };
   const toSpecs = createToSpecs({ sealer, findVariable, allowCommands, allowEnv, log });
+  const live = createLiveServers(deps);
   const registry = createRegistry({
     ...{ storage, policy, sealer, checkUrl, allowCommands, allowEnv, clock, log },
     policyWith: groups => requirePolicy(config(), policy().version, { ...rights(), groups }),
@@ -96,7 +99,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       if (scopes === null) return null;
       return { file: files.scopes ?? '', names: new Set([...scopes.servers.keys(), ...scopes.ui.keys()]) };
     },
-    live: createLiveServers(deps),
+    live,
   });
   const rights = (): RegistryRights => {
     const { groups, servers } = registry.current();
@@ -148,6 +151,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       const found = registry.current().servers.get(pathOfKey(server));
       return found !== undefined && mayList(policy(), who, found) ? found : null;
     },
+    countTools(who, path) {
+      const found = registry.current().servers.get(path);
+      return found === undefined ? 0 : live.countTools(who, found);
+    },
     watched: () =>
       [...registry.current().servers.values()].map(server => {
         const { path, enabled, deployment, numTools } = server;
@@ -174,14 +181,32 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   };
 }
 
-function createLiveServers(deps: RegistryPartsDeps): LiveServers {
+function createLiveServers(
+  deps: RegistryPartsDeps,
+): LiveServers & { countTools(who: Identity, server: RegisteredServer): number } {
   const { catalog, refresh, policy, quarantine } = deps;
   const toolsOf = (server: ServerKey) => catalog.current().servers.get(server)?.listing?.tools ?? null;
 
+  function mayUse(who: Identity, server: ServerKey, tool: string): boolean {
+    const acting = asActing(policy(), who, deps.defaultAgent);
+    return (
+      !quarantine.isBlocked(acting, server, tool) &&
+      decide(policy(), acting, 'list', { kind: 'tool', server, name: tool }).kind === 'allow'
+    );
+  }
+
+  /** Of a server that is connected nobody learns of a tool that it may not use, not even that there is one. */
+  function countTools(who: Identity, server: RegisteredServer): number {
+    const key = serverKeyOf(server);
+    const listed = server.enabled ? toolsOf(key) : null;
+    return listed?.filter(({ name }) => typeof name === 'string' && mayUse(who, key, name)).length ?? server.numTools;
+  }
+
   return {
     tools: toolsOf,
-    health(server): ServerHealth {
-      const numTools = (server.enabled ? toolsOf(serverKeyOf(server))?.length : undefined) ?? server.numTools;
+    countTools,
+    health(who, server): ServerHealth {
+      const numTools = countTools(who, server);
       const found = deps.health(server.path);
       const { status = 'unknown', checkedAtMs = null } = found ?? {};
       return { path: server.path, status, checkedAtMs, numTools };
@@ -190,12 +215,6 @@ function createLiveServers(deps: RegistryPartsDeps): LiveServers {
       await refresh.refresh(server);
       await deps.check(pathOfKey(server));
     },
-    mayUse(who: Identity, server, tool) {
-      const acting = asActing(policy(), who, deps.defaultAgent);
-      return (
-        !quarantine.isBlocked(acting, server, tool) &&
-        decide(policy(), acting, 'list', { kind: 'tool', server, name: tool }).kind === 'allow'
-      );
-    },
+    mayUse,
   };
 }

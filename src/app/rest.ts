@@ -3,6 +3,7 @@ import { parseDuration } from '../config/durations.ts';
 import type { Identity } from '../domain/identity.ts';
 import { mayAdminister } from '../domain/policy.ts';
 import type { ServerKey } from '../domain/server.ts';
+import { withoutSight } from '../domain/visibility.ts';
 import { agentRoutes } from '../inbound/rest/agents.ts';
 import { auditRoutes } from '../inbound/rest/audit.ts';
 import { definitionRoutes } from '../inbound/rest/definitions.ts';
@@ -22,10 +23,12 @@ import { serverRoutes } from '../inbound/rest/servers.ts';
 import { readDocsFile } from '../outbound/files/docs-files.ts';
 import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import type { NameWatch } from '../services/catalog/name-watch.ts';
 import type { Pins } from '../services/catalog/pins.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
 import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
+import { mayOversee } from '../services/registry/access.ts';
 import type { Agents } from '../services/registry/agents.ts';
 import type { Registry } from '../services/registry/registry.ts';
 import type { Finder } from '../services/search/finder.ts';
@@ -37,7 +40,7 @@ export interface RestParts extends RestDeps {
   registry: Registry;
   agents: Agents;
   finder: Finder;
-  pins: Pins;
+  pins: Pins & Pick<NameWatch, 'warnings'>;
   health: readonly RestRoute[];
   /** Where clients find the gateway; null: where they asked. */
   publicUrl: string | null;
@@ -76,11 +79,11 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
     ...searchRoutes(parts.finder, parts.agents, publicUrl),
-    ...definitionRoutes(parts.pins),
+    ...definitionRoutes(parts.pins, (who, server) => mayOversee(policy(), who, server)),
     ...parts.health,
     ...policyRoutes({
       isAdmin: who => mayAdminister(policy(), who),
-      explainTo: (who, question) => askAbout(policy(), who, question, defaultAgent),
+      explainTo: (who, question) => askAbout(withoutSight(policy()), who, question, defaultAgent),
       explain: question => askAbout(policy(), toCaller(local, question.agent, question), question, defaultAgent),
       lint: () => lintPolicy(policy(), { servers: new Set(parts.servers()), tools: toolNames(catalog) }),
     }),

@@ -25,6 +25,7 @@ export interface WatchingParts {
 export interface WatchingDeps extends Pick<WebSocketDeps, 'findSession' | 'stillValid' | 'isShutOut' | 'limiter'> {
   servers(): readonly Watched[];
   mayList(who: Identity, path: string): boolean;
+  countTools(who: Identity, path: string): number;
   identify(headers: IncomingMessage['headers'], path: string): Identity | Challenge | Promise<Identity | Challenge>;
   refused(req: IncomingMessage, path: string, challenge: Challenge): void;
   downstreams: Downstreams;
@@ -38,7 +39,7 @@ export const HEALTH_PATHS = ['/ws/health_status', '/api/health/ws/health_status'
 export function createWatchingParts(settings: HealthConfig, deps: WatchingDeps): WatchingParts {
   const { clock, log, downstreams, store, servers } = deps;
   const health = createHealthWatch({ servers, downstreams, store, settings, clock, log, random: Math.random });
-  const events = createHealthEvents({ health, mayList: deps.mayList, clock });
+  const events = createHealthEvents({ health, mayList: deps.mayList, countTools: deps.countTools, clock });
   const tickets = createTickets(clock);
   const streams = new Map(HEALTH_PATHS.map(path => [path, events]));
   const sockets = createWebSockets({ ...deps, streams, tickets });

@@ -1,4 +1,7 @@
-/** `gatehouse tools diff|approve`: definitions that changed since they were approved, and the approval. */
+/**
+ * `gatehouse tools diff|approve`: definitions that changed since they were approved, and the approval; names and texts that
+ * reach over to another server's tools.
+ */
 import { atGateway, type GatewayOptions, REFUSED } from './gateway.ts';
 import type { Host } from './host.ts';
 import { printable } from './report.ts';
@@ -15,19 +18,30 @@ interface Waiting {
   offered: { definition: unknown };
 }
 
+interface Warning {
+  server: string;
+  tool: string;
+  kind: string;
+  likeness: string | null;
+  other: { server: string; tool: string | null };
+}
+
 const DONE = 0;
 /** Something waits: for scripts that look. */
 const WAITING = 1;
 const MAX_SHOWN = 200;
 
-/** 0: nothing waits. 1: something does. */
+/** 0: nothing waits; there may be warnings, on which nothing waits. 1: something does. */
 export function diffTools(host: Host, server: string | undefined, options: DiffOptions): Promise<number> {
   const wanted = server?.replace(/^\/+/, '');
   return atGateway(host, options, async gateway => {
     const answer = await gateway.ask({ method: 'GET', path: '/api/definitions/pending' });
     if (answer === null) return REFUSED;
-    const all = (answer.body as { pending: Waiting[] }).pending;
-    const pending = all.filter(waiting => wanted === undefined || waiting.server === wanted);
+    const all = answer.body as { pending: Waiting[]; warnings?: Warning[] };
+    const isWanted = ({ server: of }: { server: string }) => wanted === undefined || of === wanted;
+    const pending = all.pending.filter(isWanted);
+    // On their own channel: a program that reads the differences is not to trip over a warning.
+    for (const warning of (all.warnings ?? []).filter(isWanted)) host.stderr.line(describeWarning(warning));
     if (options.json === true) host.stdout.line(JSON.stringify(pending, null, 2));
     else for (const waiting of pending) for (const line of describe(host, waiting)) host.stdout.line(line);
     if (pending.length === 0) host.stderr.line('Every tool says what was approved.');
@@ -50,6 +64,21 @@ export function approveTools(
     return DONE;
   });
 }
+
+function describeWarning({ server, tool, kind, likeness, other }: Warning): string {
+  const whose = spelled(other.tool === null ? other.server : `${other.server} ${other.tool}`);
+  const what =
+    kind === 'look-alike'
+      ? `may be taken for ${whose} (${printable(likeness ?? kind)})`
+      : kind === 'foreign-prefix'
+        ? `begins like a public name of ${whose}`
+        : `speaks of ${whose} in its description`;
+  return `warning: ${spelled(server)}  ${spelled(tool)}: ${what}`;
+}
+
+/** Two names that look equal are to be told apart here of all places. */
+const spelled = (name: string) =>
+  printable(name).replace(/[^\p{ASCII}]/gu, letter => `\\u{${letter.codePointAt(0)?.toString(16)}}`);
 
 function describe(host: Host, { server, tool, effect, seen_at: seen, changes, approved, offered }: Waiting): string[] {
   const { paint } = host.stdout;

@@ -5,7 +5,7 @@
  */
 import { isJsonObject, type JsonObject } from './json.ts';
 import { LISTING_FACTS, LISTING_KINDS, type Listing, type ListingKind, type ServerFacts } from './listing.ts';
-import { hashedName, type PrefixStyle, publicName } from './names.ts';
+import { hashedName, type PrefixStyle, publicName, serverOfName } from './names.ts';
 import type { ServerKey, ServerStatus, Sharing } from './server.ts';
 
 export interface CatalogEntry {
@@ -216,6 +216,17 @@ function publicItem(kind: ListingKind, item: JsonObject, name: string): JsonObje
   const annotated = isJsonObject(item.annotations) && typeof item.annotations.title === 'string';
   const titled = typeof item.title === 'string' || annotated;
   return titled ? { ...item, name } : { ...item, name, title: item.name ?? name };
+}
+
+/**
+ * The one tool that its server calls so; null: none, or several. What reads like a public name of a known server is that
+ * server's, whoever calls a tool of his own so, and while that server is away too.
+ */
+export function findUniqueOwnTool({ uniqueOwnTools, servers }: Catalog, own: string): CatalogEntry | null {
+  const entry = uniqueOwnTools.get(own) ?? null;
+  const claimed = serverOfName(own);
+  const isAnothers = claimed !== null && claimed !== entry?.server && servers.has(claimed);
+  return isAnothers ? null : entry;
 }
 
 /** The server a template belongs to for a concrete URI, or null. Matching is linear in the URI's length. */

@@ -33,6 +33,12 @@ export function hashedName(style: PrefixStyle, server: ServerKey, own: string, r
   return head.slice(0, MAX_PUBLIC_NAME - tail.length) + tail;
 }
 
+/** Which server a public name says it is of; null: it has no such form. */
+export function serverOfName(name: string): ServerKey | null {
+  const at = name.indexOf(SEPARATOR);
+  return at <= 0 ? null : name.slice(0, at);
+}
+
 function sanitise(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]/g, '_');
 }

@@ -26,7 +26,7 @@ import {
 } from './scope-rules.ts';
 import type { ServerKey } from './server.ts';
 import { no, type RuleRef, type Verdict, yes } from './verdict.ts';
-import { type Restrictions, sees, UNRESTRICTED } from './visibility.ts';
+import { type Restrictions, sees, UNRESTRICTED, withoutSight } from './visibility.ts';
 
 export type { RuleRef } from './verdict.ts';
 
@@ -344,6 +344,10 @@ const RIGHT_OF: ReadonlyMap<string, string> = new Map([
  */
 export function findMethodDenial(policy: PolicySet, who: Identity, server: ServerKey, method: string): Denial | null {
   if (server === REST_API) return findVerbDenial(policy, who, method);
+  if (!isInSight(policy, who, server)) {
+    // In the words for a name that no server has, where there are any.
+    return findMethodDenial(withoutSight(policy), who, server, method) ?? denied(OUT_OF_SIGHT.rule);
+  }
   const target: Target = { kind: 'server', server, name: server };
   const seen = decide(policy, who, 'list', target);
   if (seen.kind === 'deny' && (policy.scopes === null || seen.rule !== SCOPED_OUT.rule)) return seen;

@@ -35,3 +35,20 @@ export function sees({ owner, groups }: Restriction, who: Identity): boolean {
   for (const group of groups) if (who.groups.has(group)) return true;
   return false;
 }
+
+/**
+ * The same policy with nothing out of sight: what is said of a name that no server has. Whatever a caller is told of a server
+ * that is out of its sight is decided by this one, or the difference would tell that the server exists. It opens nothing:
+ * what is sent is decided on by the policy itself.
+ */
+export function withoutSight<Policy extends { readonly restricted: Restrictions }>(policy: Policy): Policy {
+  if (policy.restricted.size === 0) return policy;
+  let blind = blinded.get(policy) as Policy | undefined;
+  if (blind === undefined) {
+    blind = { ...policy, restricted: UNRESTRICTED };
+    blinded.set(policy, blind);
+  }
+  return blind;
+}
+
+const blinded = new WeakMap<object, object>();

@@ -6,11 +6,18 @@ export interface Sample {
   value: number;
 }
 
+/** Of which names a reader is shown figures. */
+export interface FiguresSight {
+  server(server: string): boolean;
+  tool(server: string, tool: string): boolean;
+  agent(agent: string): boolean;
+}
+
 export interface MetricsReader {
   /** The body of `/metrics` as JSON: `{timestamp, operations, servers, agents, uptime_seconds}`. */
-  json(): object;
-  /** Prometheus text exposition format, version 0.0.4. */
-  prometheus(): string;
+  json(sight: FiguresSight | null): object;
+  /** Prometheus text exposition format, version 0.0.4. `sight` null: everything. */
+  prometheus(sight: FiguresSight | null): string;
   /** A figure that goes up and down; `read` is called once per exposition. The name must be new. */
   gauge(name: string, help: string, read: () => readonly Sample[]): void;
   /** A figure that only grows, kept by the caller; the name must be new and end in `_total`. */

@@ -5,6 +5,7 @@ import {
   type Claims,
   EMPTY_CATALOG,
   findTemplate,
+  findUniqueOwnTool,
   matchesTemplate,
   mergeCatalog,
   type ServerView,
@@ -96,6 +97,18 @@ describe('merging listings', () => {
       new Map(),
     );
     expect(two.uniqueOwnTools.get('x')).toBeNull();
+  });
+
+  test.each([
+    { mail: viewOf('mail', { tools: [tool('other')] }), because: 'which does not list it' },
+    { mail: viewOf('mail', null), because: 'which is away' },
+  ])('does not resolve an own name that reads like a public name of another server, $because', ({ mail }) => {
+    const servers = [viewOf('thief', { tools: [tool('mail__send'), tool('ghost__send')] }), mail];
+    const merged = mergeCatalog(servers, 'server', new Map());
+    expect(findUniqueOwnTool(merged, 'mail__send')).toBeNull();
+    expect(merged.tools.has('mail__send')).toBe(false);
+    expect(merged.tools.get('thief__mail__send')?.server).toBe('thief');
+    expect(findUniqueOwnTool(merged, 'ghost__send')?.server).toBe('thief');
   });
 
   test.each([

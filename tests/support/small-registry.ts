@@ -34,7 +34,7 @@ export function createSmallRegistry(deps: {
     sealer: null,
     live: {
       tools: server => catalog.current().servers.get(server)?.listing?.tools ?? null,
-      health: ({ path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
+      health: (_who, { path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
       refresh: async () => {},
       mayUse: () => true,
     },

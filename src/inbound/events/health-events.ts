@@ -1,6 +1,7 @@
 /**
  * How the servers are, as a stream: all that its reader may know of at first, then what changes, as one map of paths per
- * moment. A reader's rights are asked anew for every event; of what it may not list it hears nothing.
+ * moment. A reader's rights are asked anew for every event; of what it may not list it hears nothing, not even that something
+ * has changed.
  */
 import type { Identity } from '../../domain/identity.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
@@ -26,10 +27,13 @@ const GATHER_MS = 100;
 export function createHealthEvents(deps: {
   health: Pick<HealthWatch, 'snapshot' | 'onChange'>;
   mayList(who: Identity, path: string): boolean;
+  /** Of a server's tools those that a caller may know of. */
+  countTools(who: Identity, path: string): number;
   clock: Clock;
 }): HealthEvents {
-  const { health, mayList, clock } = deps;
-  const sockets = new Set<EventSocket>();
+  const { health, mayList, countTools, clock } = deps;
+  /** With what each was told last, by path. */
+  const sockets = new Map<EventSocket, Map<string, string>>();
   const changed = new Set<string>();
   let cancel = () => {};
 
@@ -38,7 +42,7 @@ export function createHealthEvents(deps: {
     const entries: Record<string, HealthEntry> = Object.create(null);
     for (const path of paths) {
       const found = known.get(path);
-      if (found !== undefined && mayList(who, path)) entries[path] = describe(found);
+      if (found !== undefined && mayList(who, path)) entries[path] = describe(found, countTools(who, path));
     }
     return entries;
   }
@@ -46,10 +50,20 @@ export function createHealthEvents(deps: {
   function tell(): void {
     const paths = [...changed];
     changed.clear();
-    for (const socket of sockets) {
-      const entries = select(socket.who, paths);
+    for (const [socket, told] of sockets) {
+      const entries = news(select(socket.who, paths), told);
       if (Object.keys(entries).length > 0) socket.send(entries);
     }
+  }
+
+  /** A tool that the reader may not know of came or went: to it nothing has happened. */
+  function news(entries: Record<string, HealthEntry>, told: Map<string, string>): Record<string, HealthEntry> {
+    for (const [path, { status, num_tools: tools }] of Object.entries(entries)) {
+      const now = `${status} ${tools}`;
+      if (told.get(path) === now) delete entries[path];
+      told.set(path, now);
+    }
+    return entries;
   }
 
   health.onChange(({ path }) => {
@@ -62,15 +76,16 @@ export function createHealthEvents(deps: {
   return {
     snapshot,
     opened(socket) {
-      socket.send(snapshot(socket.who));
-      sockets.add(socket);
+      const told = new Map<string, string>();
+      socket.send(news(snapshot(socket.who), told));
+      sockets.set(socket, told);
     },
     closed: socket => void sockets.delete(socket),
     stop: () => cancel(),
   };
 }
 
-function describe({ status, checkedAtMs, numTools }: ServerHealth): HealthEntry {
+function describe({ status, checkedAtMs }: ServerHealth, numTools: number): HealthEntry {
   return {
     status,
     last_checked_iso: checkedAtMs === null ? null : new Date(checkedAtMs).toISOString(),

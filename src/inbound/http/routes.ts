@@ -10,7 +10,7 @@ import { Hono } from 'hono';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { MetricsReader } from '../../ports/metrics.ts';
+import type { FiguresSight, MetricsReader } from '../../ports/metrics.ts';
 import { hasBody, SECURITY_HEADERS } from './problem.ts';
 
 export interface Readiness {
@@ -27,6 +27,8 @@ export interface RouteDeps {
   identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
   readiness(): Readiness;
   metrics: MetricsReader | null;
+  /** Which figures a caller is shown; null: all. */
+  sightOf(who: Identity): FiguresSight | null;
   /** Adds the routes of other surfaces. */
   addRoutes?: ((routes: Hono<{ Bindings: HttpBindings }>) => void) | undefined;
 }
@@ -89,9 +91,10 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
     // A token for one server is for nothing else.
     if (who.boundServer !== null) return c.json({ error: 'forbidden' }, 403);
     if (metrics === null) return c.json({ error: 'Metrics are switched off.' }, 503);
+    const sight = deps.sightOf(who);
     return wantsText(c.req.query('format'), c.env.incoming.headers.accept)
-      ? c.body(metrics.prometheus(), 200, { 'content-type': EXPOSITION })
-      : c.json(metrics.json());
+      ? c.body(metrics.prometheus(sight), 200, { 'content-type': EXPOSITION })
+      : c.json(metrics.json(sight));
   });
 
   routes.get('/', c => c.text(forPeople(deps.version)));

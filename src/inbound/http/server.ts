@@ -40,6 +40,8 @@ export interface HttpDeps {
   isPublic?(path: string): boolean;
   readiness(): Readiness;
   metrics: MetricsReader | null;
+  /** Which figures a caller is shown; null: all. */
+  sightOf: RouteDeps['sightOf'];
   /** Adds the routes of other surfaces. */
   addRoutes?: RouteDeps['addRoutes'];
   /** WebSockets, after the guards. */

@@ -44,8 +44,11 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     if (who.kind === 'challenge') turnAway({ req, res, id }, who);
     else if (isElsewhere(entrance, who))
       turnAway({ req, res, id }, deps.challenges.forbidden(pathOf(req.url), 'bound'));
-    else if (leadsNowhere(entrance, who)) refuse(req, res, 404, 'not_found', { 'x-request-id': id });
-    else {
+    else if (leadsNowhere(entrance, who)) {
+      // For the book alone, where there is a server and it is out of sight: a conversation is what a door is asked for.
+      deps.refuseDoor(who, entrance.door, 'initialize', { id, address: deps.addressOf(req) });
+      refuse(req, res, 404, 'not_found', { 'x-request-id': id });
+    } else {
       const transport = entrance.transport === 'streamable' ? streamable : sse;
       transport.handle(openExchange(deps, id, req, res, who), entrance);
     }
@@ -56,9 +59,9 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     return server !== null && who.boundServer !== null && who.boundServer !== server;
   }
 
-  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not. */
+  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not; so is of one out of sight. */
   function leadsNowhere({ door: { server } }: Entrance, who: Identity): boolean {
-    return server !== null && !deps.catalog.current().servers.has(server) && deps.gateway.mayHear(who, server);
+    return server !== null && deps.gateway.isAbsent(who, server);
   }
 
   function turnAway({ req, res, id }: Asked, challenge: Challenge): void {

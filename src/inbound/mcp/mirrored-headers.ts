@@ -1,7 +1,7 @@
 /** `Mcp-Param-*` headers must say what the arguments say, for tools that mirror any (MCP 2026-07-28, SEP-2243). */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Door } from '../../domain/call.ts';
-import type { Catalog } from '../../domain/catalog.ts';
+import { type Catalog, findUniqueOwnTool } from '../../domain/catalog.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
@@ -19,7 +19,7 @@ export function findMirrorMistake(
   if (method !== 'tools/call' || typeof params.name !== 'string') return null;
   const entry =
     door.server === null
-      ? (catalog.tools.get(params.name) ?? catalog.uniqueOwnTools.get(params.name))
+      ? (catalog.tools.get(params.name) ?? findUniqueOwnTool(catalog, params.name))
       : catalog.ownTools.get(door.server)?.get(params.name);
   if (!entry) return null;
   let mirrored = known.get(entry.ownItem);

@@ -1,8 +1,14 @@
-/** `/api/definitions`: tools whose definition has changed since it was approved, what changed, and the approval. */
+/**
+ * `/api/definitions`: tools whose definition has changed since it was approved, what changed, and the approval; and the
+ * names and texts that reach over to another server's tools. For administrators, each for the servers that are there for it.
+ */
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { failure } from '../../domain/error.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
+import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
 import type { Pins } from '../../services/catalog/pins.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 
@@ -21,20 +27,42 @@ const Waiting = z.object({
   offered: z.object({ definition: z.unknown(), hash: z.string() }),
 });
 
+const Warning = z.object({
+  server: z.string(),
+  tool: z.string(),
+  kind: z.enum(WARNING_KINDS),
+  likeness: z.enum(['confusable', 'version', 'typo']).nullable(),
+  other: z.object({ server: z.string(), tool: z.string().nullable() }),
+});
+
 const ApproveBody = z.strictObject({
   server: z.string().min(1).max(260),
   /** All that wait on the server where it is left out. */
   tool: z.string().min(1).max(512).optional(),
 });
 
-export function definitionRoutes(pins: Pins): RestRoute[] {
+export function definitionRoutes(
+  pins: Pins & Pick<NameWatch, 'warnings'>,
+  mayOversee: (who: Identity, server: ServerKey) => boolean,
+): RestRoute[] {
   return [
     defineRoute({
       ...{ method: 'GET', path: '/api/definitions/pending', operation: 'definitions/pending', tag: 'definitions' },
       summary: 'List the tools whose definition has changed and waits for approval',
       access: { kind: 'admin' },
-      answers: { 200: { says: 'By server, then by tool.', schema: z.object({ pending: z.array(Waiting) }) } },
-      run: async () => answer(200, { pending: (await pins.pending()).flatMap(describe) }),
+      answers: {
+        200: {
+          says: 'By server, then by tool. Warnings wait for nothing: their tools are shown and called.',
+          schema: z.object({ pending: z.array(Waiting), warnings: z.array(Warning) }),
+        },
+      },
+      async run({ who }) {
+        const isFor = (server: ServerKey) => mayOversee(who, server);
+        const pending = (await pins.pending()).filter(({ server }) => isFor(server));
+        // A warning names two servers.
+        const warnings = pins.warnings().filter(({ server, other }) => isFor(server) && isFor(other.server));
+        return answer(200, { pending: pending.flatMap(describe), warnings: warnings.map(showWarning) });
+      },
     }),
     defineRoute({
       ...{ method: 'POST', path: '/api/definitions/approve', operation: 'definitions/approve', tag: 'definitions' },
@@ -46,13 +74,17 @@ export function definitionRoutes(pins: Pins): RestRoute[] {
       },
       async run({ who, body: { server, tool }, note }) {
         note({ server, target: tool ?? null });
-        const approved = await pins.approve(server, tool ?? null, who.subject);
+        const approved = mayOversee(who, server) ? await pins.approve(server, tool ?? null, who.subject) : [];
         if (approved.length > 0) return answer(200, { server, approved });
         return failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
       },
     }),
   ];
 }
+
+const showWarning = ({ server, tool, kind, likeness, other }: NameWarning): z.output<typeof Warning> => ({
+  ...{ server, tool, kind, likeness, other },
+});
 
 function describe({ server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool) {
   if (pending === null) return [];

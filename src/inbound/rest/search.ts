@@ -188,10 +188,9 @@ function toKinds(types: readonly (typeof ENTITY_TYPES)[number][]): DocumentKind[
 
 function toAnswer(query: string, found: Found, base: string): z.output<typeof SearchAnswer> {
   const doorOf = (path: string) => `${base}/${keyOfPath(path)}/mcp`;
-  const servers = found.servers.map(({ view: { card, tools, numTools }, tools: matching, hit }) => ({
+  const servers = found.servers.map(({ view: { card, numTools }, tools: matching, hit }) => ({
     ...{ path: card.path, server_name: card.name, description: card.description, tags: card.tags },
-    // Of a server that is connected the caller learns of no tool that it may not use, not even that there is one.
-    ...{ num_tools: tools?.length ?? numTools, is_enabled: card.enabled, status: card.status },
+    ...{ num_tools: numTools, is_enabled: card.enabled, status: card.status },
     matching_tools: matching.map(toMatchingTool),
     endpoint_url: card.deployment === 'local' ? null : doorOf(card.path),
     supported_transports: card.supportedTransports,

@@ -61,7 +61,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     call.note({ target: path, metadata: { enabled } });
     const result = await registry.toggle(call.who, path, enabled);
     if (result.kind === 'failure') return result;
-    const { status, checkedAtMs, numTools } = registry.read.health(result.value);
+    const { status, checkedAtMs, numTools } = registry.read.health(call.who, result.value);
     return answer(200, {
       message: `The server is switched ${enabled ? 'on' : 'off'}.`,
       ...{ service_path: path, new_enabled_state: result.value.enabled, status },

@@ -7,12 +7,12 @@
 import type { CallRecord, Outcome } from '../../domain/call.ts';
 import { GatewayError } from '../../domain/error.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { MetricsReader, Sample } from '../../ports/metrics.ts';
+import type { FiguresSight, MetricsReader, Sample } from '../../ports/metrics.ts';
 import type { Recorder } from '../../ports/recorder.ts';
 import { isOperationProven, isTargetProven } from './call-labels.ts';
 import { Exposition } from './exposition.ts';
 import { Buckets, LatencyHistogram } from './histogram.ts';
-import { Grid, NOWHERE, OTHER, tidy } from './series.ts';
+import { Grid, MAX_LABEL, NOWHERE, OTHER, tidy } from './series.ts';
 
 export interface MetricsDeps {
   clock: Clock;
@@ -140,12 +140,14 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
     offered.set(name, figure);
   }
 
-  function json(): object {
+  function json(sight: FiguresSight | null): object {
     const perOperation = emptyRecord<object>();
     const perServer = emptyRecord<Record<string, object>>();
     for (const [operation, servers] of operations.rows) {
       const sum = new OperationSeries(operation);
-      for (const [server, series] of servers) {
+      const shown = [...servers].filter(([server]) => isServerIn(sight, server));
+      if (shown.length === 0) continue;
+      for (const [server, series] of shown) {
         sum.add(series);
         if (server === NOWHERE) continue;
         perServer[server] ??= emptyRecord<object>();
@@ -155,6 +157,7 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
     }
     const perAgent = emptyRecord<Record<string, object>>();
     for (const [agent, columns] of agents.rows) {
+      if (sight !== null && !sight.agent(agent)) continue;
       const row = emptyRecord<object>();
       for (const [operation, series] of columns) row[operation] = series.summary();
       perAgent[agent] = row;
@@ -168,11 +171,11 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
     };
   }
 
-  function prometheus(): string {
+  function prometheus(sight: FiguresSight | null): string {
     const out = new Exposition();
-    exposeOperations(out, operations);
-    exposeTools(out, tools);
-    for (const [name, { type, help, read }] of offered) out.samples(name, type, help, readSafely(read));
+    exposeOperations(out, operations, sight);
+    exposeTools(out, tools, sight);
+    for (const [name, { type, help, read }] of offered) out.samples(name, type, help, readSafely(read, sight));
     out.samples('gatehouse_uptime_seconds', 'gauge', 'Seconds since the gateway started.', [
       { labels: {}, value: rounded((clock.monotonicMs() - startedMs) / 1000) },
     ]);
@@ -183,9 +186,11 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
   }
 
   /** One broken figure must not hide the others. */
-  function readSafely(read: () => readonly Sample[]): readonly Sample[] {
+  function readSafely(read: () => readonly Sample[], sight: FiguresSight | null): readonly Sample[] {
     try {
-      return read().slice(0, maxSeries);
+      return read()
+        .filter(({ labels }) => labels.server === undefined || isServerIn(sight, labels.server))
+        .slice(0, maxSeries);
     } catch {
       failedReads += 1;
       return [];
@@ -201,9 +206,15 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
   };
 }
 
-function exposeOperations(out: Exposition, operations: Grid<OperationSeries>): void {
+/** A name that was cut for its length is nobody's: it may be that of a server which is not to be seen. */
+function isServerIn(sight: FiguresSight | null, server: string): boolean {
+  if (sight === null || server === NOWHERE || server === OTHER) return true;
+  return server.length < MAX_LABEL && sight.server(server);
+}
+
+function exposeOperations(out: Exposition, operations: Grid<OperationSeries>, sight: FiguresSight | null): void {
   const all = [...operations.rows].flatMap(([operation, servers]) =>
-    [...servers].map(([server, series]) => ({ operation, server, series })),
+    [...servers].flatMap(([server, series]) => (isServerIn(sight, server) ? [{ operation, server, series }] : [])),
   );
   out.family('gatehouse_operations_total', 'counter', 'Operations by what came of them.');
   for (const { operation, server, series } of all) {
@@ -231,25 +242,28 @@ function exposeOperations(out: Exposition, operations: Grid<OperationSeries>): v
   }
 }
 
-function exposeTools(out: Exposition, tools: Grid<Map<string, ToolSeries>>): void {
+function exposeTools(out: Exposition, { rows }: Grid<Map<string, ToolSeries>>, sight: FiguresSight | null): void {
   const method = 'tools/call';
+  const isShown = (server: string, tool: string) =>
+    isServerIn(sight, server) && (sight === null || tool === OTHER || sight.tool(server, tool));
+  const all = [...rows].flatMap(([server_name, columns]) =>
+    [...columns].flatMap(([tool_name, clients]) =>
+      isShown(server_name, tool_name) ? [{ server_name, tool_name, clients }] : [],
+    ),
+  );
   out.family('mcp_tool_executions_total', 'counter', 'Tool executions by tool, success and client.');
-  for (const [server_name, columns] of tools.rows) {
-    for (const [tool_name, clients] of columns) {
-      for (const [client_name, series] of clients) {
-        const labels = { tool_name, server_name, method, client_name };
-        if (series.ok > 0) out.sample('mcp_tool_executions_total', { ...labels, success: 'true' }, series.ok);
-        if (series.failed > 0) out.sample('mcp_tool_executions_total', { ...labels, success: 'false' }, series.failed);
-      }
+  for (const { server_name, tool_name, clients } of all) {
+    for (const [client_name, series] of clients) {
+      const labels = { tool_name, server_name, method, client_name };
+      if (series.ok > 0) out.sample('mcp_tool_executions_total', { ...labels, success: 'true' }, series.ok);
+      if (series.failed > 0) out.sample('mcp_tool_executions_total', { ...labels, success: 'false' }, series.failed);
     }
   }
   out.family('mcp_tool_execution_duration_seconds', 'histogram', 'How long tool executions took.');
-  for (const [server_name, columns] of tools.rows) {
-    for (const [tool_name, clients] of columns) {
-      const sum = new Buckets();
-      for (const series of clients.values()) sum.add(series.buckets);
-      out.histogram('mcp_tool_execution_duration_seconds', { tool_name, server_name }, sum);
-    }
+  for (const { server_name, tool_name, clients } of all) {
+    const sum = new Buckets();
+    for (const series of clients.values()) sum.add(series.buckets);
+    out.histogram('mcp_tool_execution_duration_seconds', { tool_name, server_name }, sum);
   }
 }
 

@@ -6,7 +6,7 @@
 export const OTHER = 'other';
 /** An absent label and an empty one are the same to Prometheus: operations of no server, tools of no named client. */
 export const NOWHERE = '';
-const MAX_LABEL = 128;
+export const MAX_LABEL = 128;
 
 export class Grid<Series> {
   readonly rows = new Map<string, Map<string, Series>>();

@@ -10,6 +10,7 @@ import type { ServerKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
+import type { ShownTool } from './name-watch.ts';
 
 /**
  * `hold`: a changed tool is not called until it is approved. `serve`: the approved definition is shown and calls go on.
@@ -45,9 +46,11 @@ export function createPins(deps: {
   store: DefinitionRepository;
   onDrift: OnDrift;
   report: (event: DriftEvent) => void;
+  /** Told of every list that is shown. */
+  onShown?: (server: ServerKey, tools: readonly ShownTool[]) => void;
   clock: Pick<Clock, 'wallMs'>;
 }): Pins {
-  const { store, onDrift, report, clock } = deps;
+  const { store, onDrift, report, onShown, clock } = deps;
   /** As it was last read, by server, then by tool. */
   const known = new Map<ServerKey, Map<string, ApprovedTool>>();
   const listeners: ((server: ServerKey) => void)[] = [];
@@ -99,9 +102,24 @@ export function createPins(deps: {
     return { ...entry, pending: { definition: offered, hash, changes, seenAtMs: nowMs } };
   }
 
+  function tell(server: ServerKey, tools: readonly JsonObject[], approved: ReadonlyMap<string, ApprovedTool> | null) {
+    const nowMs = clock.wallMs();
+    onShown?.(
+      server,
+      tools.flatMap(definition => {
+        const { name } = definition;
+        if (typeof name !== 'string') return [];
+        return [{ name, definition, approvedAtMs: approved?.get(name)?.approvedAtMs ?? nowMs }];
+      }),
+    );
+  }
+
   return {
     async screen(server, tools) {
-      if (onDrift === 'off') return tools;
+      if (onDrift === 'off') {
+        tell(server, tools, null);
+        return tools;
+      }
       const approved = await approvedOf(server);
       const changed: ApprovedTool[] = [];
       const judged = new Set<string>();
@@ -132,6 +150,7 @@ export function createPins(deps: {
         unsaved.delete(keyOf(server, entry.tool));
       }
       holdAgain();
+      tell(server, shown, approved);
       return shown;
     },
     isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),

@@ -6,7 +6,7 @@ import type { Door, Handled, Subscriber } from '../../domain/call.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject } from '../../domain/json.ts';
-import { type Action, decide } from '../../domain/policy.ts';
+import { type Action, decide, isInSight } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
@@ -88,7 +88,8 @@ export function createAddressed(deps: AddressedDeps): Addressed {
       const { ref } = params;
       if (!isJsonObject(ref)) return missing('ref');
       const found = await look(() => findReference(catalog.current(), door, ref, mayKnow(turn.who, 'complete')));
-      if (found !== null) return send(turn, found.target, { ...params, ref: found.ownRef }, null);
+      if (found !== null && isInSight(policy.current(), turn.who, found.target.server))
+        return send(turn, found.target, { ...params, ref: found.ownRef }, null);
       const no = typeof ref.name === 'string' ? deniedByName(turn, 'prompt', ref.name) : null;
       if (no !== null) return no;
       denyUnseen(turn, 'complete', findReference(catalog.current(), door, ref, anything));

@@ -3,7 +3,7 @@
  * on the result before anything is sent, and on names alone where nothing is found.
  */
 import type { Door } from '../../domain/call.ts';
-import { type Catalog, findTemplate } from '../../domain/catalog.ts';
+import { type Catalog, findTemplate, findUniqueOwnTool } from '../../domain/catalog.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS } from '../../domain/listing.ts';
 import { isPlainReference } from '../../domain/plain-reference.ts';
@@ -28,7 +28,7 @@ export function findTool(catalog: Catalog, door: Door, name: string, mayKnow: Ma
     const listed = catalog.ownTools.get(door.server)?.has(name) ?? false;
     return { target: { kind: 'tool', server: door.server, name }, listed };
   }
-  const entry = catalog.tools.get(name) ?? catalog.uniqueOwnTools.get(name);
+  const entry = catalog.tools.get(name) ?? findUniqueOwnTool(catalog, name);
   const target: Target | null = entry ? { kind: 'tool', server: entry.server, name: entry.own } : null;
   if (target !== null && (catalog.tools.has(name) || mayKnow(target))) return { target, listed: true };
   return unlisted(catalog, 'tool', name);

@@ -8,8 +8,9 @@ import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject, stringOrNull } from '../../domain/json.ts';
 import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { decide, evaluatedScopes, findMethodDenial, type Target } from '../../domain/policy.ts';
+import { decide, evaluatedScopes, findMethodDenial, isInSight, type Target } from '../../domain/policy.ts';
 import type { ServerKey } from '../../domain/server.ts';
+import { withoutSight } from '../../domain/visibility.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Recorder } from '../../ports/recorder.ts';
@@ -45,6 +46,8 @@ export interface Gateway {
   isWatching(subscriber: Subscriber, server: ServerKey, uri: string): boolean;
   /** Whether what a server says to nobody in particular may reach a caller. */
   mayHear(who: Identity, server: ServerKey): boolean;
+  /** No such server is there for the caller, who might use one of that name. */
+  isAbsent(who: Identity, server: ServerKey): boolean;
   inFlight(): number;
 }
 
@@ -82,7 +85,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { catalog, policy, visible, gatewayTools, registryTools, subscriptions, recorder, clock, audit, limiter } =
     deps;
   const steps = createSend({ ...deps, bridge: createBridge(deps) });
-  const { permitFor, deniedByName, denyHidden, send } = steps;
+  const { findDenial, deniedByName, denyHidden, send } = steps;
   const addressed = createAddressed({ ...deps, ...steps, look });
   let inFlight = 0;
 
@@ -214,6 +217,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   const knownTo = (turn: Turn) => (target: Target) =>
     decide(policy.current(), turn.who, 'list', target).kind === 'allow';
+  const sees = ({ who }: Turn, server: ServerKey) => isInSight(policy.current(), who, server);
+  /** What is out of sight is not there: a public name leads to it as little as one that nobody has. */
+  const seen = <F extends Found>(turn: Turn, found: F | null) =>
+    found !== null && sees(turn, found.target.server) ? found : null;
 
   function callTool(turn: Turn): Promise<Handled> | Handled {
     const { who, call, record } = turn;
@@ -228,7 +235,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const exposure = own === null && ofRegistry === null ? 'direct' : visible.exposure(who, door);
     // What a list shows under a name is what is called by it: ours wherever our tools are listed.
     const isOurs = exposure === 'registry' || (exposure !== 'direct' && own !== null);
-    const listed = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
+    const named = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
+    const listed = named !== undefined && sees(turn, named.server) ? named : undefined;
     if (ofRegistry !== null && exposure !== 'direct' && listed === undefined) {
       // Rights in the registry are the caller's own, as they are over REST: no agent is asked for.
       return registryTools.run(ofRegistry, turn, withArguments(params, call.argumentBytes).arguments);
@@ -255,12 +263,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
         const find = () =>
           'server' in target
             ? findTool(catalog.current(), { server: target.server, exposure: null }, target.tool, knownTo(turn))
-            : findTool(catalog.current(), door, target.name, knownTo(turn));
+            : seen(turn, findTool(catalog.current(), door, target.name, knownTo(turn)));
         return sendTool({ ...turn, call: whole }, find, 'name' in target ? target.name : target.tool, inner, timeoutMs);
       };
       return gatewayTools.run(own, turn.who, whole, runTool).then(handled => underItsName(own, handled));
     }
-    const find = () => findTool(catalog.current(), door, name, knownTo(turn));
+    const find = () => {
+      const found = findTool(catalog.current(), door, name, knownTo(turn));
+      return door.server === null ? seen(turn, found) : found;
+    };
     return sendTool(turn, find, name, params, null);
   }
 
@@ -284,9 +295,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     timeoutMs: number | null,
   ): Promise<Handled> {
     let found = find();
-    if (found === null || !found.listed) {
-      const permit = found === null ? null : permitFor(turn, 'call', found.target);
-      if (permit !== null && 'kind' in permit) return permit;
+    const isHidden = found !== null && !sees(turn, found.target.server);
+    if (found === null || !found.listed || isHidden) {
+      const no = found === null ? null : findDenial(turn, 'call', found.target);
+      if (no !== null) return no;
+      if (found !== null && isHidden) return noServer(found.target.server);
       // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
       found = await lookAgain(found, find);
       if (found === null)
@@ -297,11 +310,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const { target } = found;
     if (!found.listed) {
       const view = catalog.current().servers.get(target.server);
-      if (view === undefined)
-        return failure('SERVER_UNAVAILABLE', {
-          server: target.server.slice(0, 200),
-          reason: 'No server of this name.',
-        });
+      if (view === undefined) return noServer(target.server);
       if (view.listing !== null)
         return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
     }
@@ -310,7 +319,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   async function getPrompt(turn: Turn, name: string): Promise<Handled> {
     const { call } = turn;
-    const found = await look(() => findPrompt(catalog.current(), call.door, name));
+    const found = await look(() => {
+      const prompt = findPrompt(catalog.current(), call.door, name);
+      return call.door.server === null ? seen(turn, prompt) : prompt;
+    });
     if (found === null) return deniedByName(turn, 'prompt', name) ?? failure('PROMPT_NOT_FOUND');
     return send(turn, found.target, { ...call.params, name: found.target.name }, null);
   }
@@ -331,9 +343,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
       void subscriptions.removeAll(subscriber);
     },
     isWatching: (subscriber, server, uri) => subscriptions.has(subscriber, server, uri),
+    isAbsent(who, server) {
+      const acting = asActing(policy.current(), who, deps.defaultAgent);
+      const isThere = catalog.current().servers.has(server) && isInSight(policy.current(), acting, server);
+      return !isThere && visible.isServerVisible(acting, server, withoutSight(policy.current()));
+    },
     mayHear: (who, server) => visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), server),
   };
 }
+
+const noServer = (server: ServerKey) =>
+  failure('SERVER_UNAVAILABLE', { server: server.slice(0, 200), reason: 'No server of this name.' });
 
 /** What timed out is, to the caller, the operation it asked for. */
 function underItsName(operation: string, handled: Handled): Handled {

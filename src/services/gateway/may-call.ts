@@ -5,9 +5,10 @@
 import type { Catalog } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
-import { type Action, decide, findMethodDenial, type PolicySet, type Target } from '../../domain/policy.ts';
+import { type Action, decide, findMethodDenial, isInSight, type PolicySet, type Target } from '../../domain/policy.ts';
 import { REST_API } from '../../domain/scope-rules.ts';
 import type { RuleRef } from '../../domain/verdict.ts';
+import { withoutSight } from '../../domain/visibility.ts';
 import type { Pins } from '../catalog/pins.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import { asActing } from './acting-caller.ts';
@@ -37,6 +38,8 @@ export interface MayCallDeps {
   debug: boolean;
 }
 
+const UNKNOWN = 'names nothing that is known';
+
 export type MayCall = (who: Identity, question: CallQuestion) => CallVerdict;
 
 /** Methods that mean one capability, and what is asked for it. */
@@ -60,11 +63,15 @@ export function createMayCall(deps: MayCallDeps): MayCall {
       return { kind: 'allowed', server, tool: null, rule: null };
     }
     const acting = asActing(policy, who, deps.defaultAgent);
+    // Of a server out of sight no other answer than of one that does not exist.
+    const told = withoutSight(policy);
+    const isThere = (key: string) => deps.catalog().servers.has(key) && isInSight(policy, acting, key);
     const named = method === 'tools/call' && typeof params.name === 'string' ? params.name : null;
     if (server !== null) {
       if (deps.quarantine.isBlocked(acting, server, null)) return denied(server, named, 'quarantine');
-      const denial = findMethodDenial(policy, acting, server, method);
+      const denial = findMethodDenial(told, acting, server, method);
       if (denial !== null) return denied(server, named, denial.rule, denial.missing);
+      if (!isThere(server)) return denied(server, named, UNKNOWN);
     }
     const action = ACTIONS.get(method);
     // What asks for no capability in particular: lists show what may be used, and tell nothing more.
@@ -82,15 +89,16 @@ export function createMayCall(deps: MayCallDeps): MayCall {
     }
     const mayKnow = (target: Target) => decide(policy, acting, 'list', target).kind === 'allow';
     const target = findTarget(deps.catalog(), server, method, params, mayKnow);
-    if (target === null) return denied(server, named, 'names nothing that is known');
+    if (target === null) return denied(server, named, UNKNOWN);
     const tool = target.kind === 'tool' ? target.name : null;
     if (deps.quarantine.isBlocked(acting, target.server, tool)) return denied(target.server, tool, 'quarantine');
+    const args = isJsonObject(params.arguments) ? params.arguments : null;
+    const decision = decide(told, acting, action, target, args);
+    if (decision.kind === 'deny') return denied(target.server, tool, decision.rule, decision.missing);
+    if (!isThere(target.server)) return denied(target.server, tool, UNKNOWN);
     if (tool !== null && deps.pins.isHeld(target.server, tool)) {
       return denied(target.server, tool, 'definition: changed since it was approved');
     }
-    const args = isJsonObject(params.arguments) ? params.arguments : null;
-    const decision = decide(policy, acting, action, target, args);
-    if (decision.kind === 'deny') return denied(target.server, tool, decision.rule, decision.missing);
     return { kind: 'allowed', server: target.server, tool, rule: decision.permit.rule };
   };
 }

@@ -11,11 +11,14 @@ import {
   type Action,
   decide,
   evaluatedScopes,
+  isInSight,
   needsArguments,
   type Permit,
+  type PolicySet,
   type RuleRef,
   type Target,
 } from '../../domain/policy.ts';
+import { withoutSight } from '../../domain/visibility.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
 import type { Pins } from '../catalog/pins.ts';
 import type { Limiter } from '../limits/limiter.ts';
@@ -41,6 +44,11 @@ const ACTIONS: Record<string, Action> = {
 export interface Send {
   /** decide, and write down what was decided. */
   permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure;
+  /**
+   * The same for a name that leads nowhere: of a server out of sight no other answer than of one that does not exist. Null:
+   * nothing to object to, and nothing to send.
+   */
+  findDenial(turn: Turn, action: Action, target: Target): Failure | null;
   /** What leads nowhere is refused as a server's own would be: otherwise a denial would tell that the server exists. */
   deniedByName(turn: Turn, kind: 'tool' | 'prompt', name: string): Failure | null;
   /** Of a server that the caller may not use nothing is told, not even that there is none. `args`: name it as `server`. */
@@ -62,11 +70,30 @@ export interface SendDeps {
 export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
   const { policy, quarantine, limiter, audit, pins, bridge } = deps;
 
-  function permitFor(turn: Turn, action: Action, target: Target, args?: JsonObject | null): Permit | Failure {
+  const permitFor = (turn: Turn, action: Action, target: Target, args?: JsonObject | null) =>
+    permitBy(policy.current(), turn, action, target, args);
+
+  function findDenial(turn: Turn, action: Action, target: Target): Failure | null {
+    const permit = permitBy(withoutSight(policy.current()), turn, action, target);
+    if ('kind' in permit) return permit;
+    if (!isInSight(policy.current(), turn.who, target.server)) {
+      // For the book alone.
+      turn.record.code = 'DENIED_BY_POLICY';
+      turn.record.rule = 'visibility';
+    }
+    return null;
+  }
+
+  function permitBy(
+    inForce: PolicySet,
+    turn: Turn,
+    action: Action,
+    target: Target,
+    args?: JsonObject | null,
+  ): Permit | Failure {
     const { who, record } = turn;
     record.server = target.server;
     record.target = target.name.slice(0, MAX_RECORDED_NAME);
-    const inForce = policy.current();
     record.evaluatedScopes = evaluatedScopes(inForce, who);
     const block = quarantine.isEmpty()
       ? null
@@ -125,8 +152,8 @@ export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
   function deniedByName(turn: Turn, kind: 'tool' | 'prompt', name: string): Failure | null {
     const target = readName(kind, name);
     if (target === null) return null;
-    const permit = permitFor(turn, kind === 'tool' ? 'call' : 'get', target);
-    if ('kind' in permit) return permit;
+    const no = findDenial(turn, kind === 'tool' ? 'call' : 'get', target);
+    if (no !== null || turn.record.code !== null) return no;
     turn.record.server = null;
     turn.record.target = null;
     return null;
@@ -135,12 +162,12 @@ export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
   function denyHidden(turn: Turn, args: Json | undefined): Failure | null {
     const server = isJsonObject(args) ? args.server : null;
     if (typeof server !== 'string') return null;
-    const permit = permitFor(turn, 'list', { kind: 'server', server, name: server });
+    const no = findDenial(turn, 'list', { kind: 'server', server, name: server });
     turn.record.target = null;
-    return 'kind' in permit ? permit : null;
+    return no;
   }
 
-  return { permitFor, deniedByName, denyHidden, send };
+  return { permitFor, findDenial, deniedByName, denyHidden, send };
 }
 
 /** The parameters' arguments, whichever way they are kept. */

@@ -10,7 +10,7 @@ import { type Exposure, settleExposure } from '../../domain/exposure.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
-import { decide, looksAtSubject, type TargetKind } from '../../domain/policy.ts';
+import { decide, isInSight, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
@@ -35,8 +35,10 @@ export interface Visible {
   /** The answer to a list request in the caller's era, ready to be written. */
   list(who: Identity, door: Door, kind: ListingKind, era: Era): Answer;
   exposure(who: Identity, door: Door): Shown;
-  /** Whether the caller may know of a server. */
-  isServerVisible(who: Identity, server: ServerKey): boolean;
+  /** False: to this caller there is no such server. */
+  isInSight(who: Identity, server: ServerKey): boolean;
+  /** Whether the caller may know of a server; `by`: by another policy than the one in force. */
+  isServerVisible(who: Identity, server: ServerKey, by?: PolicySet): boolean;
 }
 
 export interface ExposureRules {
@@ -126,9 +128,10 @@ export function createVisible(deps: {
   return {
     entries,
     exposure,
-    isServerVisible: (who, server) =>
+    isInSight: (who, server) => isInSight(policy.current(), who, server),
+    isServerVisible: (who, server, by = policy.current()) =>
       !quarantine.isBlocked(who, server, null) &&
-      decide(policy.current(), who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
+      decide(by, who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
     list(who, door, kind, era) {
       dropStale();
       const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${viewKey(who)}`;

@@ -5,7 +5,8 @@
 import type { Identity } from '../../domain/identity.ts';
 import { isInSight, mayUi, mayUiToAll, type PolicySet } from '../../domain/policy.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
-import { keyOfPath } from '../../domain/registry-path.ts';
+import { keyOfPath, pathOfKey } from '../../domain/registry-path.ts';
+import type { ServerKey } from '../../domain/server.ts';
 
 type Seen = Pick<RegisteredServer, 'path'>;
 export type ServerAction = 'toggle_service' | 'modify_service' | 'delete_service' | 'health_check_service';
@@ -25,6 +26,13 @@ export function mayAsk(policy: PolicySet, who: Identity, { action, owners }: Reg
 /** Whether a server is there for a caller: granted to be listed, and in sight. */
 export function mayList(policy: PolicySet, who: Identity, { path }: Seen): boolean {
   return mayUi(policy, who, 'list_service', path) && isInSight(policy, who, keyOfPath(path));
+}
+
+/** Whether an administrator is told of a server what others are not: whoever may list or change it. */
+export function mayOversee(policy: PolicySet, who: Identity, server: ServerKey): boolean {
+  const path = pathOfKey(server);
+  const isGranted = mayUi(policy, who, 'list_service', path) || mayUi(policy, who, 'modify_service', path);
+  return isGranted && isInSight(policy, who, server);
 }
 
 /**

@@ -38,7 +38,8 @@ export interface RegistrySnapshot {
 export interface LiveServers {
   /** Last known; null: it has not shown any yet. */
   tools(server: ServerKey): readonly JsonObject[] | null;
-  health(server: RegisteredServer): ServerHealth;
+  /** With the number of tools that the caller may know of. */
+  health(who: Identity, server: RegisteredServer): ServerHealth;
   /** Connects and reads what it offers now. */
   refresh(server: ServerKey): Promise<void>;
   /** Whether the caller may know of a tool: the question that a list of tools asks. */

@@ -51,7 +51,7 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
       }
       await live.refresh(serverKeyOf(server));
       desk.tell({ kind: 'server.refreshed', server });
-      return done({ server, health: live.health(server) });
+      return done({ server, health: live.health(who, server) });
     },
 
     remove(who, path) {

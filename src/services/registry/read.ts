@@ -21,7 +21,7 @@ export interface ServerView {
   health: ServerHealth;
   /** Those the caller may use; null: the server has not shown any yet, or is switched off. */
   tools: readonly JsonObject[] | null;
-  /** Of all its tools. */
+  /** How many these are; until the server has shown any, what its registrant says. */
   numTools: number;
   /** Empty: nobody has rated it. */
   ratings: readonly Rating[];
@@ -54,7 +54,7 @@ export interface ReadServers {
     path: string,
   ): Promise<Result<{ view: ServerView; headers: readonly [string, string][] | null }>>;
   /** Of a server that the caller was shown. */
-  health(server: RegisteredServer): ServerHealth;
+  health(who: Identity, server: RegisteredServer): ServerHealth;
   findDuplicates(who: Identity, like: { name: string; description: string; url: string | null }): Duplicates;
 }
 
@@ -64,11 +64,12 @@ export function createReadServers(desk: RegistryDesk): ReadServers {
   async function toView(who: Identity, server: RegisteredServer): Promise<ServerView> {
     const key = serverKeyOf(server);
     const listed = server.enabled ? live.tools(key) : null;
+    const tools = listed?.filter(({ name }) => typeof name === 'string' && live.mayUse(who, key, name)) ?? null;
     return {
       card: toServerCard(server),
-      health: live.health(server),
-      tools: listed?.filter(({ name }) => typeof name === 'string' && live.mayUse(who, key, name)) ?? null,
-      numTools: listed?.length ?? server.numTools,
+      health: live.health(who, server),
+      tools,
+      numTools: tools?.length ?? server.numTools,
       ratings: await storage.ratings.list({ kind: 'server', path: server.path }),
     };
   }

@@ -43,6 +43,7 @@ async function start(more: Partial<WebSocketDeps> = {}) {
     },
     // Bob may know of one server only.
     mayList: ({ subject }, path) => subject === 'alice' || path === '/a',
+    countTools: ({ subject }, path) => (subject === 'alice' ? (known.get(path)?.numTools ?? 0) : 1),
     clock,
   });
   const tickets = createTickets(clock);

@@ -56,6 +56,7 @@ export async function startServer(
     identify: () => LOCAL_CALLER,
     readiness: () => ({ ready: true, reason: null, serversConfigured: 3 }),
     metrics: null,
+    sightOf: () => null,
     ...more,
   });
   const { port } = await server.start();

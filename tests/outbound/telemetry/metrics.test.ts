@@ -24,7 +24,7 @@ interface Body {
   servers: Record<string, Record<string, Summary>>;
   agents: Record<string, Record<string, Summary>>;
 }
-const bodyOf = (metrics: { json(): object }): Body => JSON.parse(JSON.stringify(metrics.json()));
+const bodyOf = (metrics: { json(sight: null): object }): Body => JSON.parse(JSON.stringify(metrics.json(null)));
 const find = (families: Map<string, Family>, name: string, labels: Record<string, string>) =>
   (families.get(name)?.samples ?? []).filter(sample =>
     Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
@@ -97,7 +97,7 @@ describe('JSON', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       metrics.record(call({ operation: name, server: name, agent: name }));
     }
-    const text = JSON.stringify(metrics.json());
+    const text = JSON.stringify(metrics.json(null));
     expect(text).toContain('"__proto__":{"__proto__":{"count":1');
     expect(text).toContain('"constructor":{"constructor":{"count":1');
     expect(({} as Record<string, unknown>).count).toBeUndefined();
@@ -116,7 +116,7 @@ describe('Prometheus text', () => {
         }
       }
     }
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     const { operations } = bodyOf(metrics);
     for (const [operation, summary] of Object.entries(operations)) {
       expect(total(find(families, 'gatehouse_operations_total', { operation }))).toBe(summary.count);
@@ -135,7 +135,7 @@ describe('Prometheus text', () => {
     const metrics = createMetrics({ clock: createFrozenClock() });
     metrics.record(call({ clientName: 'Claude Code', target: 'createIssue', durationMs: 20 }));
     metrics.record(call({ clientName: 'Claude Code', target: 'createIssue', durationMs: 20, outcome: 'tool-error' }));
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     const labels = { tool_name: 'createIssue', server_name: 'git', method: 'tools/call', client_name: 'claude_code' };
     expect(families.get('mcp_tool_executions_total')?.samples).toEqual([
       { name: 'mcp_tool_executions_total', labels: { ...labels, success: 'true' }, value: 1 },
@@ -157,7 +157,7 @@ describe('Prometheus text', () => {
       { labels: { n: '1' }, value: Number.NaN },
       { labels: { n: '2' }, value: Infinity },
     ]);
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     expect(families.get('queue_depth')).toEqual({
       type: 'gauge',
       help: 'a \\\\ and a\\nline',
@@ -173,7 +173,7 @@ describe('Prometheus text', () => {
       throw new Error('no');
     });
     metrics.gauge('whole', 'Whole.', () => [{ labels: {}, value: 1 }]);
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     expect(families.get('whole')?.samples).toHaveLength(1);
     expect(families.get('gatehouse_metric_read_failures_total')?.samples[0]?.value).toBe(1);
   });
@@ -195,7 +195,7 @@ describe('Prometheus text', () => {
     const metrics = createMetrics({ clock });
     const stop = offerProcessGauges(metrics, clock);
     await new Promise(resolve => setTimeout(resolve, 60));
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     stop();
     const value = (name: string) => families.get(name)?.samples[0]?.value;
     expect(value('process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
@@ -219,7 +219,7 @@ describe('bounds', () => {
         call({ server: `s${i}`, target: `t${i}`, agent: `a${i}`, clientName: `c${i}`, operation: `o${i}` }),
       );
     }
-    const families = parseExposition(metrics.prometheus());
+    const families = parseExposition(metrics.prometheus(null));
     expect(seriesIn(families, 'gatehouse_operations_total')).toBeLessThanOrEqual(100 + 65);
     expect(seriesIn(families, 'mcp_tool_executions_total')).toBeLessThanOrEqual(2 * 100 + 2);
     expect(total(families.get('gatehouse_operations_total')?.samples ?? [])).toBe(10_000);
@@ -243,9 +243,9 @@ describe('bounds', () => {
       call({ outcome: 'refused', code: 'INVALID_AGENT_ID', agent: 'made-up-6' }),
     ];
     for (const record of made) metrics.record(record);
-    expect(metrics.prometheus()).not.toContain('made-up');
-    expect(JSON.stringify(metrics.json())).not.toContain('made-up');
-    expect(total(find(parseExposition(metrics.prometheus()), 'gatehouse_operations_total', {}))).toBe(4);
+    expect(metrics.prometheus(null)).not.toContain('made-up');
+    expect(JSON.stringify(metrics.json(null))).not.toContain('made-up');
+    expect(total(find(parseExposition(metrics.prometheus(null)), 'gatehouse_operations_total', {}))).toBe(4);
   });
 
   test('a name that is known stays under its name when a call to it is denied', () => {
@@ -261,12 +261,12 @@ describe('bounds', () => {
     const metrics = createMetrics({ clock: createFrozenClock() });
     const text = `evil "x"\n# TYPE gotcha counter\ngotcha 1 ${'z'.repeat(500)}`;
     for (let i = 0; i < 3; i += 1) metrics.record(call({ target: text, clientName: text, server: text, agent: text }));
-    const exposition = metrics.prometheus();
+    const exposition = metrics.prometheus(null);
     const families = parseExposition(exposition);
     expect(families.has('gotcha')).toBe(false);
     const [sample] = families.get('mcp_tool_executions_total')?.samples ?? [];
     expect(sample?.value).toBe(3);
     expect(sample?.labels.tool_name).toMatch(/^[\w.:/@+~-]{1,128}$/);
-    expect(exposition + JSON.stringify(metrics.json())).not.toContain('subject-canary');
+    expect(exposition + JSON.stringify(metrics.json(null))).not.toContain('subject-canary');
   });
 });

@@ -17,7 +17,7 @@ function setUp(level: 'debug' | 'info' = 'info') {
   const log = createLog({ level, format: 'json', destination: { write: line => lines.push(JSON.parse(line)) } });
   const recorder = createRecorder({ metrics, log, clock, slowMs: 100 });
   const figure = (name: string, labels: Record<string, string>) =>
-    parseExposition(metrics.prometheus())
+    parseExposition(metrics.prometheus(null))
       .get(name)
       ?.samples.find(sample => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))?.value;
   return { recorder, metrics, clock, lines, figure };
@@ -112,7 +112,7 @@ test('whoever debugs sees one line per call with its request id, and never the s
 test('everything is in the metrics', () => {
   const { recorder, metrics } = setUp();
   recorder.record(call());
-  expect(metrics.json()).toMatchObject({ operations: { execute_tool: { count: 1 } } });
+  expect(metrics.json(null)).toMatchObject({ operations: { execute_tool: { count: 1 } } });
 });
 
 test('what breaks while recording does not reach the call', () => {

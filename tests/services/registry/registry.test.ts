@@ -55,7 +55,7 @@ function open(given: Partial<RegistryDeps> & { scopes?: unknown } = {}) {
     sealer: null,
     live: {
       tools: () => null,
-      health: ({ path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
+      health: (_who, { path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
       refresh: async () => {},
       mayUse: () => true,
     },

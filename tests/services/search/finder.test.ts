@@ -27,7 +27,7 @@ test('says that search is not available once its index is closed', async () => {
     ...{ checkUrl: async () => null, allowCommands: [], allowEnv: [] },
     live: {
       tools: () => null,
-      health: ({ path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
+      health: (_who, { path }) => ({ path, status: 'unknown', checkedAtMs: null, numTools: 0 }),
       refresh: async () => {},
       mayUse: () => true,
     },

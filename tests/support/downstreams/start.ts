@@ -11,8 +11,8 @@ export interface ScriptedSetup {
   transport?: 'http' | 'sse';
   era?: ScriptedEra;
   script?: readonly Rule[];
-  /** So many generic tools instead of the default ones. */
-  tools?: number;
+  /** So many generic tools instead of the default ones, or these (over HTTP alone), which echo. */
+  tools?: number | readonly JsonObject[];
   pageSize?: number;
   revision?: ScriptedOptions['revision'];
   ledger?: string;
@@ -55,7 +55,7 @@ export function stdioScripted(setup: Omit<ScriptedSetup, 'transport' | 'port'> =
     '--script',
     JSON.stringify(setup.script ?? []),
   ];
-  if (setup.tools !== undefined) args.push('--tools', String(setup.tools));
+  if (typeof setup.tools === 'number') args.push('--tools', String(setup.tools));
   if (setup.pageSize !== undefined) args.push('--page-size', String(setup.pageSize));
   if (setup.revision !== undefined) args.push('--revision', setup.revision);
   if (setup.ledger !== undefined) args.push('--ledger', setup.ledger);

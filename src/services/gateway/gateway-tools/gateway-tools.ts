@@ -70,8 +70,9 @@ export function createGatewayTools(deps: {
     if (parsed.kind === 'failure') return parsed;
     const { server, names, pattern, max_schema_tokens: budget } = parsed.value;
     await reloadIfChanged();
-    await settledOne(server);
-    const view = catalog.current().servers.get(server);
+    const isThere = visible.isInSight(who, server);
+    if (isThere) await settledOne(server);
+    const view = isThere ? catalog.current().servers.get(server) : undefined;
     if (view === undefined) return failure('SERVER_UNAVAILABLE', { server, reason: 'No server of this name.' });
     if (view.listing === null || (view.listing.tools.length === 0 && view.reason !== null)) {
       return failure('SERVER_UNAVAILABLE', { server, reason: view.reason ?? 'The server has not answered yet.' });

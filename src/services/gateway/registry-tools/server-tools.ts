@@ -44,7 +44,9 @@ export const SERVER_TOOLS: readonly RegistryTool[] = [
       const wanted = written === undefined ? null : toPath(written);
       const seen = registry.read.seen(who).filter(({ path }) => wanted === null || path === wanted);
       if (wanted !== null && seen.length === 0) return noSuchServer();
-      const services = Object.fromEntries(seen.map(server => [server.path, showHealth(registry.read.health(server))]));
+      const services = Object.fromEntries(
+        seen.map(server => [server.path, showHealth(registry.read.health(who, server))]),
+      );
       return done({ services, total_count: seen.length });
     },
   }),
@@ -74,7 +76,7 @@ export const SERVER_TOOLS: readonly RegistryTool[] = [
       const result = await registry.toggle(who, toPath(path), enabled ?? null);
       if (result.kind === 'failure') return result;
       const { value: server } = result;
-      const found = showHealth(registry.read.health(server));
+      const found = showHealth(registry.read.health(who, server));
       return done({ service_path: server.path, new_enabled_state: server.enabled, ...found });
     },
   }),

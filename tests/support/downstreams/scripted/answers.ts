@@ -86,7 +86,10 @@ const MOST_STATES = 10_000;
 export function createAnswers(options: ScriptedOptions, stats: Stats, peers: ReadonlySet<Peer>): Answers {
   const listens = new Set<Listen>();
   const states = new Set<string>();
-  const tools = options.tools === null ? [...catalog.DEFAULT_TOOLS] : catalog.genericTools(options.tools);
+  const tools =
+    typeof options.tools === 'number'
+      ? catalog.genericTools(options.tools)
+      : [...(options.tools ?? catalog.DEFAULT_TOOLS)];
   let version = 1;
   let extra = false;
   let asked = 0;

@@ -16,8 +16,8 @@ export type ScriptedEra = 'legacy' | 'modern' | 'dual';
 export interface ScriptedOptions {
   era: ScriptedEra;
   rules: readonly Rule[];
-  /** Instead of the default tools: so many generic ones (the default tools stay callable). */
-  tools: number | null;
+  /** Instead of the default tools: so many generic ones, or these (the default tools stay callable). */
+  tools: number | readonly JsonObject[] | null;
   /** Items per page of a list; null: everything at once. */
   pageSize: number | null;
   /** The newest legacy revision offered. */

@@ -1,0 +1,36 @@
+/**
+ * Which figures a caller is shown. Whoever may change every server reads them all; anybody else those of what it may list,
+ * and totals of these alone: a series is a name too. Where callers have neither scopes nor an agent, they are told apart
+ * by nothing but what is private.
+ */
+import type { Identity } from '../../domain/identity.ts';
+import { decide, isInSight, mayUi, mayUiToAll, type PolicySet } from '../../domain/policy.ts';
+import { pathOfKey } from '../../domain/registry-path.ts';
+import type { FiguresSight } from '../../ports/metrics.ts';
+
+/** Null: everything. */
+export function figuresSight(policy: PolicySet, who: Identity): FiguresSight | null {
+  if (mayUiToAll(policy, who, 'modify_service')) return null;
+  const isAnybody = policy.scopes === null && who.agent === null;
+  const mayList = (kind: 'server' | 'tool', server: string, name: string) =>
+    decide(policy, who, 'list', { kind, server, name }).kind === 'allow';
+  const isGranted = (server: string) =>
+    mayList('server', server, server) ||
+    (policy.scopes !== null && mayUi(policy, who, 'list_service', pathOfKey(server)));
+  const seen = new Map<string, boolean>();
+
+  function maySee(server: string): boolean {
+    let answer = seen.get(server);
+    if (answer === undefined) {
+      answer = isInSight(policy, who, server) && (isAnybody || isGranted(server));
+      seen.set(server, answer);
+    }
+    return answer;
+  }
+
+  return {
+    server: maySee,
+    tool: (server, tool) => maySee(server) && (isAnybody || mayList('tool', server, tool)),
+    agent: agent => isAnybody || agent === who.agent,
+  };
+}
