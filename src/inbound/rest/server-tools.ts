@@ -72,10 +72,9 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
       ...{ method: 'GET', path: '/api/servers/health', operation: 'servers/health', tag },
       ...{ access: { kind: 'ui', action: 'health_check_service' }, summary: 'Read how the servers are' },
       answers: { 200: { says: 'By path.', schema: z.record(z.string(), HealthShown) } },
-      async run({ who, may }) {
-        const { servers } = await read.list(who, {}, ALL);
-        const seen = servers.filter(({ card }) => may('health_check_service', card.path));
-        return answer(200, Object.fromEntries(seen.map(({ card, health }) => [card.path, showHealth(health)])));
+      run({ who, may }) {
+        const seen = read.seen(who).filter(({ path }) => may('health_check_service', path));
+        return answer(200, Object.fromEntries(seen.map(server => [server.path, showHealth(read.health(who, server))])));
       },
     }),
     defineRoute({
