@@ -240,6 +240,7 @@ export function createApp(options: AppOptions): App {
     clock,
     log,
     hasServer: server => catalog.current().servers.has(server),
+    knowsServer: registered.knows,
     policy: policy.current,
     recorder,
     audit,

@@ -38,6 +38,8 @@ export interface RegistryParts {
   versionSpecs(config: Config): ServerSpec[];
   rights(): RegistryRights;
   findVersion: FindVersion;
+  /** Of a file or registered, switched on or off. */
+  knows(server: ServerKey): boolean;
   /** As it is kept; null: there is none that this caller may list. */
   find(who: Identity, server: ServerKey): RegisteredServer | null;
   /** How many tools of a server in the registry a caller may know of. */
@@ -158,6 +160,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       // It is a file's that is connected: of the registry's own versions none counts.
       return found.source.kind === 'file' ? { version: null } : null;
     },
+    knows: server =>
+      config().servers.some(({ key }) => key === server) || registry.current().servers.has(pathOfKey(server)),
     find(who, server) {
       const found = registry.current().servers.get(pathOfKey(server));
       return found !== undefined && mayList(policy(), who, found) ? found : null;
