@@ -229,13 +229,17 @@ describe('another default', () => {
 
 describe('what guards the active version', () => {
   test('guards every other: quarantine', async () => {
+    const begun = await open('legacy', 'v1');
     const body = { kind: 'server', name: 'team/notes', reason: 'story' };
     expect((await gateway.post('/api/quarantine', 'admin', body)).status).toBeLessThan(300);
     const client = await open('modern', 'v1');
     const reply = await client.call('echo', { text: 'hi' });
     await client.close();
     expect(JSON.stringify(reply.answer)).toContain('DENIED_BY_POLICY');
+    expect(JSON.stringify((await begun.call('echo', { text: 'hi' })).answer)).toContain('DENIED_BY_POLICY');
     expect((await gateway.send('DELETE', '/api/quarantine/server/team/notes', 'admin')).status).toBeLessThan(300);
+    expect(await answers(begun)).toBe('v1');
+    await begun.close();
     expect(await once('modern', 'v1')).toBe('v1');
   });
 

@@ -12,6 +12,8 @@ import type { Entrance } from './doors.ts';
 import type { Session } from './session.ts';
 
 const HEADER = 'x-mcp-server-version';
+/** Of no server; nothing a caller wrote is kept in its place. */
+const NO_VERSION = '';
 
 /** Null: there is no such version that this caller may use. `version` null: the only one there is. */
 export type FindVersion = (who: Identity, server: ServerKey, version: string) => { version: string | null } | null;
@@ -28,11 +30,10 @@ export function pinEntrance(
   const { door } = entrance;
   const asked = req.headers[HEADER];
   if (door.server === null || asked === undefined) return entrance;
-  const wanted = String(asked).trim();
-  const found = deps.findVersion(who, door.server, wanted);
+  // Whoever may not know the server learns nothing of its versions: there is none for it.
+  if (!deps.gateway.mayHear(who, door.server)) return { ...entrance, door: { ...door, version: NO_VERSION } };
+  const found = deps.findVersion(who, door.server, String(asked).trim());
   if (found !== null) return { ...entrance, door: { ...door, version: found.version } };
-  // Whoever may not know the server is told what it is told without the header.
-  if (!deps.gateway.mayHear(who, door.server)) return { ...entrance, door: { ...door, version: wanted } };
   return failure(
     'NOT_FOUND',
     {},
@@ -54,7 +55,8 @@ export function refuseOtherDoor(deps: Versions, session: Session, door: Door): F
   if (server === null || version === undefined || version === null) return null;
   // The client is to start anew, with a version that is there.
   if (deps.findVersion(session.who, server, version) === null) return failure('SESSION_UNKNOWN');
-  if (door.version === undefined || door.version === null || door.version === version) return null;
+  // Falsy: no version was asked for, or none may be; what a session may still do is decided with each call.
+  if (!door.version || door.version === version) return null;
   const say = 'X-MCP-Server-Version differs from the version this session began with: open another session for it.';
   return failure('INVALID_REQUEST', {}, { say });
 }
