@@ -166,8 +166,9 @@ export function createApp(options: AppOptions): App {
     const specs = registered.specs(config);
     forwardable = forwardableHeaders(specs);
     // Before the start nobody is connected, and nobody is told that a server waits which does not.
-    if (isUp) refresh.follow(specs);
-    return downstreams.apply(specs);
+    const all = [...specs, ...registered.versionSpecs(config)];
+    if (isUp) refresh.follow(all);
+    return downstreams.apply(all);
   }
   const { reload, watch } = createReloading({
     ...{ started, servesHttp: serve.http, loadAgain: options.loadAgain, clock, log },
@@ -239,6 +240,7 @@ export function createApp(options: AppOptions): App {
     clock,
     log,
     hasServer: server => catalog.current().servers.has(server),
+    knowsServer: registered.knows,
     policy: policy.current,
     recorder,
     audit,
@@ -252,6 +254,7 @@ export function createApp(options: AppOptions): App {
     identify,
     stillValid,
     challenges,
+    findVersion: registered.findVersion,
     refuseDoor: createRefuseDoor({
       ...{ policy: policy.current, defaultAgent: started.defaultAgent, recorder, audit, clock },
     }),
@@ -350,7 +353,7 @@ export function createApp(options: AppOptions): App {
       const address = serve.http ? await http.start() : null;
       downstreams.start();
       isUp = true;
-      refresh.follow(registered.specs(config));
+      refresh.follow([...registered.specs(config), ...registered.versionSpecs(config)]);
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
         stdio = serveStdio(mcpDeps, who.local, {

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { DefinitionsConfig } from '../config/definitions-config.ts';
 import { openRecordOf } from '../domain/call.ts';
 import { LOCAL_CALLER } from '../domain/identity.ts';
+import { serverOfVersion } from '../domain/server.ts';
 import type { AuditLedger } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DefinitionRepository } from '../ports/definition-repository.ts';
@@ -29,7 +30,7 @@ export function createDefinitionParts(
   config: DefinitionsConfig,
   deps: {
     store: DefinitionRepository;
-    catalog: Pick<CatalogBook, 'current' | 'onChange'>;
+    catalog: Pick<CatalogBook, 'current' | 'originOf' | 'onChange'>;
     audit: AuditLedger;
     metrics: MetricsReader;
     clock: Clock;
@@ -50,11 +51,11 @@ export function createDefinitionParts(
       changes: pointers,
     });
     const record = openRecordOf(GATEWAY, 'definition_drift', randomUUID(), clock.wallMs(), null);
-    record.server = server;
+    record.server = serverOfVersion(server);
     record.target = tool;
     record.outcome = isHeld ? 'denied' : 'ok';
     record.rule = 'definition: changed since it was approved';
-    record.metadata = { effect, changes: pointers.slice(0, 500) };
+    record.metadata = { effect, definitions_of: server, changes: pointers.slice(0, 500) };
     void audit.conclude(record);
   }
 
@@ -71,7 +72,12 @@ export function createDefinitionParts(
 
   const names = createNameWatch({ report: warn, clock });
   deps.catalog.onChange(() => names.keepOnly(deps.catalog.current().servers));
-  const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown: names.follow, clock });
+  /** Names meet in the lists of everything, where only active versions are. */
+  const onShown: NameWatch['follow'] = (origin, tools) => {
+    const server = serverOfVersion(origin);
+    if (deps.catalog.originOf({ server, exposure: null }, server) === origin) names.follow(server, tools);
+  };
+  const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown, clock });
   metrics.counter('gatehouse_definition_drifts_total', 'Tools that changed their definition since the start.', () => [
     { labels: {}, value: drifts },
   ]);

@@ -42,6 +42,8 @@ export function createIdentityParts(
     clock: Clock;
     log: Log;
     hasServer: (server: string) => boolean;
+    /** Whether it is connected or not. */
+    knowsServer: (server: string) => boolean;
     policy: () => PolicySet;
     recorder: Recorder;
     audit: AuditLedger;
@@ -57,6 +59,7 @@ export function createIdentityParts(
           issuers: trusted,
           publicUrl,
           defaultAgent: null,
+          hasServer: deps.knowsServer,
           fetch: createPinnedFetch({ origins: new Set(trusted.flatMap(originsOf)), clock }),
           clock,
           log,

@@ -12,6 +12,7 @@ import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import { findServerEndpoint } from '../domain/server-endpoint.ts';
 import type { ServerHealth } from '../domain/server-health.ts';
 import { toRestrictions } from '../domain/visibility.ts';
+import type { FindVersion } from '../inbound/mcp/pinned-door.ts';
 import { createMemoryRegistry } from '../outbound/memory/registry-storage.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Downstreams } from '../ports/downstreams.ts';
@@ -33,7 +34,12 @@ export interface RegistryParts {
   registry: Registry;
   /** What to connect to: of these files and of the registry. */
   specs(config: Config): ServerSpec[];
+  /** Versions that are not active, to be connected when somebody asks for one. */
+  versionSpecs(config: Config): ServerSpec[];
   rights(): RegistryRights;
+  findVersion: FindVersion;
+  /** Of a file or registered, switched on or off. */
+  knows(server: ServerKey): boolean;
   /** As it is kept; null: there is none that this caller may list. */
   find(who: Identity, server: ServerKey): RegisteredServer | null;
   /** How many tools of a server in the registry a caller may know of. */
@@ -147,6 +153,15 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   return {
     registry,
     rights,
+    findVersion(who, server, version) {
+      const found = registry.versions.find(who, pathOfKey(server), version);
+      if (found === null) return null;
+      if (deps.catalog.current().servers.get(server)?.version !== undefined) return { version };
+      // It is a file's that is connected: of the registry's own versions none counts.
+      return found.source.kind === 'file' ? { version: null } : null;
+    },
+    knows: server =>
+      config().servers.some(({ key }) => key === server) || registry.current().servers.has(pathOfKey(server)),
     find(who, server) {
       const found = registry.current().servers.get(pathOfKey(server));
       return found !== undefined && mayList(policy(), who, found) ? found : null;
@@ -164,7 +179,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
         const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
         return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
       }),
-    specs: ({ servers }) => toSpecs(servers, registry.current()),
+    specs: ({ servers }) => toSpecs.active(servers, registry.current()),
+    versionSpecs: ({ servers }) => toSpecs.inactive(servers, registry.current()),
     async start() {
       await registry.load();
       await registry.importSeeds(seedsOf(config()));

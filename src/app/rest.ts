@@ -79,7 +79,10 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
     ...searchRoutes(parts.finder, parts.agents, publicUrl),
-    ...definitionRoutes(parts.pins, (who, server) => mayOversee(policy(), who, server)),
+    ...definitionRoutes(parts.pins, {
+      mayOversee: (who, server) => mayOversee(policy(), who, server),
+      originOf: server => catalog.originOf({ server, exposure: null }, server),
+    }),
     ...parts.health,
     ...policyRoutes({
       isAdmin: who => mayAdminister(policy(), who),

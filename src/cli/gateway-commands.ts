@@ -5,6 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GatewayOptions } from './gateway.ts';
 import type { Host } from './host.ts';
+import type { Part, SelfTestOptions } from './registry-self-test.ts';
 import type { ListOptions } from './server.ts';
 import type { RefreshWish, TokenWish } from './token.ts';
 import type { DiffOptions } from './tools.ts';
@@ -15,6 +16,25 @@ export function addGatewayCommands(program: Command, host: Host, run: Run): void
   addServers(program, host, run);
   addTokens(program, host, run);
   addTools(program, host, run);
+  addSelfTest(program, host, run);
+}
+
+function addSelfTest(program: Command, host: Host, run: Run): void {
+  const parts = ['list-servers', 'get-server', 'all'] satisfies Part[];
+  withGateway(program.command('test-registry-api'))
+    .description('check that a registry keeps what its API (v0.1) promises; reads only')
+    .addOption(new Option('--test <part>', 'what to check').choices(parts).default('all'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse test-registry-api --token-file key.txt                        every check; exit 0 only if all pass
+  gatehouse test-registry-api --test get-server --token-file key.txt      one server and its versions
+  gatehouse test-registry-api --url https://gateway.example.com --token-file agent-sre-agent-m2m-token.json`,
+    )
+    .action(async (options: SelfTestOptions) =>
+      run((await import('./registry-self-test.ts')).testRegistryApi(host, options)),
+    );
 }
 
 function addServers(program: Command, host: Host, run: Run): void {

@@ -71,7 +71,8 @@ export async function atGateway(
         const reply = await client.send(request);
         const isGood = reply.kind === 'answer' && reply.status >= 200 && reply.status < 300;
         if (reply.kind === 'answer' && (isGood || also.includes(reply.status))) return reply;
-        for (const line of describeNo(reply, baseUrl, token === null ? null : source)) host.stderr.line(line);
+        for (const line of describeNo(reply, baseUrl, token === null ? null : { source, token }))
+          host.stderr.line(line);
         return null;
       },
     });
@@ -140,24 +141,40 @@ const UNREACHABLE = {
   broken: (url: string) => [`error: ${url} does not answer as a gateway does`, 'Is it a gateway, and is it https?'],
 } as const;
 
-function describeNo(reply: RestReply, url: string, source: string | null): readonly string[] {
+/** What a token says of its own end, where it is past by the clock of the gateway; null: it says nothing, or is to come. */
+function findEnd(token: string, now: string | undefined): string | null {
+  try {
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown };
+    const { exp } = payload;
+    const isPast = typeof exp === 'number' && exp * 1000 < Date.parse(now ?? '');
+    return isPast ? new Date(exp * 1000).toISOString() : null;
+  } catch {
+    return null;
+  }
+}
+
+function describeNo(reply: RestReply, url: string, shown: { source: string; token: string } | null): readonly string[] {
   if (reply.kind === 'unreachable') return UNREACHABLE[reply.why](url);
   const { status, body, headers } = reply;
   const { detail } = (typeof body === 'object' && body !== null ? body : {}) as { detail?: unknown };
   const said = typeof detail === 'string' ? printable(detail) : 'no reason was given';
   switch (status) {
-    case 401:
-      return source === null
-        ? [
-            `error: the gateway at ${url} wants a credential and none was shown (401)`,
-            'Put a key or token into a file and name it with --token-file, or set GATEWAY_TOKEN.',
-          ]
-        : [
-            `error: the gateway at ${url} does not accept the credential from ${source} (401)`,
-            'It may be for another gateway, have ended, or have been revoked.',
-          ];
+    case 401: {
+      if (shown === null)
+        return [
+          `error: the gateway at ${url} wants a credential and none was shown (401)`,
+          'Put a key or token into a file and name it with --token-file, or set GATEWAY_TOKEN.',
+        ];
+      const end = findEnd(shown.token, headers.date);
+      return [
+        `error: the gateway at ${url} does not accept the credential from ${shown.source} (401)`,
+        end === null
+          ? 'It may be for another gateway, have ended, or have been revoked.'
+          : `It expired at ${end}: get another one, for instance with "gatehouse token generate".`,
+      ];
+    }
     case 403: {
-      const who = source === null ? 'whoever shows no credential' : `the credential from ${source}`;
+      const who = shown === null ? 'whoever shows no credential' : `the credential from ${shown.source}`;
       return [`error: ${said} (403)`, `The gateway does not let ${who} do this.`];
     }
     case 404:

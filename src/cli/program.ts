@@ -18,7 +18,7 @@ const EXIT_MISUSE = 2;
 
 const COMMANDS = [
   ...['serve', 'stdio', 'validate', 'audit', 'quarantine', 'secret', 'policy', 'test-policy'],
-  ...['generate-config', 'token', 'server', 'service', 'tools'],
+  ...['generate-config', 'token', 'server', 'service', 'tools', 'test-registry-api'],
 ];
 
 interface GlobalOptions {

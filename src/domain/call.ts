@@ -15,6 +15,8 @@ export interface Door {
   server: ServerKey | null;
   /** Fixed by the URL (`/mcp/agent`), or null for the configured one. `registry`: the registry's own tools. */
   exposure: 'direct' | 'agent' | 'discovery' | 'registry' | null;
+  /** Of one server: the version that was asked for, or that a session began with. Absent or null: whichever is active. */
+  version?: string | null;
 }
 
 export interface Call {

@@ -23,6 +23,10 @@ export interface CatalogEntry {
 
 export interface ServerView {
   key: ServerKey;
+  /** Of a registered server. */
+  version?: string;
+  /** What it is called by at the downstreams. Absent: its key. */
+  connection?: string;
   description: string | null;
   sharing: Sharing;
   status: ServerStatus;

@@ -16,6 +16,9 @@ const WHOLE: ReadonlySet<string> = new Set([
 ]);
 const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(?:mcp|sse)$/;
 
+/** Servers under which registries offer their tools; where one is configured, it has the name. */
+export const REGISTRY_NAMES: ReadonlySet<string> = new Set(['mcpgw', 'airegistry-tools']);
+
 /** The endpoint a request path belongs to, or null; what an SSE client posts belongs to its stream's. */
 export function findEndpoint(path: string): Endpoint | null {
   const plain = path === '/' ? '' : path.replace(/\/messages$/, '/sse');
@@ -34,8 +37,17 @@ export function canonicalResource(uri: string): string {
   return `${authority.toLowerCase()}${rest === '/' ? '' : rest}`;
 }
 
-/** The endpoint of ours that a canonical resource names, or null. */
-export function findResourceEndpoint(publicUrl: string, resource: string): Endpoint | null {
+/**
+ * The endpoint of ours that a canonical resource names, or null. `hasServer` is asked of names that stand for the registry
+ * where no server has them; unless it is known, one has.
+ */
+export function findResourceEndpoint(
+  publicUrl: string,
+  resource: string,
+  hasServer: (server: string) => boolean = () => true,
+): Endpoint | null {
   const own = canonicalResource(publicUrl);
-  return resource.startsWith(own) ? findEndpoint(resource.slice(own.length)) : null;
+  const found = resource.startsWith(own) ? findEndpoint(resource.slice(own.length)) : null;
+  const isRegistry = found?.server != null && REGISTRY_NAMES.has(found.server) && !hasServer(found.server);
+  return isRegistry ? { ...found, server: null } : found;
 }

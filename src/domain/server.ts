@@ -55,6 +55,21 @@ export interface ServerSpec {
   /** Calls under way at once on one connection set; the rest queue up to maxQueued, then fail at once. */
   maxInFlight: number;
   maxQueued: number;
+  /** Of a registered server. Absent: it has none. */
+  version?: string;
+  /** The server of which this is a version that is not active: connected when it is asked for, and shown at its door alone. */
+  versionOf?: ServerKey;
+}
+
+/** One version of a server, in one word; no key holds an `@`. The same as the key where there are no versions. */
+export function versionKey(server: ServerKey, version: string | null | undefined): string {
+  return version === null || version === undefined ? server : `${server}@${version}`;
+}
+
+/** The server that a version belongs to; every rule, right and limit is about that. */
+export function serverOfVersion(key: string): ServerKey {
+  const at = key.indexOf('@');
+  return at < 0 ? key : key.slice(0, at);
 }
 
 /**

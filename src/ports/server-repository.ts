@@ -21,6 +21,8 @@ export interface ServerRepository {
   findVersion(path: string, version: string): Promise<RegisteredServer | null>;
   /** In the order they were added; empty: there is no such path. */
   listVersions(path: string): Promise<readonly RegisteredServer[]>;
+  /** All that are not active, by path, each path's in the order they were added. */
+  listInactive(): Promise<readonly RegisteredServer[]>;
   /** Active versions only. */
   list(filter: ServerFilter, page: PageRequest | Cursor): Promise<Page<RegisteredServer>>;
   /**

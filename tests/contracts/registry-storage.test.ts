@@ -124,6 +124,28 @@ describe.each(BACKENDS)('$name', ({ open }) => {
       expect((await servers.listVersions('/a')).map(({ version }) => version)).toEqual(['1']);
     });
 
+    it("list the versions that are not active, each path's in the order they came", async () => {
+      const { servers } = open();
+      for (const path of ['/b', '/a'])
+        for (const version of ['1', '10', '2'])
+          await servers.add(draftServer(path, { version, isActiveVersion: false }));
+      await servers.activate('/a', '10', 6_000);
+      expect((await servers.listInactive()).map(({ path, version }) => `${path} ${version}`)).toEqual([
+        ...['/a 1', '/a 2', '/b 10', '/b 2'],
+      ]);
+    });
+
+    it('take with a version what was approved of it, and of no other', async () => {
+      const { servers, definitions } = open();
+      for (const version of ['1', '2']) await servers.add(draftServer('/a', { version, isActiveVersion: false }));
+      await definitions.put([approvedTool('a@1', 'search'), approvedTool('a@2', 'search')]);
+      expect(await servers.removeVersion('/a', '2')).toBe('removed');
+      expect(await definitions.list('a@2')).toEqual([]);
+      expect(await definitions.list('a@1')).toHaveLength(1);
+      expect(await servers.remove('/a')).toBe(true);
+      expect(await definitions.list('a@1')).toEqual([]);
+    });
+
     it('go with everything about them, and with nothing about others', async () => {
       const storage = open();
       const { servers, agents, ratings, health, definitions } = storage;

@@ -36,3 +36,19 @@ test('an endpoint is ours only below our own address', () => {
   for (const other of ['https://gw.test/github/mcp', 'https://gw.test/basement/mcp', 'https://gw.test/base.evil/mcp'])
     expect(findResourceEndpoint(at, other)).toBeNull();
 });
+
+test.each([
+  { path: '/mcpgw/mcp', has: [], server: null, because: 'no server has the name, so it is the registry' },
+  { path: '/mcpgw/messages', has: [], server: null, because: 'the same by its other transport' },
+  { path: '/airegistry-tools/sse', has: [], server: null, because: 'so it is by its later name' },
+  { path: '/mcpgw/mcp', has: ['mcpgw'], server: 'mcpgw', because: 'a server that is there has its name' },
+  { path: '/team/mcpgw/mcp', has: [], server: 'team/mcpgw', because: 'the name alone is the registry’s' },
+  { path: '/github/mcp', has: [], server: 'github', because: 'other names are servers, there or not' },
+])('$path: $because', ({ path, has, server }) => {
+  const names: readonly string[] = has;
+  expect(findResourceEndpoint('https://gw.test', `https://gw.test${path}`, name => names.includes(name))?.server).toBe(
+    server,
+  );
+  // As long as it is not known which names are taken, a token is bound.
+  expect(findResourceEndpoint('https://gw.test', `https://gw.test${path}`)?.server).not.toBeNull();
+});

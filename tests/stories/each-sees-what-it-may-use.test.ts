@@ -3,12 +3,7 @@
  * it is shown - tools, prompts, resources, templates, completion, by list and by search. And the official client, given
  * nothing but the address, finds its way from a refusal to a working call as the person who signed in.
  */
-import {
-  type OAuthClientProvider,
-  Client as SdkClient,
-  StreamableHTTPClientTransport,
-  UnauthorizedError,
-} from '@modelcontextprotocol/client';
+import { Client as SdkClient, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Era } from '../../src/domain/era.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
@@ -17,6 +12,7 @@ import { type StartedScripted, startScripted } from '../support/downstreams/star
 import { findFreePort } from '../support/free-port.ts';
 import { type GuardedGateway, startGuarded } from '../support/guarded-gateway.ts';
 import { type Client, errorOf, openClient, type Reply, resultOf } from '../support/mcp-client.ts';
+import { createVisitor } from '../support/visitor.ts';
 
 const SERVERS = ['currenttime', 'fininfo', 'mcpgw'] as const;
 const TALK = ['initialize', 'notifications/initialized', 'ping', 'tools/list', 'tools/call'];
@@ -263,38 +259,8 @@ async function instructionsFor(client: Client, name: Bot): Promise<string> {
   return ((await hello.json()) as { result: { instructions: string } }).result.instructions;
 }
 
-/** A client as programs are: it keeps what it is given, and opens a browser when it is told to. */
-function createAuthProvider() {
-  const kept: { information?: unknown; tokens?: unknown; verifier: string } = { verifier: '' };
-  const browser: { url: URL | null } = { url: null };
-  const authProvider: OAuthClientProvider = {
-    redirectUrl: 'http://127.0.0.1:1/callback',
-    clientMetadata: {
-      client_name: 'visitor',
-      redirect_uris: ['http://127.0.0.1:1/callback'],
-      token_endpoint_auth_method: 'none',
-    },
-    clientInformation: () => kept.information as ReturnType<OAuthClientProvider['clientInformation']>,
-    saveClientInformation(given) {
-      kept.information = given;
-    },
-    tokens: () => kept.tokens as ReturnType<OAuthClientProvider['tokens']>,
-    saveTokens(given) {
-      kept.tokens = given;
-    },
-    redirectToAuthorization(url) {
-      browser.url = url;
-    },
-    saveCodeVerifier(text) {
-      kept.verifier = text;
-    },
-    codeVerifier: () => kept.verifier,
-  };
-  return { authProvider, browser };
-}
-
 test('the official client gets from a 401 to a working call with nothing but the address, as the one who signed in', async () => {
-  const { authProvider, browser } = createAuthProvider();
+  const { authProvider, browser } = createVisitor();
   const begin = () => ({
     client: new SdkClient({ name: 'visitor', version: '1' }),
     transport: new StreamableHTTPClientTransport(new URL(`${gateway.origin}/mcp`), { authProvider }),
@@ -316,4 +282,18 @@ test('the official client gets from a 401 to a working call with nothing but the
   expect(lines.map(({ server, tool, decision }) => [server, tool, decision])).toContainEqual([
     ...['currenttime', 'add', 'ALLOW'],
   ]);
+});
+
+test('a token for a server that is named like the registry opens that server alone', async () => {
+  const token = await authority.token(BOTS.admin, `${gateway.origin}/mcpgw/mcp`, FIRST);
+  const headers = { authorization: `Bearer ${token}` };
+  const own = await openClient(gateway.origin, 'modern', { path: '/mcpgw/mcp', headers });
+  expect(await listed(own, 'tools')).toContain('echo');
+  const registry = await openClient(gateway.origin, 'modern', { path: '/mcp/registry', headers });
+  expect(resultOf(await registry.request('tools/list')).tools).not.toContainEqual(
+    expect.objectContaining({ name: 'list_services' }),
+  );
+  const other = await openClient(gateway.origin, 'modern', { path: '/currenttime/mcp', headers });
+  expect((await other.request('tools/list')).status).toBe(403);
+  for (const client of [own, registry, other]) await client.close();
 });

@@ -95,6 +95,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
     catalog: house.catalog,
     news: house.news,
     downstreams: house.downstreams,
+    findVersion: () => null,
     refuseDoor: options.refuseDoor ?? (() => null),
     stillValid: options.stillValid ?? (() => true),
     refused: options.refused ?? (() => null),

@@ -123,6 +123,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
       downstreams,
       identify,
       refuseDoor: () => null,
+      findVersion: () => null,
       stillValid: who => [...callers.values()].includes(who),
       refused: () => null,
       turnedAway: () => {},

@@ -16,6 +16,7 @@ const REQUEST_HEADERS = [
   'last-event-id',
   'mcp-method',
   'mcp-name',
+  'x-mcp-server-version',
 ].join(', ');
 const EXPOSED = [
   'mcp-session-id',

@@ -15,6 +15,7 @@ import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
 import type { Limiter } from '../../services/limits/limiter.ts';
 import type { KeepAlive } from './keep-alive.ts';
+import type { FindVersion } from './pinned-door.ts';
 import type { SessionTable } from './session-table.ts';
 
 export interface McpDeps {
@@ -26,6 +27,7 @@ export interface McpDeps {
   /** False once a caller's credential has expired or was revoked: its streams are closed with the next tick. */
   stillValid(who: Identity): boolean;
   challenges: Challenges;
+  findVersion: FindVersion;
   /** Writes a refused credential down; says when its address has shown too many. */
   /** Null: a conversation may begin at this door. */
   refuseDoor: RefuseDoor;

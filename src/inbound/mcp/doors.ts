@@ -1,10 +1,11 @@
 /**
  * URLs -> doors: `/mcp` for everything (its exposure fixed by `/mcp/direct|agent|discovery`), `/<server>/mcp` for one
  * server under its own names (`/team/github/mcp` too), the same with `/sse` for HTTP+SSE, and `POST /` for lenient clients.
- * `/mcp/registry` has the registry's own tools; clients of other registries look for it under the names in `REGISTRY`.
+ * `/mcp/registry` has the registry's own tools; clients of other registries look for it under `REGISTRY_NAMES`.
  */
 import type { Door } from '../../domain/call.ts';
 import { isServerKey } from '../../domain/registry-path.ts';
+import { REGISTRY_NAMES } from '../../domain/resource.ts';
 
 export interface Entrance {
   door: Door;
@@ -15,8 +16,6 @@ export interface Entrance {
 
 const EVERYTHING: Door = { server: null, exposure: null };
 const REGISTRY_DOOR: Door = { server: null, exposure: 'registry' };
-/** Servers under which registries offer their tools; one that is configured has the name. */
-const REGISTRY: ReadonlySet<string> = new Set(['mcpgw', 'airegistry-tools']);
 const streamable = (door: Door): Entrance => ({ door, transport: 'streamable', lenient: false });
 
 const FIXED: Record<string, Entrance> = {
@@ -41,7 +40,7 @@ export function findEntrance(path: string, hasServer: (server: string) => boolea
   if (fixed !== undefined) return fixed;
   const parts = PER_SERVER.exec(path);
   if (parts?.[1] === undefined || !isServerKey(parts[1])) return null;
-  const isRegistry = REGISTRY.has(parts[1]) && !hasServer(parts[1]);
+  const isRegistry = REGISTRY_NAMES.has(parts[1]) && !hasServer(parts[1]);
   const door: Door = isRegistry ? REGISTRY_DOOR : { server: parts[1], exposure: null };
   const transport = parts[2] === 'mcp' ? 'streamable' : parts[2] === 'sse' ? 'sse' : 'sse-post';
   return { door, transport, lenient: false };

@@ -34,7 +34,7 @@ export function answerInitialize(deps: McpDeps, session: Session, params: JsonOb
   session.clientCapabilities = isJsonObject(params.capabilities) ? params.capabilities : {};
   session.clientInfo = isJsonObject(params.clientInfo) ? params.clientInfo : null;
   const { serverInfo, capabilities, instructions } = composeWelcome(
-    deps.catalog.current(),
+    deps.catalog.at(session.door),
     session.door,
     'legacy',
     deps.version,

@@ -23,6 +23,7 @@ import {
 } from './http-refusals.ts';
 import { dispatchLegacy } from './legacy-dispatch.ts';
 import type { Outlet } from './outlet.ts';
+import { doorOfSession, refuseOtherDoor } from './pinned-door.ts';
 import { isJsonType, readJson } from './read-json.ts';
 import { Session } from './session.ts';
 
@@ -43,7 +44,7 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     const no = deps.refuseDoor(who, door, 'initialize', at);
     if (no !== null) return refuseDenied(at, null, no, who.method === 'jwt' ? deps.challenges : null);
     if (!holdStream(deps.limiter, at, { era: 'legacy', id: null })) return;
-    const session = deps.sessions.open(who, door, '2024-11-05');
+    const session = deps.sessions.open(who, doorOfSession(deps, door), '2024-11-05');
     if (!(session instanceof Session)) return refuseSessions(at, null, session);
     holdOpen(res);
     session.uses++;
@@ -69,8 +70,9 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) =
     const session = id === null ? null : deps.sessions.find(id, who);
     const stream = session === null ? undefined : streams.get(session);
     if (id === null) return refuseSession(at, 'missing');
-    if (session === null || stream === undefined || session.door.server !== door.server)
-      return refuseSession(at, 'unknown');
+    if (session === null || stream === undefined) return refuseSession(at, 'unknown');
+    const no = refuseOtherDoor(deps, session, door);
+    if (no !== null) return refuseWith(at, 'legacy', null, no);
     if (!isJsonType(req.headers['content-type'])) return refuseMediaType(at);
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(at, 'legacy', null, body);

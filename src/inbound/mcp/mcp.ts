@@ -10,9 +10,10 @@ import { pathOf } from '../http/routes.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
 import { openExchange } from './exchange.ts';
-import { type Asked, refuseChallenged } from './http-refusals.ts';
+import { type Asked, refuseChallenged, refuseWith } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
 import { newsFor } from './news-for-sessions.ts';
+import { pinEntrance } from './pinned-door.ts';
 import type { Session } from './session.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
@@ -32,7 +33,7 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
   deps.news.subscribe(news => {
     const tell = (session: Session) => {
       if (session.standalone === null) return;
-      const text = newsFor(session, news, deps.gateway);
+      const text = newsFor(session, news, deps);
       if (text !== null) session.standalone(text);
     };
     for (const session of deps.sessions.all()) tell(session);
@@ -50,7 +51,10 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
       refuse(req, res, 404, 'not_found', { 'x-request-id': id });
     } else {
       const transport = entrance.transport === 'streamable' ? streamable : sse;
-      transport.handle(openExchange(deps, id, req, res, who), entrance);
+      const at = openExchange(deps, id, req, res, who);
+      const pinned = pinEntrance(deps, entrance, req, who);
+      if ('kind' in pinned) refuseWith(at, 'legacy', null, pinned);
+      else transport.handle(at, pinned);
     }
   }
 

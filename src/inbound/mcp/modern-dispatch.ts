@@ -94,7 +94,7 @@ function findMissingCapability({ method, envelope }: ModernRequest): Failure | n
 
 function discover(deps: McpDeps, who: Identity, door: Door): Handled {
   const { serverInfo, capabilities, instructions } = composeWelcome(
-    deps.catalog.current(),
+    deps.catalog.at(door),
     door,
     'modern',
     deps.version,

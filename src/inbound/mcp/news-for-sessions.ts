@@ -1,13 +1,19 @@
 /** Brings news to legacy sessions, on their standalone streams: what concerns each, at the level it asked for. */
 import { isAtLeast, isLogLevel } from '../../domain/era.ts';
+import { serverOfVersion } from '../../domain/server.ts';
 import { MAIN_PARTITION } from '../../ports/downstreams.ts';
+import type { CatalogBook } from '../../services/catalog/catalog-book.ts';
 import type { Gateway } from '../../services/gateway/gateway.ts';
 import type { News } from '../../services/gateway/news.ts';
 import { notificationText } from './frames.ts';
 import type { Session } from './session.ts';
 
 /** The notification a session gets for a piece of news, or null when it does not concern it. */
-export function newsFor(session: Session, news: News, gateway: Gateway): string | null {
+export function newsFor(
+  session: Session,
+  news: News,
+  { gateway, catalog }: { gateway: Gateway; catalog: CatalogBook },
+): string | null {
   switch (news.kind) {
     case 'list-changed':
       return news.concerns?.(session.who, session.door) === false
@@ -19,7 +25,10 @@ export function newsFor(session: Session, news: News, gateway: Gateway): string 
         : null;
     case 'notification': {
       const mine = news.partition === MAIN_PARTITION || news.partition === `session ${session.id}`;
-      if (!mine || (session.door.server !== null && session.door.server !== news.server)) return null;
+      const { server } = session.door;
+      // What a version says that is not active is for those at its door.
+      const said = server === null ? serverOfVersion(news.server) : catalog.connectionOf(session.door, server);
+      if (!mine || said !== news.server) return null;
       if (!gateway.mayHear(session.who, news.server)) return null;
       if (news.method !== 'notifications/message') return notificationText(news.method, news.params);
       const { level } = news.params;

@@ -41,6 +41,7 @@ import { findLargeArguments, LARGE_BODY_BYTES, withoutArguments } from './large-
 import { answerInitialize, dispatchLegacy, negotiate } from './legacy-dispatch.ts';
 import { findMirrorMistake } from './mirrored-headers.ts';
 import { dispatchModern, type Running } from './modern-dispatch.ts';
+import { doorOfSession, refuseOtherDoor } from './pinned-door.ts';
 import { isJsonType, readJson } from './read-json.ts';
 import type { RequestLine } from './request-line.ts';
 import { toFrame } from './respond.ts';
@@ -104,7 +105,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     at.method = message.method;
     const mismatch =
       checkStandardHeaders(req.headers, message.method, read.params) ??
-      findMirrorMistake(deps.catalog.current(), req.headers, door, message.method, read.params);
+      findMirrorMistake(deps.catalog.at(door), req.headers, door, message.method, read.params);
     if (mismatch !== null) return refuseWith(at, 'modern', message.id, mismatch);
 
     const isListen = message.method === 'subscriptions/listen';
@@ -186,7 +187,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
     const no = deps.refuseDoor(who, door, 'initialize', at);
     if (no !== null) return refuseDenied(at, id, no, who.method === 'jwt' ? deps.challenges : null);
     // Never an id the client chose: a fixed one could be planted (session fixation).
-    const session = deps.sessions.open(who, door, negotiate(params));
+    const session = deps.sessions.open(who, doorOfSession(deps, door), negotiate(params));
     if (!(session instanceof Session)) return refuseSessions(at, id, session);
     const handled = answerInitialize(deps, session, params);
     const body = toFrame('legacy', id, 'initialize', handled).head;
@@ -286,12 +287,9 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerRespon
       return null;
     }
     const session = deps.sessions.find(id, who);
-    // A session belongs to the door it was opened at: names mean something else behind another.
-    if (session === null || session.door.server !== door.server) {
-      refuseSession(at, 'unknown');
-      return null;
-    }
-    return session;
+    const no = session === null ? failure('SESSION_UNKNOWN') : refuseOtherDoor(deps, session, door);
+    if (no !== null) refuseWith(at, 'legacy', null, no);
+    return no === null ? session : null;
   }
 
   /** A session for one request of a lenient client that never opened one. */

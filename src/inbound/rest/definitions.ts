@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
-import type { ServerKey } from '../../domain/server.ts';
+import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
 import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
 import type { Pins } from '../../services/catalog/pins.ts';
@@ -36,14 +36,21 @@ const Warning = z.object({
 });
 
 const ApproveBody = z.strictObject({
-  server: z.string().min(1).max(260),
+  /** One of its versions as it is listed: `team/github@v2.0.0`. */
+  server: z.string().min(1).max(400),
   /** All that wait on the server where it is left out. */
   tool: z.string().min(1).max(512).optional(),
 });
 
+export interface DefinitionDesk {
+  mayOversee(who: Identity, server: ServerKey): boolean;
+  /** A server named without a version means the one that is active. */
+  originOf(server: string): string;
+}
+
 export function definitionRoutes(
   pins: Pins & Pick<NameWatch, 'warnings'>,
-  mayOversee: (who: Identity, server: ServerKey) => boolean,
+  { mayOversee, originOf }: DefinitionDesk,
 ): RestRoute[] {
   return [
     defineRoute({
@@ -58,7 +65,7 @@ export function definitionRoutes(
       },
       async run({ who }) {
         const isFor = (server: ServerKey) => mayOversee(who, server);
-        const pending = (await pins.pending()).filter(({ server }) => isFor(server));
+        const pending = (await pins.pending()).filter(({ server }) => isFor(serverOfVersion(server)));
         // A warning names two servers.
         const warnings = pins.warnings().filter(({ server, other }) => isFor(server) && isFor(other.server));
         return answer(200, { pending: pending.flatMap(describe), warnings: warnings.map(showWarning) });
@@ -73,8 +80,9 @@ export function definitionRoutes(
         200: { says: 'What was approved.', schema: z.object({ server: z.string(), approved: z.array(z.string()) }) },
       },
       async run({ who, body: { server, tool }, note }) {
-        note({ server, target: tool ?? null });
-        const approved = mayOversee(who, server) ? await pins.approve(server, tool ?? null, who.subject) : [];
+        const key = serverOfVersion(server);
+        note({ server: key, target: tool ?? null, metadata: { approves: originOf(server) } });
+        const approved = mayOversee(who, key) ? await pins.approve(originOf(server), tool ?? null, who.subject) : [];
         if (approved.length > 0) return answer(200, { server, approved });
         return failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
       },

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonObject } from '../../domain/json.ts';
-import { findEndpoint } from '../../domain/resource.ts';
+import { findEndpoint, REGISTRY_NAMES } from '../../domain/resource.ts';
 import { refuse } from '../http/problem.ts';
 
 export interface WellKnownDeps {
@@ -40,7 +40,10 @@ export function createWellKnown(deps: WellKnownDeps): WellKnown {
     if (publicUrl === null) return null;
     if (path === AUTHORIZATION_SERVER) return deps.issuerMetadata();
     const endpoint = path === `${RESOURCE}/` ? null : findEndpoint(path.slice(RESOURCE.length));
-    if (endpoint === null || (endpoint.server !== null && !deps.hasServer(endpoint.server))) return null;
+    if (endpoint === null) return null;
+    const { server } = endpoint;
+    // Where no server has its name, the registry's own tools are behind it.
+    if (server !== null && !deps.hasServer(server) && !REGISTRY_NAMES.has(server)) return null;
     return {
       resource: `${publicUrl}${endpoint.path}`,
       authorization_servers: [...deps.issuers],

@@ -58,6 +58,7 @@ export class Downstream implements SupervisorHost {
   #verdict: Verdict | null = null;
   #level: LogLevel | null = null;
   readonly #changed = new Set<ListingKind>();
+  #isWatched = false;
   #isStopped = false;
   #cancelIdleCheck: () => void = () => {};
   #restartsOfReleased = 0;
@@ -214,6 +215,7 @@ export class Downstream implements SupervisorHost {
   }
 
   watch(uris: ReadonlySet<string>): Promise<void> {
+    this.#isWatched = uris.size > 0;
     const supervisor = uris.size === 0 ? this.#main : this.#supervise(MAIN_PARTITION);
     return supervisor?.watch(uris) ?? Promise.resolve();
   }
@@ -229,7 +231,10 @@ export class Downstream implements SupervisorHost {
 
   release(partition: string): void {
     const supervisor = this.#supervisors.get(partition);
-    if (supervisor === undefined || partition === MAIN_PARTITION) return;
+    if (supervisor !== undefined && partition !== MAIN_PARTITION) this.#letGo(partition, supervisor);
+  }
+
+  #letGo(partition: string, supervisor: Supervisor): void {
     this.#supervisors.delete(partition);
     this.#restartsOfReleased += supervisor.restarts;
     this.#leaving.add(supervisor);
@@ -241,8 +246,10 @@ export class Downstream implements SupervisorHost {
     this.#cancelIdleCheck = this.#deps.clock.after(this.#deps.limits.idlePartitionMs / IDLE_CHECKS, () => {
       const now = this.#deps.clock.monotonicMs();
       for (const [partition, supervisor] of this.#supervisors) {
-        if (partition !== MAIN_PARTITION && supervisor.isIdle(now, this.#deps.limits.idlePartitionMs))
-          this.release(partition);
+        if (!supervisor.isIdle(now, this.#deps.limits.idlePartitionMs)) continue;
+        if (partition !== MAIN_PARTITION) this.release(partition);
+        // What is not active has nobody who waits for it; it is connected anew when it is asked for.
+        else if (this.spec.versionOf !== undefined && !this.#isWatched) this.#letGo(partition, supervisor);
       }
       if (!this.#isStopped) this.#checkIdleLater();
     });

@@ -19,13 +19,20 @@ export interface Court {
   audiences: ReadonlySet<string>;
   /** Our own address, where this issuer names recipients by it: then it may name one endpoint of ours too. */
   publicUrl: string | null;
+  /** Whether a name of the registry's own door is a server's. */
+  hasServer(server: string): boolean;
 }
 
-export function createCourt(issuer: IssuerSettings, publicUrl: string | null): Court {
+/** `hasServer` absent: every name is a server's, so that a token is bound rather than not. */
+export function createCourt(
+  issuer: IssuerSettings,
+  publicUrl: string | null,
+  hasServer: (server: string) => boolean = () => true,
+): Court {
   const audiences = new Set(issuer.audiences.map(canonicalResource));
   const names =
     publicUrl !== null && [...audiences].some(name => findResourceEndpoint(publicUrl, name)?.server === null);
-  return { issuer, audiences, publicUrl: names ? publicUrl : null };
+  return { issuer, audiences, publicUrl: names ? publicUrl : null, hasServer };
 }
 
 /** Null: nothing speaks against it yet. `nowMs` is wall time. */
@@ -77,7 +84,9 @@ function recipientOf({ aud }: JsonObject, court: Court): { server: string | null
   if (named.some(name => court.audiences.has(name))) return { server: null };
   const { publicUrl } = court;
   if (publicUrl === null) return null;
-  const endpoints = named.map(name => findResourceEndpoint(publicUrl, name)).filter(endpoint => endpoint !== null);
+  const endpoints = named
+    .map(name => findResourceEndpoint(publicUrl, name, court.hasServer))
+    .filter(endpoint => endpoint !== null);
   if (endpoints.some(({ server }) => server === null)) return { server: null };
   const servers = new Set(endpoints.map(({ server }) => server));
   // A token is bound to one server or to none: which of two would be a guess.

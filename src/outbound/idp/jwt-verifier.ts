@@ -23,6 +23,8 @@ export interface JwtVerifierDeps {
   publicUrl: string | null;
   /** Taken, unverified, for a caller whose token names no agent. */
   defaultAgent: string | null;
+  /** Also what is switched off: a token for one server never opens more while it is away. */
+  hasServer?: (server: string) => boolean;
   fetch: FetchJson;
   clock: Clock;
   log: Log;
@@ -56,7 +58,7 @@ export function createJwtVerifier(deps: JwtVerifierDeps): JwtVerifier {
     deps.issuers.map(issuer => [
       issuer.issuer,
       {
-        court: createCourt(issuer, deps.publicUrl),
+        court: createCourt(issuer, deps.publicUrl, deps.hasServer),
         source: issuer.keys.kind === 'pinned' ? createPinnedKeys(issuer.keys.jwks) : new RemoteKeys(issuer, deps),
       },
     ]),

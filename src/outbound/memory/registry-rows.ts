@@ -33,6 +33,11 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
       findActive: path => listVersions(path).find(({ isActiveVersion }) => isActiveVersion) ?? null,
       findVersion: (path, version) => servers.find(pairKey(path, version)),
       listVersions,
+      listInactive: () =>
+        servers
+          .all()
+          .filter(({ isActiveVersion }) => !isActiveVersion)
+          .sort((a, b) => compareTexts(a.path, b.path)),
       list: (filter, page) =>
         cutPage(
           servers.all().filter(({ isActiveVersion }) => isActiveVersion),

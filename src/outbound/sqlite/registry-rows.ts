@@ -36,6 +36,7 @@ function prepareServers(access: Access): RegistryRows['servers'] {
     findActive: path => servers.one('path = ? and is_active = 1', path),
     findVersion: (path, version) => servers.one(VERSION, path, version),
     listVersions: path => servers.all('path = ? order by place', path),
+    listInactive: () => servers.all('is_active = 0 order by path, place'),
     list: (filter, page) => listPage(servers, 'is_active = 1', filter, page),
     put(server) {
       const place = placeOf(server.path, server.version);

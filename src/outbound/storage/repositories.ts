@@ -6,6 +6,7 @@ import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { withRating } from '../../domain/rating.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { keyOfPath } from '../../domain/registry-path.ts';
+import { versionKey } from '../../domain/server.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
 import type { HealthRepository } from '../../ports/health-repository.ts';
 import type { RatingRepository } from '../../ports/rating-repository.ts';
@@ -102,6 +103,7 @@ function bindServers({ servers, nextRevision, ...others }: RegistryRows, turn: T
     find: path => turn.read(() => servers.findActive(path)),
     findVersion: (path, version) => turn.read(() => servers.findVersion(path, version)),
     listVersions: path => turn.read(() => servers.listVersions(path)),
+    listInactive: () => turn.read(() => servers.listInactive()),
     list: (filter, page) => turn.read(() => servers.list(filter, page)),
     add: draft =>
       turn.write(() => {
@@ -132,14 +134,17 @@ function bindServers({ servers, nextRevision, ...others }: RegistryRows, turn: T
         if (gone === null) return 'missing';
         if (gone.isActiveVersion) return 'active';
         servers.removeVersion(path, version);
+        others.definitions.removeServer(versionKey(keyOfPath(path), version));
         nextRevision();
         return 'removed';
       }),
     remove: path =>
       turn.write(() => {
+        const versions = servers.listVersions(path);
         if (!servers.remove(path)) return false;
         others.ratings.remove({ kind: 'server', path });
         others.definitions.removeServer(keyOfPath(path));
+        for (const { version } of versions) others.definitions.removeServer(versionKey(keyOfPath(path), version));
         others.health.remove(path);
         nextRevision();
         return true;

@@ -24,6 +24,8 @@ export interface ServerRows {
   findVersion(path: string, version: string): RegisteredServer | null;
   /** In the order they were first put. */
   listVersions(path: string): RegisteredServer[];
+  /** By path, each path's in the order they were first put. */
+  listInactive(): RegisteredServer[];
   list(filter: Narrowing, page: PageRequest | Cursor): Page<RegisteredServer>;
   /** In the place of the same path and version. */
   put(server: RegisteredServer): void;

@@ -1,6 +1,6 @@
 /**
  * Definitions are pinned: what a tool said of itself when it was first seen is what every client is shown, on every
- * surface, until somebody approves what it says now. Each reading of a server's list is compared, so a server that
+ * surface, until somebody approves what it says now; each version of a server for itself. Each reading of a server's list is compared, so a server that
  * changes its words after it was trusted reaches nobody with them. Meanwhile the tool is held: listed as approved, and
  * not called. A store that cannot be asked approves nothing: what is not known to be approved is not shown.
  */
@@ -27,8 +27,12 @@ export interface DriftEvent {
 }
 
 export interface Pins {
-  /** The definitions to show for those a server lists, in its order. Rejects when it cannot be known what was approved. */
-  screen(server: ServerKey, tools: readonly JsonObject[]): Promise<readonly JsonObject[]>;
+  /**
+   * The definitions to show for those a server lists, in its order. Rejects when it cannot be known what was approved.
+   * `server`, here and below: of a registered one the version (`versionKey`). `formerly`: under which name its approvals
+   * were kept before versions were told apart; they are taken over once.
+   */
+  screen(server: ServerKey, tools: readonly JsonObject[], formerly?: ServerKey | null): Promise<readonly JsonObject[]>;
   /** Whether calls wait for an operator. Built for being asked on every call and for being no, as a rule. */
   isHeld(server: ServerKey, tool: string): boolean;
   heldCount(): number;
@@ -75,6 +79,14 @@ export function createPins(deps: {
     return tools;
   }
 
+  /** Only where nothing is kept under the new name: otherwise that is what counts. */
+  async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
+    const kept = await store.list(from);
+    if (kept.length === 0 || (await store.list(to)).length > 0) return;
+    await store.put(kept.map(entry => ({ ...entry, server: to })));
+    for (const { tool } of kept) await store.remove(from, tool);
+  }
+
   function holdAgain(): void {
     if (onDrift !== 'hold') return;
     const next = new Set<string>();
@@ -115,11 +127,12 @@ export function createPins(deps: {
   }
 
   return {
-    async screen(server, tools) {
+    async screen(server, tools, formerly = null) {
       if (onDrift === 'off') {
         tell(server, tools, null);
         return tools;
       }
+      if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
       const approved = await approvedOf(server);
       const changed: ApprovedTool[] = [];
       const judged = new Set<string>();

@@ -16,7 +16,7 @@ import {
   type ListingKind,
   type ServerFacts,
 } from '../../domain/listing.ts';
-import type { ServerKey, ServerSpec } from '../../domain/server.ts';
+import { type ServerKey, type ServerSpec, versionKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
@@ -33,7 +33,7 @@ const AT_ONCE_MS = 1;
 const REST = 4;
 
 export interface CatalogRefresh {
-  /** Follows a new set of servers; views of removed ones disappear at once. */
+  /** Follows a new set of servers; views of removed ones, and of versions that others took the place of, disappear at once. */
   follow(specs: readonly ServerSpec[]): void;
   /**
    * Resolves when every server has shown its lists or failed to, and at the latest `maxMs` after the first time it was
@@ -42,7 +42,7 @@ export interface CatalogRefresh {
   settled(maxMs: number): Promise<void>;
   /** The same for one server: also one that a reload added long after the first list. */
   settledOne(server: ServerKey, maxMs: number): Promise<void>;
-  /** Reads one server's lists again now. */
+  /** Reads one server's lists again now; one of its versions' by `versionKey`. */
   refresh(server: ServerKey): Promise<void>;
   stop(): void;
 }
@@ -77,11 +77,16 @@ export function createCatalogRefresh(deps: {
   const waiters = new Set<{ isOver(): boolean; wake(): void }>();
   let entries = new Map<ServerKey, Entry>();
 
-  const views = (): ServerView[] =>
-    [...entries.values()].map(({ spec, facts, listing, troubles }) => {
+  const originOf = ({ key, version, versionOf }: ServerSpec) => versionKey(versionOf ?? key, version);
+  const isActive = ({ spec }: Entry) => spec.versionOf === undefined;
+
+  const views = (of: readonly Entry[]): ServerView[] =>
+    of.map(({ spec, facts, listing, troubles }) => {
       const condition = downstreams.condition(spec.key);
       return {
-        key: spec.key,
+        key: spec.versionOf ?? spec.key,
+        connection: spec.key,
+        ...(spec.version === undefined ? {} : { version: spec.version }),
         description: spec.description,
         sharing: spec.sharing,
         status: condition?.status ?? 'idle',
@@ -99,7 +104,9 @@ export function createCatalogRefresh(deps: {
     stopPublishing?.();
     stopPublishing = null;
     const startedMs = clock.monotonicMs();
-    book.rebuild(views());
+    const all = [...entries.values()];
+    book.rebuild(views(all.filter(isActive)));
+    book.rebuildVersions(views(all.filter(entry => !isActive(entry))));
     costMs = clock.monotonicMs() - startedMs;
     for (const waiter of [...waiters]) if (waiter.isOver()) waiter.wake();
   };
@@ -111,7 +118,9 @@ export function createCatalogRefresh(deps: {
   const publishNow = () => {
     if (stopPublishing !== null) publish();
   };
-  const allSettled = () => [...entries.values()].every(entry => entry.settled || !entry.spec.enabled);
+  // Nobody waits for a version that nobody asked for.
+  const allSettled = () =>
+    [...entries.values()].every(entry => entry.settled || !entry.spec.enabled || !isActive(entry));
 
   /** Nobody else starts a lazy server for its lists. */
   function wantOne({ spec, settled }: Entry): void {
@@ -144,7 +153,8 @@ export function createCatalogRefresh(deps: {
         await Promise.all(
           wanted.map(async kind => {
             const items = await readAll(entry, kind);
-            if (items === null) return;
+            // Read of the version that took its place meanwhile: nothing of this one.
+            if (items === null || entries.get(entry.spec.key) !== entry) return;
             const shown = kind === 'tools' ? await screen(entry, items) : items;
             if (shown === null) return;
             listing[kind] = shown;
@@ -171,7 +181,7 @@ export function createCatalogRefresh(deps: {
     tools: readonly JsonObject[],
   ): Promise<readonly JsonObject[] | null> {
     try {
-      return await pins.screen(spec.key, tools);
+      return await pins.screen(originOf(spec), tools, spec.versionOf === undefined ? spec.key : null);
     } catch (cause) {
       log.error('definitions of tools cannot be compared with what was approved', {
         server: spec.key,
@@ -256,16 +266,17 @@ export function createCatalogRefresh(deps: {
       const next = new Map<ServerKey, Entry>();
       for (const spec of specs) {
         const known = entries.get(spec.key);
-        next.set(spec.key, known === undefined ? createEntry(spec) : Object.assign(known, { spec }));
+        const isSameVersion = known !== undefined && known.spec.version === spec.version;
+        next.set(spec.key, isSameVersion ? Object.assign(known, { spec }) : createEntry(spec));
       }
-      for (const [key, entry] of entries) if (!next.has(key)) entry.stopTimer();
+      for (const [key, entry] of entries) if (next.get(key) !== entry) entry.stopTimer();
       entries = next;
       publish();
     },
     async settled(maxMs) {
       if (allSettled()) return publishNow();
       askedAtMs ??= clock.monotonicMs();
-      for (const entry of entries.values()) wantOne(entry);
+      for (const entry of entries.values()) if (isActive(entry)) wantOne(entry);
       await waitUntil(allSettled, askedAtMs + maxMs);
       publishNow();
     },
@@ -278,9 +289,9 @@ export function createCatalogRefresh(deps: {
       publishNow();
     },
     async refresh(server) {
-      const entry = entries.get(server);
+      const entry = entries.get(server) ?? [...entries.values()].find(({ spec }) => originOf(spec) === server);
       if (entry === undefined) return;
-      const ping = await downstreams.query(server, 'ping', {});
+      const ping = await downstreams.query(entry.spec.key, 'ping', {});
       if (ping.kind !== 'failure') await read(entry, LISTING_KINDS);
       publishNow();
     },

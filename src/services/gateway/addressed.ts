@@ -36,9 +36,9 @@ export interface AddressedDeps extends Pick<Send, 'permitFor' | 'deniedByName' |
   policy: PolicyBook;
   subscriptions: Subscriptions;
   defaultAgent: string | null;
-  settled: () => Promise<void>;
+  settled: (door: Door) => Promise<void>;
   /** Looks a second time once starting servers are there. */
-  look<F extends Found>(find: () => F | null): F | Promise<F | null>;
+  look<F extends Found>(door: Door, find: () => F | null): F | Promise<F | null>;
 }
 
 const anything: MayKnow = () => true;
@@ -63,8 +63,8 @@ export function createAddressed(deps: AddressedDeps): Addressed {
 
   async function findKnown(turn: Turn, action: Action, uri: string): Promise<Found | null> {
     const { door } = turn.call;
-    const found = await look(() => findResource(catalog.current(), door, uri, mayKnow(turn.who, action)));
-    if (found === null) denyUnseen(turn, action, findResource(catalog.current(), door, uri, anything));
+    const found = await look(door, () => findResource(catalog.at(door), door, uri, mayKnow(turn.who, action)));
+    if (found === null) denyUnseen(turn, action, findResource(catalog.at(door), door, uri, anything));
     return found;
   }
 
@@ -87,12 +87,12 @@ export function createAddressed(deps: AddressedDeps): Addressed {
       const { params, door } = turn.call;
       const { ref } = params;
       if (!isJsonObject(ref)) return missing('ref');
-      const found = await look(() => findReference(catalog.current(), door, ref, mayKnow(turn.who, 'complete')));
+      const found = await look(door, () => findReference(catalog.at(door), door, ref, mayKnow(turn.who, 'complete')));
       if (found !== null && isInSight(policy.current(), turn.who, found.target.server))
         return send(turn, found.target, { ...params, ref: found.ownRef }, null);
       const no = typeof ref.name === 'string' ? deniedByName(turn, 'prompt', ref.name) : null;
       if (no !== null) return no;
-      denyUnseen(turn, 'complete', findReference(catalog.current(), door, ref, anything));
+      denyUnseen(turn, 'complete', findReference(catalog.at(door), door, ref, anything));
       return failure('INVALID_PARAMS', {}, { say: 'Nothing is known under this reference.' });
     },
 
@@ -108,7 +108,8 @@ export function createAddressed(deps: AddressedDeps): Addressed {
         if (found === null) return failure('RESOURCE_NOT_FOUND', { uri });
         const permit = permitFor(turn, 'subscribe', found.target);
         if ('kind' in permit) return permit;
-        await subscriptions.add(line.subscriber, { server: found.target.server, own: found.target.name, uri });
+        const server = catalog.connectionOf(call.door, found.target.server);
+        await subscriptions.add(line.subscriber, { server, own: found.target.name, uri });
       }
       return { kind: 'answer', era: call.era, result: {}, bytes: null };
     },
@@ -116,13 +117,14 @@ export function createAddressed(deps: AddressedDeps): Addressed {
     async watch(who, door, uris, subscriber) {
       const honoured = new Map<string, ServerKey>();
       // Of a server that is still starting nothing is known yet.
-      if (uris.length > 0) await deps.settled();
+      if (uris.length > 0) await deps.settled(door);
       const acting = asActing(policy.current(), who, deps.defaultAgent);
       for (const uri of uris) {
-        const found = findResource(catalog.current(), door, uri, may(acting, 'subscribe'));
+        const found = findResource(catalog.at(door), door, uri, may(acting, 'subscribe'));
         if (found === null || !may(acting, 'subscribe')(found.target)) continue;
-        honoured.set(uri, found.target.server);
-        void subscriptions.add(subscriber, { server: found.target.server, own: found.target.name, uri });
+        const server = catalog.connectionOf(door, found.target.server);
+        honoured.set(uri, server);
+        void subscriptions.add(subscriber, { server, own: found.target.name, uri });
       }
       return honoured;
     },

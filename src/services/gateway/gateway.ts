@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject, stringOrNull } from '../../domain/json.t
 import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { ListingKind } from '../../domain/listing.ts';
 import { decide, evaluatedScopes, findMethodDenial, isInSight, type Target } from '../../domain/policy.ts';
-import type { ServerKey } from '../../domain/server.ts';
+import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { withoutSight } from '../../domain/visibility.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
@@ -86,7 +86,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     deps;
   const steps = createSend({ ...deps, bridge: createBridge(deps) });
   const { findDenial, deniedByName, denyHidden, send } = steps;
-  const addressed = createAddressed({ ...deps, ...steps, look });
+  const addressed = createAddressed({ ...deps, ...steps, look, settled: settledBehind });
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -210,7 +210,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   async function list({ who, call }: Turn): Promise<Handled> {
     // One page holds everything, so no cursor was ever given out.
     if (call.params.cursor !== undefined) return failure('INVALID_PARAMS', {}, { say: 'Unknown cursor.' });
-    await deps.settled();
+    await settledBehind(call.door);
     const kind = LISTS[call.method];
     return kind === undefined ? failure('METHOD_NOT_FOUND') : visible.list(who, call.door, kind, call.era);
   }
@@ -269,20 +269,27 @@ export function createGateway(deps: GatewayDeps): Gateway {
       return gatewayTools.run(own, turn.who, whole, runTool).then(handled => underItsName(own, handled));
     }
     const find = () => {
-      const found = findTool(catalog.current(), door, name, knownTo(turn));
+      const found = findTool(catalog.at(door), door, name, knownTo(turn));
       return door.server === null ? seen(turn, found) : found;
     };
     return sendTool(turn, find, name, params, null);
   }
 
-  function look<F extends Found>(find: () => F | null): F | Promise<F | null> {
+  /** Every server, or the one version a door is pinned to: nobody else starts that. */
+  function settledBehind(door: Door): Promise<void> {
+    if (door.server === null) return deps.settled();
+    const connection = catalog.connectionOf(door, door.server);
+    return connection === door.server ? deps.settled() : deps.settledOne(connection);
+  }
+
+  function look<F extends Found>(door: Door, find: () => F | null): F | Promise<F | null> {
     const found = find();
-    return found?.listed === true ? found : lookAgain(found, find);
+    return found?.listed === true ? found : lookAgain(door, found, find);
   }
 
   /** What is not listed may be a starting server's: that one is waited for where the name tells it, else all are. */
-  async function lookAgain<F extends Found>(found: F | null, find: () => F | null): Promise<F | null> {
-    await (found === null ? deps.settled() : deps.settledOne(found.target.server));
+  async function lookAgain<F extends Found>(door: Door, found: F | null, find: () => F | null): Promise<F | null> {
+    await (found === null ? settledBehind(door) : deps.settledOne(catalog.connectionOf(door, found.target.server)));
     return find();
   }
 
@@ -301,7 +308,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (no !== null) return no;
       if (found !== null && isHidden) return noServer(found.target.server);
       // Its server may still be starting; with its list a name can lead somewhere else (hashed names, no prefix).
-      found = await lookAgain(found, find);
+      found = await lookAgain(turn.call.door, found, find);
       if (found === null)
         return (
           deniedByName(turn, 'tool', name) ?? failure('TOOL_NOT_FOUND', { tool: name.slice(0, 200), server: null })
@@ -309,7 +316,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
     const { target } = found;
     if (!found.listed) {
-      const view = catalog.current().servers.get(target.server);
+      const view = catalog.at(turn.call.door).servers.get(target.server);
       if (view === undefined) return noServer(target.server);
       if (view.listing !== null)
         return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
@@ -319,9 +326,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   async function getPrompt(turn: Turn, name: string): Promise<Handled> {
     const { call } = turn;
-    const found = await look(() => {
-      const prompt = findPrompt(catalog.current(), call.door, name);
-      return call.door.server === null ? seen(turn, prompt) : prompt;
+    const { door } = call;
+    const found = await look(door, () => {
+      const prompt = findPrompt(catalog.at(door), door, name);
+      return door.server === null ? seen(turn, prompt) : prompt;
     });
     if (found === null) return deniedByName(turn, 'prompt', name) ?? failure('PROMPT_NOT_FOUND');
     return send(turn, found.target, { ...call.params, name: found.target.name }, null);
@@ -330,8 +338,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
   function sendTask(turn: Turn): Promise<Handled> | Handled {
     const { call } = turn;
     const task = readTaskId(deps.seal, turn.who.subject, call.params.taskId);
-    if (task === null || !catalog.current().servers.has(task.server)) return failure('TASK_NOT_FOUND');
-    const target: Target = { kind: 'task', server: task.server, name: task.own };
+    const server = task === null ? null : serverOfVersion(task.server);
+    const isThere = server !== null && catalog.at(call.door).servers.has(server);
+    // Another version's tasks are not this one's.
+    if (task === null || !isThere || catalog.originOf(call.door, server) !== task.server)
+      return failure('TASK_NOT_FOUND');
+    const target: Target = { kind: 'task', server, name: task.own };
     return send(turn, target, { ...call.params, taskId: task.own }, null);
   }
 
@@ -348,7 +360,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const isThere = catalog.current().servers.has(server) && isInSight(policy.current(), acting, server);
       return !isThere && visible.isServerVisible(acting, server, withoutSight(policy.current()));
     },
-    mayHear: (who, server) => visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), server),
+    mayHear: (who, server) =>
+      visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), serverOfVersion(server)),
   };
 }
 

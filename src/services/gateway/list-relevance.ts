@@ -4,12 +4,13 @@
  * catalog changed, just the entries that changed are decided again; where the policy did, all are.
  */
 import type { Door } from '../../domain/call.ts';
-import type { Catalog, CatalogEntry } from '../../domain/catalog.ts';
+import type { CatalogEntry } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { ListingKind } from '../../domain/listing.ts';
 import { decide, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
-import type { CatalogBook } from '../catalog/catalog-book.ts';
+import { versionKey } from '../../domain/server.ts';
+import { type CatalogBook, type Catalogs, catalogBehind } from '../catalog/catalog-book.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
 import { registryToolItems } from './registry-tools/registry-tools.ts';
@@ -38,7 +39,7 @@ const TARGET_KINDS: Record<ListingKind, TargetKind> = {
 };
 
 interface Snapshot {
-  catalog: Catalog;
+  catalogs: Catalogs;
   policy: PolicySet;
 }
 
@@ -47,7 +48,7 @@ export function createListRelevance(
   policy: PolicyBook,
   defaultAgent: string | null,
 ): ListRelevance {
-  const now = (): Snapshot => ({ catalog: catalog.current(), policy: policy.current() });
+  const now = (): Snapshot => ({ catalogs: catalog.all(), policy: policy.current() });
   let last = now();
   return {
     take() {
@@ -64,18 +65,20 @@ type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null]
 
 function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAgent: string | null): Concerns {
   const answers = new Map<string, boolean>();
-  let changes: readonly Change[] | null = null;
+  const changes = new Map<string, readonly Change[]>();
   const bySubject = looksAtSubject(before.policy) || looksAtSubject(after.policy);
   return (who, door) => {
     const isRegistry = what === 'tools' && door.exposure === 'registry';
-    const key = `${door.server ?? ''} ${isRegistry} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
+    const behind = door.version == null ? '' : versionKey(door.server ?? '', door.version);
+    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
     let answer = answers.get(key);
     if (answer === undefined) {
-      changes ??= KINDS[what].flatMap(kind => pairs(before, after, kind));
+      const found = changes.get(behind) ?? KINDS[what].flatMap(kind => pairs(before, after, door, kind));
+      changes.set(behind, found);
       const was = asActing(before.policy, who, defaultAgent);
       const is = asActing(after.policy, who, defaultAgent);
       answer =
-        changes.some(change => isSeen(change, before.policy, was, after.policy, is, door)) ||
+        found.some(change => isSeen(change, before.policy, was, after.policy, is, door)) ||
         (isRegistry && toolsOfRegistry(before.policy, was) !== toolsOfRegistry(after.policy, is));
       answers.set(key, answer);
     }
@@ -90,9 +93,9 @@ const toolsOfRegistry = (policy: PolicySet, who: Identity) =>
     .join();
 
 /** What has to be looked at: with the same policy only what differs, for that alone can make a difference. */
-function pairs(before: Snapshot, after: Snapshot, kind: ListingKind): Change[] {
-  const was = before.catalog[kind];
-  const is = after.catalog[kind];
+function pairs(before: Snapshot, after: Snapshot, door: Door, kind: ListingKind): Change[] {
+  const was = catalogBehind(before.catalogs, door)[kind];
+  const is = catalogBehind(after.catalogs, door)[kind];
   const samePolicy = before.policy === after.policy;
   const found: Change[] = [];
   if (samePolicy && was === is) return found;

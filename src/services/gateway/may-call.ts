@@ -7,6 +7,7 @@ import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { type Action, decide, findMethodDenial, isInSight, type PolicySet, type Target } from '../../domain/policy.ts';
 import { REST_API } from '../../domain/scope-rules.ts';
+import { versionKey } from '../../domain/server.ts';
 import type { RuleRef } from '../../domain/verdict.ts';
 import { withoutSight } from '../../domain/visibility.ts';
 import type { Pins } from '../catalog/pins.ts';
@@ -96,7 +97,8 @@ export function createMayCall(deps: MayCallDeps): MayCall {
     const decision = decide(told, acting, action, target, args);
     if (decision.kind === 'deny') return denied(target.server, tool, decision.rule, decision.missing);
     if (!isThere(target.server)) return denied(target.server, tool, UNKNOWN);
-    if (tool !== null && deps.pins.isHeld(target.server, tool)) {
+    const { version } = deps.catalog().servers.get(target.server) ?? {};
+    if (tool !== null && deps.pins.isHeld(versionKey(target.server, version), tool)) {
       return denied(target.server, tool, 'definition: changed since it was approved');
     }
     return { kind: 'allowed', server: target.server, tool, rule: decision.permit.rule };

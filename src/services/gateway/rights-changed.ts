@@ -4,6 +4,7 @@
  */
 import type { Subscriber } from '../../domain/call.ts';
 import { decide } from '../../domain/policy.ts';
+import { serverOfVersion } from '../../domain/server.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
 import type { NewsDesk } from './news.ts';
@@ -26,7 +27,8 @@ export function createRightsChanged(deps: {
   const review = (only?: Subscriber) =>
     void subscriptions.review((who, { server, own }) => {
       const acting = asActing(policy.current(), who, defaultAgent);
-      return decide(policy.current(), acting, 'subscribe', { kind: 'resource', server, name: own }).kind === 'allow';
+      const target = { kind: 'resource', server: serverOfVersion(server), name: own } as const;
+      return decide(policy.current(), acting, 'subscribe', target).kind === 'allow';
     }, only);
   return {
     ofEverybody() {

@@ -20,6 +20,7 @@ import {
 } from '../../domain/policy.ts';
 import { withoutSight } from '../../domain/visibility.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
+import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { Pins } from '../catalog/pins.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
@@ -58,6 +59,7 @@ export interface Send {
 }
 
 export interface SendDeps {
+  catalog: Pick<CatalogBook, 'at' | 'originOf'>;
   policy: PolicyBook;
   quarantine: Quarantine;
   limiter: Limiter;
@@ -68,7 +70,7 @@ export interface SendDeps {
 }
 
 export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
-  const { policy, quarantine, limiter, audit, pins, bridge } = deps;
+  const { catalog, policy, quarantine, limiter, audit, pins, bridge } = deps;
 
   const permitFor = (turn: Turn, action: Action, target: Target, args?: JsonObject | null) =>
     permitBy(policy.current(), turn, action, target, args);
@@ -94,6 +96,8 @@ export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
     const { who, record } = turn;
     record.server = target.server;
     record.target = target.name.slice(0, MAX_RECORDED_NAME);
+    const version = catalog.at(turn.call.door).servers.get(target.server)?.version;
+    if (version !== undefined) record.metadata = { ...record.metadata, version };
     record.evaluatedScopes = evaluatedScopes(inForce, who);
     const block = quarantine.isEmpty()
       ? null
@@ -101,7 +105,8 @@ export function createSend(deps: SendDeps & { bridge: Bridge }): Send {
     if (block !== null) return refuseDenied(turn, `quarantine.${block.kind}`, [], null);
     const decision = decide(inForce, who, action, target, args);
     if (decision.kind === 'deny') return refuseDenied(turn, decision.rule, decision.missing, decision.say);
-    if (target.kind === 'tool' && action === 'call' && pins.isHeld(target.server, target.name))
+    const origin = catalog.originOf(turn.call.door, target.server);
+    if (target.kind === 'tool' && action === 'call' && pins.isHeld(origin, target.name))
       return refuseDenied(turn, 'definition: changed since it was approved', [], HELD);
     record.rule = decision.permit.rule;
     record.wouldDeny = decision.permit.wouldDeny;

@@ -32,7 +32,7 @@ export function describeGateway(from: StatusSources, maySee: (server: ServerKey)
     available_servers: from.servers().filter(maySee),
     servers: from.downstreams
       .states()
-      .filter(({ key }) => maySee(key))
+      .filter(({ spec }) => maySee(spec.versionOf ?? spec.key))
       .map(({ key, status, reason, restarts, breaker }) => ({
         key,
         status,

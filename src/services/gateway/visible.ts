@@ -86,14 +86,21 @@ export function createVisible(deps: {
   const viewKey = (who: Identity) =>
     looksAtSubject(policy.current()) || !quarantine.isEmpty() ? `${rightsKey(who)} ${who.subject}` : rightsKey(who);
 
+  /** A door as one word. Of a version that is not active the catalog changes for itself. */
+  function placeOf(door: Door): string {
+    const behind = catalog.at(door);
+    return behind === catalog.current() ? (door.server ?? '') : `${door.server}@${door.version} ${behind.version}`;
+  }
+
   function entries(who: Identity, door: Door, kind: ListingKind): readonly CatalogEntry[] {
     // A server that only the caller named is not kept: its name may be as long as a body.
-    if (door.server !== null && !catalog.current().servers.has(door.server)) return NOTHING;
+    const behind = catalog.at(door);
+    if (door.server !== null && !behind.servers.has(door.server)) return NOTHING;
     dropStale();
-    const key = `${kind} ${door.server ?? ''} ${viewKey(who)}`;
+    const key = `${kind} ${placeOf(door)} ${viewKey(who)}`;
     let kept = keptEntries.get(key);
     if (kept === undefined) {
-      kept = [...catalog.current()[kind].values()].filter(
+      kept = [...behind[kind].values()].filter(
         entry =>
           (door.server === null || entry.server === door.server) &&
           !quarantine.isBlocked(who, entry.server, kind === 'tools' ? entry.own : null) &&
@@ -134,7 +141,7 @@ export function createVisible(deps: {
       decide(by, who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
     list(who, door, kind, era) {
       dropStale();
-      const key = `${era} ${kind} ${door.server ?? ''} ${door.exposure ?? ''} ${viewKey(who)}`;
+      const key = `${era} ${kind} ${placeOf(door)} ${door.exposure ?? ''} ${viewKey(who)}`;
       let kept = keptLists.get(key);
       if (kept === undefined) {
         const { member } = LISTING_FACTS[kind];

@@ -7,6 +7,7 @@ import { isInSight, mayUi, mayUiToAll, type PolicySet } from '../../domain/polic
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { keyOfPath, pathOfKey } from '../../domain/registry-path.ts';
 import type { ServerKey } from '../../domain/server.ts';
+import { toRestrictions } from '../../domain/visibility.ts';
 
 type Seen = Pick<RegisteredServer, 'path'>;
 export type ServerAction = 'toggle_service' | 'modify_service' | 'delete_service' | 'health_check_service';
@@ -33,6 +34,11 @@ export function mayOversee(policy: PolicySet, who: Identity, server: ServerKey):
   const path = pathOfKey(server);
   const isGranted = mayUi(policy, who, 'list_service', path) || mayUi(policy, who, 'modify_service', path);
   return isGranted && isInSight(policy, who, server);
+}
+
+/** Whether a version is there for a caller that its server is there for. */
+export function isVersionInSight(policy: PolicySet, who: Identity, version: RegisteredServer): boolean {
+  return isInSight({ ...policy, restricted: toRestrictions([version]) }, who, keyOfPath(version.path));
 }
 
 /**

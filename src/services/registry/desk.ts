@@ -25,12 +25,16 @@ export type RegistryChange =
       /** Its active version. */
       server: RegisteredServer;
     }
+  /** Versions that are not active came or went. */
+  | { kind: 'server.versions'; server: RegisteredServer }
   | { kind: 'server.removed'; path: string }
   | { kind: 'groups.changed' };
 
 export interface RegistrySnapshot {
   /** Active versions by path, in the order of their paths as far as they were there at the start. */
   servers: ReadonlyMap<string, RegisteredServer>;
+  /** The others, by path; a path that has none is not there. */
+  inactive: ReadonlyMap<string, readonly RegisteredServer[]>;
   groups: readonly RegisteredGroup[];
 }
 
@@ -74,6 +78,8 @@ export interface RegistryDesk extends RegistryDeps {
   /** One at a time, so that the snapshot never goes back. */
   write<T>(work: () => Promise<T>): Promise<T>;
   put(server: RegisteredServer): void;
+  /** Reads the versions of a path that are not active. */
+  readInactive(path: string): Promise<void>;
   drop(path: string): void;
   putGroups(groups: readonly RegisteredGroup[]): void;
   tell(change: RegistryChange): void;
@@ -86,6 +92,7 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
   const { storage, log } = deps;
   const listeners = new Set<(change: RegistryChange) => void>();
   let servers = new Map<string, RegisteredServer>();
+  let inactive = new Map<string, readonly RegisteredServer[]>();
   let groups: readonly RegisteredGroup[] = [];
   let last: Promise<unknown> = Promise.resolve();
 
@@ -95,7 +102,7 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
     return next;
   }
 
-  async function read(): Promise<{ servers: Map<string, RegisteredServer>; groups: readonly RegisteredGroup[] }> {
+  async function read() {
     const found = new Map<string, RegisteredServer>();
     for (let after: string | null = null; ; ) {
       const { items } = await storage.servers.list({}, { after, limit: PAGE });
@@ -103,7 +110,8 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
       after = items.at(-1)?.path ?? null;
       if (items.length < PAGE) break;
     }
-    return { servers: found, groups: await storage.groups.list() };
+    const others = Map.groupBy(await storage.servers.listInactive(), ({ path }) => path);
+    return { servers: found, inactive: others, groups: await storage.groups.list() };
   }
 
   function tell(change: RegistryChange): void {
@@ -118,19 +126,21 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
 
   return {
     ...deps,
-    current: () => ({ servers, groups }),
+    current: () => ({ servers, inactive, groups }),
     async load() {
-      ({ servers, groups } = await read());
+      ({ servers, inactive, groups } = await read());
     },
     catchUp: () =>
       queue(async () => {
-        const before = { servers, groups };
-        ({ servers, groups } = await read());
+        const before = { servers, inactive, groups };
+        ({ servers, inactive, groups } = await read());
         for (const path of before.servers.keys()) if (!servers.has(path)) tell({ kind: 'server.removed', path });
         for (const server of servers.values()) {
           const was = before.servers.get(server.path);
           if (was === undefined) tell({ kind: 'server.registered', server });
           else if (was.revision !== server.revision) tell({ kind: 'server.edited', server });
+          else if (versionsOf(before.inactive.get(server.path)) !== versionsOf(inactive.get(server.path)))
+            tell({ kind: 'server.versions', server });
         }
         const marks = (all: readonly RegisteredGroup[]) =>
           JSON.stringify(all.map(one => [one.scopeName, one.revision]));
@@ -140,9 +150,17 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
     put(server) {
       servers = new Map(servers).set(server.path, server);
     },
+    async readInactive(path) {
+      const others = (await storage.servers.listVersions(path)).filter(({ isActiveVersion }) => !isActiveVersion);
+      inactive = new Map(inactive);
+      if (others.length === 0) inactive.delete(path);
+      else inactive.set(path, others);
+    },
     drop(path) {
       servers = new Map(servers);
       servers.delete(path);
+      inactive = new Map(inactive);
+      inactive.delete(path);
     },
     putGroups(next) {
       groups = next;
@@ -154,6 +172,9 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
     },
   };
 }
+
+const versionsOf = (servers: readonly RegisteredServer[] = []) =>
+  servers.map(({ version, revision }) => `${version} ${revision}`).join();
 
 export const noSuchServer = (): Failure => failure('NOT_FOUND', {}, { say: 'There is no server at this path.' });
 export const deniedServer = (): Failure =>

@@ -172,7 +172,10 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
       if (versions.length === 0) return noSuchServer();
       if (versions.length >= MAX_VERSIONS) return tooManyVersions();
       const added = await add(draft);
-      return added.kind === 'failure' ? added : done({ server: added.value, as: 'version' });
+      if (added.kind === 'failure') return added;
+      await desk.readInactive(path);
+      desk.tell({ kind: 'server.versions', server: desk.current().servers.get(path) ?? active });
+      return done({ server: added.value, as: 'version' });
     });
   }
 

@@ -6,7 +6,7 @@
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
 import { pathOfKey } from '../../domain/registry-path.ts';
 import type { Secret } from '../../domain/secret.ts';
-import type { HttpAddress, ServerSpec, StdioLaunch } from '../../domain/server.ts';
+import { type HttpAddress, type ServerSpec, type StdioLaunch, versionKey } from '../../domain/server.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Sealer } from '../../ports/vault.ts';
@@ -37,23 +37,41 @@ export interface SpecDeps {
  * The servers to connect to. A file's server is dropped while it is switched off in the registry; where a file and the
  * registry both name one, the file's counts.
  */
-export type ToSpecs = (ofFiles: readonly ServerSpec[], registry: RegistrySnapshot) => ServerSpec[];
+export interface ToSpecs {
+  active(ofFiles: readonly ServerSpec[], registry: RegistrySnapshot): ServerSpec[];
+  /** The versions that are not active, of servers that are switched on: started when they are asked for. */
+  inactive(ofFiles: readonly ServerSpec[], registry: RegistrySnapshot): ServerSpec[];
+}
 
 export function createToSpecs(deps: SpecDeps): ToSpecs {
   const known = new WeakMap<RegisteredServer, ServerSpec | null>();
-  return (ofFiles, { servers }) => {
+
+  function specOf(server: RegisteredServer): ServerSpec | null {
+    let spec = known.get(server);
+    if (spec === undefined) {
+      spec = findSpec(server, deps);
+      known.set(server, spec);
+    }
+    return spec;
+  }
+
+  /** Of the registry alone: not of a file, and not behind one that has the same name. */
+  const isOwn = (ofFiles: readonly ServerSpec[]) => {
     const keys = new Set(ofFiles.map(({ key }) => key));
-    const kept = ofFiles.filter(({ key, enabled }) => !enabled || servers.get(pathOfKey(key))?.enabled !== false);
-    const registered = [...servers.values()].flatMap(server => {
-      if (!server.enabled || server.source.kind === 'file' || keys.has(serverKeyOf(server))) return [];
-      let spec = known.get(server);
-      if (spec === undefined) {
-        spec = findSpec(server, deps);
-        known.set(server, spec);
-      }
-      return spec === null ? [] : [spec];
-    });
-    return [...kept, ...registered];
+    return (server: RegisteredServer) =>
+      server.enabled && server.source.kind !== 'file' && !keys.has(serverKeyOf(server));
+  };
+
+  return {
+    active(ofFiles, { servers }) {
+      const kept = ofFiles.filter(({ key, enabled }) => !enabled || servers.get(pathOfKey(key))?.enabled !== false);
+      const registered = [...servers.values()].filter(isOwn(ofFiles)).flatMap(server => specOf(server) ?? []);
+      return [...kept, ...registered];
+    },
+    inactive(ofFiles, { servers, inactive }) {
+      const versions = [...servers.values()].filter(isOwn(ofFiles)).flatMap(({ path }) => inactive.get(path) ?? []);
+      return versions.flatMap(version => specOf(version) ?? []);
+    },
   };
 }
 
@@ -63,7 +81,11 @@ function findSpec(server: RegisteredServer, deps: SpecDeps): ServerSpec | null {
   if (link === null) return null;
   const description = server.description === '' ? null : server.description;
   const maxInFlight = link.kind === 'http' ? 256 : 64;
-  return { ...COMMON, key: serverKeyOf(server), description, link, maxInFlight };
+  const { version } = server;
+  const key = serverKeyOf(server);
+  if (server.isActiveVersion) return { ...COMMON, key, description, link, maxInFlight, version };
+  const aside = { key: versionKey(key, version), versionOf: key, start: 'lazy' } as const;
+  return { ...COMMON, ...aside, description, link, maxInFlight, version };
 }
 
 function findAddress(server: RegisteredServer, { sealer, log }: SpecDeps): HttpAddress | null {

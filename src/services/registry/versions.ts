@@ -1,17 +1,22 @@
-/** Versions of one path: which there are, which one is active, and away with old ones. The active one is what is called. */
+/**
+ * Versions of one path: which there are, which one is active, and away with old ones. The active one is what is called by
+ * whoever asks for none. Each has a visibility of its own, which only takes away from that of the active one.
+ */
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
-import { mayChange, mayList } from './access.ts';
+import { isVersionInSight, mayChange, mayList } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
 
 export interface ServerVersions {
-  /** In the order they were added. */
+  /** In the order they were added; those that this caller may see. */
   list(who: Identity, path: string): Promise<Result<readonly RegisteredServer[]>>;
   /** It stays switched off where the server is. */
   activate(who: Identity, path: string, version: string): Promise<Result<RegisteredServer>>;
   remove(who: Identity, path: string, version: string): Promise<Result<string>>;
+  /** As it is kept now; null: there is none that this caller may use, or it is switched off with its server. */
+  find(who: Identity, path: string, version: string): RegisteredServer | null;
 }
 
 export function createServerVersions(desk: RegistryDesk): ServerVersions {
@@ -30,7 +35,17 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
       const versions = await storage.servers.listVersions(path);
       const active = versions.find(({ isActiveVersion }) => isActiveVersion);
       if (active === undefined) return noSuchServer();
-      return mayList(policy(), who, active) ? done(versions) : deniedServer();
+      if (!mayList(policy(), who, active)) return deniedServer();
+      return done(versions.filter(version => isVersionInSight(policy(), who, version)));
+    },
+
+    find(who, path, version) {
+      const { servers, inactive } = desk.current();
+      const active = servers.get(path);
+      if (active === undefined || !active.enabled) return null;
+      if (active.version === version) return active;
+      const found = inactive.get(path)?.find(other => other.version === version);
+      return found !== undefined && isVersionInSight(policy(), who, found) ? found : null;
     },
 
     activate(who, path, version) {
@@ -46,6 +61,7 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
         });
         if (active === null) return noSuchVersion();
         desk.put(active);
+        await desk.readInactive(path);
         desk.tell({ kind: 'server.edited', server: active });
         return done(active);
       });
@@ -57,7 +73,11 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
         if (found.kind === 'failure') return found;
         const removed = await storage.servers.removeVersion(path, version);
         if (removed === 'missing') return noSuchVersion();
-        if (removed === 'removed') return done(version);
+        if (removed === 'removed') {
+          await desk.readInactive(path);
+          desk.tell({ kind: 'server.versions', server: found.value });
+          return done(version);
+        }
         const say = 'This version is the active one: make another one active first, or remove the server.';
         return failure('CONFLICT', {}, { say });
       });

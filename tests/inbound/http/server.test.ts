@@ -121,6 +121,7 @@ describe('CORS', () => {
       'last-event-id',
       'mcp-method',
       'mcp-name',
+      'x-mcp-server-version',
     ]);
     expect(answer.headers.get('access-control-expose-headers')?.split(', ')).toEqual(
       expect.arrayContaining(['mcp-session-id', 'mcp-protocol-version', 'www-authenticate']),
@@ -135,7 +136,7 @@ describe('CORS', () => {
     const asked = 'Mcp-Param-Owner, x-evil, mcp-param-, mcp-param-a b, MCP-PARAM-Repo';
     const answer = await preflight(server, 'https://app.example', { 'access-control-request-headers': asked });
     const allowed = answer.headers.get('access-control-allow-headers') ?? '';
-    expect(allowed.endsWith('mcp-name, mcp-param-owner, mcp-param-repo')).toBe(true);
+    expect(allowed.endsWith('x-mcp-server-version, mcp-param-owner, mcp-param-repo')).toBe(true);
   });
 
   test('a preflight from another origin is refused without any allow header', async () => {

@@ -28,6 +28,7 @@ async function start(servers = SERVERS, maxBodyBytes = 10_000) {
     refuseDoor: () => null,
     stillValid: () => true,
     refused: () => null,
+    findVersion: () => null,
     turnedAway: house.turnedAway.request,
     challenges: createChallenges({ publicUrl: null, scopes: [] }),
     addressOf: () => {

@@ -198,6 +198,16 @@ describe('connection sets', () => {
     expect(await pidOf(kit, 's', 'other')).not.toBe(other);
   });
 
+  test('of a version that is not active are all closed, and opened again when it is asked for', async () => {
+    const version = spec('s@v2', child(), { versionOf: 's', version: 'v2', start: 'lazy' });
+    const kit = openPool([version], { ...QUICK, idlePartitionMs: 300 });
+    expect(kit.pool.state('s@v2')).toMatchObject({ status: 'idle', connections: 0 });
+    const main = await pidOf(kit, 's@v2');
+    await until(() => !isAlive(main), 'the idle process has ended');
+    expect(kit.pool.state('s@v2')?.connections).toBe(0);
+    expect(await pidOf(kit, 's@v2')).not.toBe(main);
+  });
+
   test('are limited in number', async () => {
     const server = await startScripted({ era: 'modern' });
     onTestFinished(() => server.close());

@@ -69,6 +69,15 @@ describe('a tool that changes its definition after it was seen', () => {
     expect([events.length, store.writes]).toEqual([1, 2]);
   });
 
+  test('is held where it was approved before versions were told apart, and in no other version', async () => {
+    const { pins, store } = start();
+    await pins.screen('mail', [BEFORE]);
+    expect(await pins.screen('mail@v1', [REWORDED], 'mail')).toEqual([BEFORE]);
+    expect(await store.list('mail')).toEqual([]);
+    expect(await pins.screen('mail@v2', [REWORDED], 'mail')).toEqual([REWORDED]);
+    expect([pins.isHeld('mail@v1', 'send'), pins.isHeld('mail@v2', 'send')]).toEqual([true, false]);
+  });
+
   test('is free again once it says what was approved', async () => {
     const { pins } = start();
     await pins.screen('mail', [BEFORE]);

@@ -135,7 +135,7 @@ describe('what is sealed', () => {
     const { registry, log } = open({ sealer });
     await registry.register(maker, newServer('/x', { auth: { scheme: 'bearer', credential, headerName: null } }));
     const specs = (with_: RegistryDeps['sealer']) =>
-      createToSpecs({ sealer: with_, findVariable: () => null, allowCommands: [], allowEnv: [], log })(
+      createToSpecs({ sealer: with_, findVariable: () => null, allowCommands: [], allowEnv: [], log }).active(
         [],
         registry.current(),
       );

@@ -56,7 +56,7 @@ export function createGatewayTools(deps: {
   function listServers(who: Identity, includeMetadata: boolean): Answer {
     const servers = downstreams
       .states()
-      .filter(({ spec }) => spec.enabled && visible.isServerVisible(who, spec.key))
+      .filter(({ spec }) => spec.enabled && spec.versionOf === undefined && visible.isServerVisible(who, spec.key))
       .map(({ spec }) => ({
         name: spec.key,
         description: spec.description,
