@@ -185,6 +185,11 @@ export function createApp(options: AppOptions): App {
   });
 
   const toolFinder = createToolFinder({ catalog, visible, search: search.tools, registered: registered.find, settled });
+  const agents = createAgents({ storage, policy: policy.current, clock });
+  const finder = createFinderParts({
+    ...{ search, registry: registered.registry, agents, storage, catalog, visible },
+    ...{ policy: policy.current, defaultAgent: started.defaultAgent, settled },
+  });
   let listening: OwnAddress['listening'] = null;
   const gatewayTools = createGatewayTools({
     ...{ catalog, visible, downstreams, finder: toolFinder, settledOne },
@@ -207,7 +212,7 @@ export function createApp(options: AppOptions): App {
   const gateway = createGateway({
     ...{ catalog, policy, downstreams, visible, gatewayTools },
     registryTools: createRegistryTools({
-      ...{ registry: registered.registry, finder: toolFinder, policy: policy.current },
+      ...{ registry: registered.registry, finder: toolFinder, search: finder, policy: policy.current },
       ...{ defaultAgent: started.defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
     }),
     ...{ parked, subscriptions, recorder, audit, limiter, quarantine, pins },
@@ -283,11 +288,6 @@ export function createApp(options: AppOptions): App {
   });
   catalog.onChange(watching.health.follow);
   pins.onApproved(server => void refresh.refresh(server));
-  const agents = createAgents({ storage, policy: policy.current, clock });
-  const finder = createFinderParts({
-    ...{ search, registry: registered.registry, agents, storage, catalog, visible },
-    ...{ policy: policy.current, defaultAgent: started.defaultAgent },
-  });
   const rest = createRest({
     ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },

@@ -28,8 +28,10 @@ export function createFinderParts(deps: {
   visible: Visible;
   policy(): PolicySet;
   defaultAgent: string | null;
+  /** Waits for servers that are still starting. */
+  settled(): Promise<void>;
 }): FinderParts {
-  const { search, registry, agents, storage, catalog, visible, policy, defaultAgent } = deps;
+  const { search, registry, agents, storage, catalog, visible, policy, defaultAgent, settled } = deps;
   const entities = createEntities({ index: search.index, registry, agents, stored: storage.agents });
   const byName = new WeakMap<readonly CatalogEntry[], ReadonlyMap<string, CatalogEntry>>();
 
@@ -44,8 +46,13 @@ export function createFinderParts(deps: {
     return names;
   }
 
+  const finder = createFinder({ index: search.index, registry, agents, entities, policy, tools });
   return {
-    ...createFinder({ index: search.index, registry, agents, entities, policy, tools }),
+    ...finder,
+    async find(who, wish) {
+      await settled();
+      return finder.find(who, wish);
+    },
     start: entities.start,
   };
 }

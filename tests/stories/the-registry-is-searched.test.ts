@@ -7,6 +7,7 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { findFreePort } from '../support/free-port.ts';
 import { waitFor } from '../support/gateway-process.ts';
+import { resultOf } from '../support/mcp-client.ts';
 import { createOpenApiCheck, type OpenApiCheck } from '../support/openapi-check.ts';
 import { CALLERS, type Caller, openRegistryGateway, type RegistryGateway } from '../support/registry-gateway.ts';
 
@@ -302,3 +303,40 @@ function isOf(path: string, member = 'server_path') {
 function isAt(path: string) {
   return isOf(path, 'path');
 }
+
+describe('search_registry, for clients of MCP', () => {
+  const over = async (caller: Caller, args: JsonObject): Promise<Found> => {
+    const client = await gateway.open('modern', caller, '/mcp/registry');
+    const reply = await client.call('search_registry', args);
+    await client.close();
+    return resultOf(reply).structuredContent as Found;
+  };
+  const names = ({ servers, tools, agents, skills }: Found) => [
+    ...servers.map(({ path, num_tools: tools, relevance_score: score }) => ({ path, tools, score })),
+    ...tools.map(({ server_path: path, tool_name: name, relevance_score: score }) => ({ path, name, score })),
+    ...agents.map(({ path, url, relevance_score: score }) => ({ path, url, score })),
+    ...skills.map(({ agent_path: path, skill_id: id, relevance_score: score }) => ({ path, id, score })),
+  ];
+
+  test.each<{ caller: Caller }>([{ caller: 'admin' }, { caller: 'user' }, { caller: 'lob' }, { caller: 'stranger' }])(
+    'finds for $caller what the REST API finds',
+    async ({ caller }) => {
+      for (const query of ['rain forecast', 'translate into French', 'pay slips #finance']) {
+        const { body } = await search(query, { max_results: 20 }, caller);
+        const found = await over(caller, { query, max_results: 20 });
+        expect(names(found), query).toEqual(names(body));
+        expect(found.total_results).toBe(names(found).length);
+        if (caller === 'admin') expect(names(found).length, query).toBeGreaterThan(0);
+        if (caller === 'stranger') expect(names(found), query).toEqual([]);
+      }
+    },
+  );
+
+  test('is narrowed to kinds and tags', async () => {
+    const found = await over('admin', { query: 'translate into French', kinds: ['skill'], max_results: 5 });
+    expect(found).toMatchObject({ servers: [], tools: [], agents: [] });
+    expect(found.skills[0]).toMatchObject({ skill_id: 'translate', agent_path: '/translator' });
+    const tagged = await over('admin', { query: 'money', kinds: ['server'], tags: ['Finance', 'hr'] });
+    expect(paths(tagged.servers)).toEqual(['/payroll']);
+  });
+});

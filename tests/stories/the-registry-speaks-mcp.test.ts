@@ -165,7 +165,8 @@ describe.each(ERAS)('in the %s era', era => {
     const query = { query: 'add two numbers', max_results: 50 };
     const found = told(await use(era, 'lob', 'search_registry', query));
     expect((found.tools as JsonObject[]).map(({ tool_name: name }) => name)).toEqual(['echo']);
-    expect(found).toMatchObject({ total_results: 1, servers: [], agents: [], skills: [], status: 'ok' });
+    expect(found).toMatchObject({ total_results: 2, agents: [], skills: [], status: 'ok' });
+    expect(found.servers).toMatchObject([{ path: '/everyday', matching_tools: [], num_tools: 1 }]);
   });
 
   test('a registry elsewhere is refused, and nobody there is asked', async () => {

@@ -15,6 +15,9 @@ import { createEmptyQuarantine } from './quiet-house.ts';
 
 export const listedFor = (policy: PolicyBook) => (who: Identity) => registryToolItems(policy.current(), who);
 
+/** Who searches everything needs an index of everything. */
+export const NO_SEARCH = { find: () => Promise.reject(new Error('nothing is searched here')) };
+
 export function createSmallRegistry(deps: {
   catalog: CatalogBook;
   visible: Visible;
@@ -44,7 +47,7 @@ export function createSmallRegistry(deps: {
   const registered = (_who: Identity, server: string) => registry.current().servers.get(`/${server}`) ?? null;
   const finder = createToolFinder({ catalog, visible, search, registered, settled });
   const registryTools = createRegistryTools({
-    ...{ registry, finder, policy: policy.current, servers: () => catalog.current().servers.keys() },
+    ...{ registry, finder, search: NO_SEARCH, policy: policy.current, servers: () => catalog.current().servers.keys() },
     ...{ defaultAgent: null, quarantine: createEmptyQuarantine(), audit },
   });
   return { registry, finder, registryTools };

@@ -18,6 +18,7 @@ import { tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
 import { callerWith, policyOf } from '../../support/policies.ts';
 import { createEmptyQuarantine, createKeptBook, createOpenPins } from '../../support/quiet-house.ts';
+import { NO_SEARCH } from '../../support/small-registry.ts';
 import { contentOf, createStaircase, resultOf, type Staircase } from '../../support/staircase.ts';
 
 const REGISTRY: Door = { server: null, exposure: 'registry' };
@@ -133,7 +134,13 @@ describe('the book', () => {
 test('whoever is shut out of the API is shut out of the tools', async () => {
   const house = await createStaircase(SERVERS);
   const tools = createRegistryTools({
-    ...{ registry: house.registry, finder: house.finder, policy: () => OPEN_POLICY, servers: () => [] },
+    ...{
+      registry: house.registry,
+      finder: house.finder,
+      search: NO_SEARCH,
+      policy: () => OPEN_POLICY,
+      servers: () => [],
+    },
     ...{ defaultAgent: null, audit: createKeptBook() },
     quarantine: { isBlocked: (_who, server) => server === 'api' },
   });

@@ -11,6 +11,7 @@ import type { ServerKey } from '../../../domain/server.ts';
 import { mayAsk, type RegistryNeed } from '../../registry/access.ts';
 import type { Result } from '../../registry/desk.ts';
 import type { Registry } from '../../registry/registry.ts';
+import type { Finder } from '../../search/finder.ts';
 import type { ToolFinder } from '../gateway-tools/tool-finder.ts';
 
 /** Who may use a tool, decided on the caller alone. */
@@ -28,6 +29,8 @@ export type ToolNeed =
 export interface RegistryMeans {
   registry: Registry;
   finder: ToolFinder;
+  /** Over everything that is registered. */
+  search: Pick<Finder, 'find'>;
   policy(): PolicySet;
   /** Connected, in order. */
   servers(): Iterable<ServerKey>;

@@ -1,31 +1,56 @@
-/** Finding in the registry in plain words: tools, as far as the caller may use them. */
+/** Finding in the registry in plain words, as far as the caller may see and use it: servers, tools, agents and their skills. */
 import { z } from 'zod';
 import type { JsonObject } from '../../../domain/json.ts';
+import { DOCUMENT_KINDS } from '../../../domain/search/document.ts';
+import { splitTagWords } from '../../../domain/search/tag-words.ts';
 import { done } from '../../registry/desk.ts';
+import { type Found, type FoundTool, PLAIN } from '../../search/finder.ts';
+import type { Ranked } from '../../search/server-lift.ts';
 import { defineTool, nameList, type RegistryTool } from './registry-tool.ts';
 
 export const SEARCH_TOOLS: readonly RegistryTool[] = [
   defineTool({
     ...{ name: 'search_registry', title: 'Search the registry', needs: { kind: 'caller' } },
     description:
-      'Searches the registry in plain words and returns the tools that fit, the best first, with their servers and input schemas. It finds tools alone: servers, agents and skills in the answer are always empty. Call what it finds with invoke_mcp_tool.',
+      'Searches the registry in plain words: servers, tools with their input schemas, agents and their skills; of each kind the best first. Call a tool that it finds with invoke_mcp_tool; an agent is asked at its own url.',
     args: z.strictObject({
       query: z.string().trim().min(1).max(2000).describe('What you want to do, in plain words.'),
-      max_results: z.int().min(1).max(50).default(10).describe('How many to return.'),
-      tags: nameList.optional().describe('Only tools of servers that have all of these tags.'),
+      max_results: z.int().min(1).max(50).default(10).describe('How many to return, of all kinds together.'),
+      kinds: z.array(z.enum(DOCUMENT_KINDS)).min(1).optional().describe('Only these; all of them if absent.'),
+      tags: nameList.optional().describe('Only what has all of these tags: a tool has those of its server.'),
     }),
-    async run({ finder }, { acting }, { query, max_results: limit, tags = [] }) {
-      const { hits } = await finder.find(acting, { query, limit, server: null, tags, maxServers: null });
-      const tools = hits.map(({ entry, score }): JsonObject => {
-        const { path, name } = finder.describeServer(acting, entry.server);
-        const { description = '', inputSchema = {} } = entry.ownItem;
-        return {
-          ...{ server_path: path, server_name: name, tool_name: entry.own },
-          ...{ description, inputSchema, relevance_score: score },
-        };
-      });
-      const others = { servers: [], agents: [], skills: [] };
-      return done({ query, status: 'ok', tools, ...others, total_results: tools.length });
+    async run({ search }, { who }, { query, max_results: limit, kinds = DOCUMENT_KINDS, tags = [] }) {
+      const asked = splitTagWords(query);
+      const wanted = [...new Set([...asked.tags, ...tags.map(tag => tag.toLowerCase())])];
+      const wish = { text: asked.text, kinds: [...new Set(kinds)], tags: wanted, limit, include: PLAIN };
+      const found = await search.find(who, wish);
+      return 'code' in found ? found : done({ query, status: 'ok', ...describe(found) });
     },
   }),
 ];
+
+function describe({ servers, tools, agents, skills }: Found): JsonObject {
+  return {
+    servers: servers.map(({ view: { card, numTools }, tools: matching, hit }) => ({
+      ...{ path: card.path, server_name: card.name, description: card.description, tags: [...card.tags] },
+      ...{ num_tools: numTools, matching_tools: matching.map(({ entry }) => entry.own), ...toScore(hit) },
+    })),
+    tools: tools.map(describeTool),
+    agents: agents.map(({ agent, hit }) => ({
+      ...{ path: agent.path, agent_name: agent.name, description: agent.description, url: agent.url },
+      ...{ tags: [...agent.tags], skills: agent.skills.map(({ name }) => name), ...toScore(hit) },
+    })),
+    skills: skills.map(({ agent, skill, hit }) => ({
+      ...{ skill_id: skill.id, skill_name: skill.name, description: skill.description, tags: [...skill.tags] },
+      ...{ agent_path: agent.path, agent_name: agent.name, ...toScore(hit) },
+    })),
+    total_results: servers.length + tools.length + agents.length + skills.length,
+  };
+}
+
+function describeTool({ entry: { own, ownItem }, path, serverName, hit }: FoundTool): JsonObject {
+  const { description = '', inputSchema = {} } = ownItem;
+  return { server_path: path, server_name: serverName, tool_name: own, description, inputSchema, ...toScore(hit) };
+}
+
+const toScore = ({ relevance }: Ranked) => ({ relevance_score: relevance });
