@@ -328,3 +328,14 @@ test('an address inside the network is refused with one sentence, whoever names 
     await inside.close();
   }
 });
+
+test('a group asked for at the identity provider too is made here, and the answer says so', async () => {
+  const asked = { group_name: 'night-shift', create_in_idp: true };
+  const created = await gateway.post('/api/servers/groups/create', 'admin', asked);
+  expect(created).toMatchObject({ status: 201, body: { scope_name: 'night-shift' } });
+  expect(created.body.message).toContain('Create it at the identity provider too');
+  const deleted = { group_name: 'night-shift', delete_from_idp: true };
+  const { status, body } = await gateway.post('/api/servers/groups/delete', 'admin', deleted);
+  expect(status).toBe(200);
+  expect(body.message).toContain('At the identity provider it stays');
+});

@@ -52,6 +52,11 @@ const GroupShown = z.object({
 });
 const Told = z.object({ message: z.string() });
 
+/** Whoever asks for more than is done is told so, or would look for it in vain. */
+const CREATED_HERE =
+  'The group is created here. Create it at the identity provider too, under the same name: nothing is written there.';
+const DELETED_HERE = 'The group is deleted here. At the identity provider it stays: nothing is written there.';
+
 const tag = 'groups';
 const KEEPERS = { kind: 'ui', action: 'modify_service' } as const;
 
@@ -61,20 +66,24 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
     ...{ summary: 'Create a group whose name an identity provider knows too', form: true, body: CreateBody },
     answers: { 201: { says: 'It is there, and grants nothing yet.', schema: Told } },
     async run({ who, body, note }) {
-      const { group_name: name, description = '' } = body;
+      const { group_name: name, description = '', create_in_idp: isWantedThere = false } = body;
       note({ target: name });
       const created = await groups.create(who, { ...emptyGroup(name), description });
-      return answerWith(created, group => ({ message: 'The group is created.', ...toGroupDocument(group) }), 201);
+      return answerWith(
+        created,
+        group => ({ message: isWantedThere ? CREATED_HERE : 'The group is created.', ...toGroupDocument(group) }),
+        201,
+      );
     },
   });
   const remove = defineRoute({
     ...{ method: 'POST', path: '/api/servers/groups/delete', operation: 'groups/delete', tag, access: KEEPERS },
     ...{ summary: 'Delete a group with all that it grants', form: true, body: DeleteBody },
     answers: { 200: { says: 'It is gone.', schema: Told } },
-    async run({ who, body: { group_name: name }, note }) {
+    async run({ who, body: { group_name: name, delete_from_idp: isUnwantedThere = false }, note }) {
       note({ target: name });
       return answerWith(await groups.remove(who, name), scope => ({
-        message: 'The group is deleted.',
+        message: isUnwantedThere ? DELETED_HERE : 'The group is deleted.',
         scope_name: scope,
       }));
     },
