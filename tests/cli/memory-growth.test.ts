@@ -32,14 +32,14 @@ test('the young generation grows to what calls need and no further', async () =>
   expect(held).toBeGreaterThanOrEqual(4);
   expect(held).toBeLessThanOrEqual(16);
   const [alone = 0] = await run('[await work()]');
-  expect(alone).toBeGreaterThan(held * 2);
+  expect(alone).toBeGreaterThanOrEqual(held * 2);
 });
 
 test('let go, V8 does as it always did', async () => {
   const [held = 0, letGo = 0] = await run(
     '[await (async () => { globalThis.stop = holdMemoryGrowth([]); return work(); })(), (stop(), await work())]',
   );
-  expect(letGo).toBeGreaterThan(held * 2);
+  expect(letGo).toBeGreaterThanOrEqual(held * 2);
 });
 
 test.each(['--max-semi-space-size=32', '--min_semi_space_size=16'])(
