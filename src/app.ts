@@ -15,7 +15,7 @@ import { createReloading } from './app/reloading.ts';
 import { createRest } from './app/rest.ts';
 import { createSearch } from './app/search.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
-import { describeStatus } from './app/status.ts';
+import { describeStatus, readinessOf } from './app/status.ts';
 import { openStorage } from './app/storage.ts';
 import { openSealer } from './app/vault-desk.ts';
 import { createWatchingParts } from './app/watching.ts';
@@ -309,16 +309,9 @@ export function createApp(options: AppOptions): App {
     isPublic: wellKnown.isPublic,
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,
-    readiness: () => {
-      const configured = registered.specs(config).filter(({ enabled }) => enabled).length;
-      const keyless = who.issuersWithoutKeys();
-      return {
-        ready: configured > 0 && keyless.length === 0,
-        reason: configured === 0 ? 'no servers configured' : keyless.length === 0 ? null : 'an issuer has no keys',
-        serversConfigured: configured,
-      };
-    },
-    ...{ metrics: config.metrics ? metrics : null, sightOf: caller => figuresSight(policy.current(), caller) },
+    readiness: () => readinessOf(registered.specs(config), policy.current(), who.issuersWithoutKeys()),
+    metrics: config.metrics ? metrics : null,
+    sightOf: caller => figuresSight(policy.current(), caller, key => catalog.current().servers.has(key)),
     sockets: watching.sockets,
     addRoutes: rest.mount,
   });

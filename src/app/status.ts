@@ -1,4 +1,4 @@
-/** What `get_gateway_status` answers: where the gateway got its configuration from, and how it is. */
+/** How the gateway is: for `get_gateway_status`, with where it got its configuration from, and for `/ready`. */
 import type { Config } from '../config/config.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -35,4 +35,19 @@ export function describeStatus(deps: {
       },
       server => isVisible(who, server),
     );
+}
+
+/** Anybody may ask for it: servers that are not for everybody make the gateway ready, and are not counted. */
+export function readinessOf(
+  specs: readonly ServerSpec[],
+  { restricted }: Pick<PolicySet, 'restricted'>,
+  issuersWithoutKeys: readonly string[],
+): { ready: boolean; reason: string | null; serversConfigured: number } {
+  const configured = specs.filter(({ enabled }) => enabled);
+  const keyless = issuersWithoutKeys.length > 0;
+  return {
+    ready: configured.length > 0 && !keyless,
+    reason: configured.length === 0 ? 'no servers configured' : keyless ? 'an issuer has no keys' : null,
+    serversConfigured: configured.filter(({ key }) => !restricted.has(key)).length,
+  };
 }

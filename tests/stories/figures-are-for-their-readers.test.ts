@@ -15,10 +15,10 @@ const tool = (name: string) => ({ name, description: name, inputSchema: { type: 
 let server: StartedScripted;
 let searched: SearchedGateway;
 
-async function call(who: Who, name: string): Promise<JsonObject | null> {
+async function call(who: Who, name: string, args: JsonObject = {}): Promise<JsonObject | null> {
   const headers = { authorization: `Bearer ${tokenFor(who)}` };
   const client = await openClient(searched.gateway.origin, 'modern', { path: '/mcp', headers });
-  const { answer } = await client.request('tools/call', { name, arguments: {} });
+  const { answer } = await client.request('tools/call', { name, arguments: args });
   await client.close();
   return answer;
 }
@@ -82,4 +82,25 @@ test('a total is that of what is shown', async () => {
   };
   expect([await callsIn(ADMIN), await callsIn(EVERYBODY), await callsIn(LOB)]).toEqual([4, 3, 2]);
   expect((await fetch(`${searched.gateway.origin}/metrics`)).status).toBe(401);
+});
+
+test('a name that was only asked for is no figure: it would tell what is private from what is not there', async () => {
+  const explain = (name: string) =>
+    searched.ask(EVERYBODY, 'POST', '/api/policy/explain', { server: name, tool: 'pick' }).catch(() => null);
+  for (const name of ['vineyard', 'vanished']) {
+    await call(EVERYBODY, 'execute_tool', { server: name, tool: 'pick', args: {} });
+    await call(EVERYBODY, `${name}__pick`);
+    await explain(name);
+  }
+  const { text, json } = await figures(EVERYBODY);
+  for (const name of ['vineyard', 'vanished']) {
+    expect(text).not.toContain(name);
+    expect(JSON.stringify(json)).not.toContain(name);
+  }
+});
+
+test('readiness, which anybody may ask for, counts nothing that is not for everybody', async () => {
+  const ready = await fetch(`${searched.gateway.origin}/ready`);
+  const { total_count: all } = await searched.ask(ADMIN, 'GET', '/api/servers');
+  expect(await ready.json()).toEqual({ status: 'ready', servers_configured: Number(all) - 1 });
 });

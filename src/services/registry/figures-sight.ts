@@ -8,8 +8,15 @@ import { decide, isInSight, mayUi, mayUiToAll, type PolicySet } from '../../doma
 import { pathOfKey } from '../../domain/registry-path.ts';
 import type { FiguresSight } from '../../ports/metrics.ts';
 
-/** Null: everything. */
-export function figuresSight(policy: PolicySet, who: Identity): FiguresSight | null {
+/**
+ * Null: everything. `isThere`: names that others only asked for are nobody's: shown, they would tell those that are private
+ * from those that do not exist.
+ */
+export function figuresSight(
+  policy: PolicySet,
+  who: Identity,
+  isThere: (server: string) => boolean,
+): FiguresSight | null {
   if (mayUiToAll(policy, who, 'modify_service')) return null;
   const isAnybody = policy.scopes === null && who.agent === null;
   const mayList = (kind: 'server' | 'tool', server: string, name: string) =>
@@ -22,7 +29,7 @@ export function figuresSight(policy: PolicySet, who: Identity): FiguresSight | n
   function maySee(server: string): boolean {
     let answer = seen.get(server);
     if (answer === undefined) {
-      answer = isInSight(policy, who, server) && (isAnybody || isGranted(server));
+      answer = isThere(server) && isInSight(policy, who, server) && (isAnybody || isGranted(server));
       seen.set(server, answer);
     }
     return answer;
