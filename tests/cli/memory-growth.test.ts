@@ -30,18 +30,16 @@ async function run(program: string, ...options: string[]): Promise<number[]> {
 test('the young generation grows to what calls need and no further', async () => {
   const [held = 0] = await run('[(holdMemoryGrowth([]), await work())]');
   expect(held).toBeGreaterThanOrEqual(4);
-  // It hears of a collection after it happened: on a busy machine a page more is there by then.
-  expect(held).toBeLessThan(20);
+  expect(held).toBeLessThanOrEqual(16);
   const [alone = 0] = await run('[await work()]');
-  expect(alone).toBeGreaterThan(20);
+  expect(alone).toBeGreaterThan(held * 2);
 });
 
 test('let go, V8 does as it always did', async () => {
   const [held = 0, letGo = 0] = await run(
-    '[await (async () => { globalThis.stop = holdMemoryGrowth([]); return work(); })(), (stop(), await work())]',
+    '[await (async () => { globalThis.stop = holdMemoryGrowth([]); return work(); })(), (stop(), await work(), await work())]',
   );
-  expect(held).toBeLessThan(20);
-  expect(letGo).toBeGreaterThan(20);
+  expect(letGo).toBeGreaterThan(held * 2);
 });
 
 test.each(['--max-semi-space-size=32', '--min_semi_space_size=16'])(
