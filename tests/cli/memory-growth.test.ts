@@ -5,17 +5,23 @@ import { expect, test } from 'vitest';
 
 const MODULE = new URL('../../src/cli/memory-growth.ts', import.meta.url).href;
 
-/** Calls as a gateway sees them: each holds on to something for a while, and the event loop turns in between. */
+/**
+ * Calls as a gateway sees them: each holds on to something for a while, and the event loop turns in between. The answer is
+ * the size it stays at. While it collects V8 adds single pages of a quarter MB to both halves when what survives
+ * does not fit tightly, and drops them at the next collection: the smallest size of the last turns leaves them out.
+ */
 const WORK = `
   import { getHeapSpaceStatistics } from 'node:v8';
   const size = () => getHeapSpaceStatistics().find(space => space.space_name === 'new_space').space_size / 2 ** 20;
   async function work() {
     const held = [];
+    const sizes = [];
     for (let turn = 0; turn < 400; turn++) {
       for (let n = 0; n < 5000; n++) held[(turn * 5000 + n) % 60_000] = { n, list: [n] };
       await new Promise(resolve => setImmediate(resolve));
+      sizes.push(size());
     }
-    return size();
+    return Math.min(...sizes.slice(-50));
   }`;
 
 async function run(program: string, ...options: string[]): Promise<number[]> {
@@ -32,14 +38,15 @@ test('the young generation grows to what calls need and no further', async () =>
   expect(held).toBeGreaterThanOrEqual(4);
   expect(held).toBeLessThanOrEqual(16);
   const [alone = 0] = await run('[await work()]');
-  expect(alone).toBeGreaterThan(held * 2);
+  expect(alone).toBeGreaterThanOrEqual(held * 2);
 });
 
+/** How often it doubles is its own guess at what will survive; held it does not once. */
 test('let go, V8 does as it always did', async () => {
   const [held = 0, letGo = 0] = await run(
-    '[await (async () => { globalThis.stop = holdMemoryGrowth([]); return work(); })(), (stop(), await work(), await work())]',
+    '[await (async () => { globalThis.stop = holdMemoryGrowth([]); return work(); })(), (stop(), await work())]',
   );
-  expect(letGo).toBeGreaterThan(held * 2);
+  expect(letGo).toBeGreaterThanOrEqual(held * 2);
 });
 
 test.each(['--max-semi-space-size=32', '--min_semi_space_size=16'])(
