@@ -306,6 +306,7 @@ export function createApp(options: AppOptions): App {
     log,
     clock,
     mcp: (req, res, path) => wellKnown.handle(req, res, path) || doors.handle(req, res, path),
+    takesPosts: path => doors.takesPosts(path),
     isPublic: wellKnown.isPublic,
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,

@@ -1,6 +1,6 @@
 /** The MCP doors on a real node:http server, with the real services over fake downstreams behind them. */
 
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { META } from '../../src/domain/era.ts';
 import type { Identity } from '../../src/domain/identity.ts';
@@ -8,6 +8,8 @@ import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { ServerKey } from '../../src/domain/server.ts';
 import { createFindClientAddress, type FindClientAddress } from '../../src/inbound/http/client-address.ts';
+import type { HttpResponse } from '../../src/inbound/http/http-message.ts';
+import { takePlainPosts } from '../../src/inbound/http/plain/plain-posts.ts';
 import type { McpDeps } from '../../src/inbound/mcp/deps.ts';
 import { createKeepAlive } from '../../src/inbound/mcp/keep-alive.ts';
 import { createMcpDoors } from '../../src/inbound/mcp/mcp.ts';
@@ -78,7 +80,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
   const keepAlive = createKeepAlive(clock);
   const apiKey = options.apiKey === undefined ? null : new Secret(options.apiKey);
   const ended: string[] = [];
-  const held = new Set<ServerResponse>();
+  const held = new Set<HttpResponse>();
   const sessions = createSessionTable({
     clock,
     ttlMs: options.ttlMs ?? 3_600_000,
@@ -117,6 +119,14 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
   const doors = createMcpDoors(deps, res => void held.add(res));
   const server = createServer((req, res) => {
     if (!doors.handle(req, res, (req.url ?? '/').split('?')[0] ?? '/')) res.writeHead(404).end();
+  });
+  // As in the gateway, where nearly every post goes this way.
+  const plain = takePlainPosts(server, 'connection', {
+    isFor: doors.takesPosts,
+    maxBodyBytes: deps.maxBodyBytes,
+    onRequest: (req, res) => void doors.handle(req, res, req.url.split('?')[0] ?? ''),
+    clock: createSystemClock(),
+    ...{ keepAliveMs: 5_000, firstRequestMs: 5_000, requestMs: 60_000, checkMs: 5_000, onLate: () => {} },
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -215,6 +225,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
       sessions.stop();
       keepAlive.stop();
       server.closeAllConnections();
+      plain.closeAll();
       await new Promise<void>(resolve => server.close(() => resolve()));
     },
   };

@@ -3,8 +3,8 @@
  * Refused here: encodings (a 4 MB cap means nothing to a 4 KB archive), more than the cap, and more than all requests
  * together may hold. What the bytes mean is the caller's to find out.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, failure } from '../../domain/error.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** Bytes that the bodies being read hold together. */
 export interface BodyBudget {
@@ -23,7 +23,7 @@ const EMPTY = Buffer.alloc(0);
  * `connection: close` through `endLingering`.
  */
 export function readBody(
-  req: IncomingMessage,
+  req: HttpRequest,
   maxBytes: number,
   done: (body: Buffer | Failure) => void,
   budget: BodyBudget = PROCESS_BUDGET,
@@ -40,6 +40,13 @@ export function readBody(
   }
   if (req.destroyed && !req.readableEnded) {
     done(failure('CANCELLED'));
+    return;
+  }
+
+  const { wholeBody } = req;
+  if (wholeBody) {
+    if (wholeBody.length > maxBytes) done(failure('TOO_LARGE', { limit_bytes: maxBytes }));
+    else done(wholeBody);
     return;
   }
 
@@ -91,7 +98,7 @@ const LINGER_BYTES = 8 * 1024 * 1024;
  * before the socket is closed. Closing at once would reset the connection, and the reset can overtake the answer
  * (RFC 9112, 9.6). The head must be written, with `content-length` and `connection: close`.
  */
-export function endLingering(req: IncomingMessage, res: ServerResponse, payload: string | Buffer): void {
+export function endLingering(req: HttpRequest, res: HttpResponse, payload: string | Buffer): void {
   if (req.complete || req.destroyed) {
     res.end(payload);
     return;

@@ -3,10 +3,10 @@
  * trusts; then the right-most hop of `X-Forwarded-For` that is no such proxy. What stands left of it anybody may have
  * written, so it is never read. No rights follow from an address.
  */
-import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, SocketAddress } from 'node:net';
+import type { HttpRequest } from './http-message.ts';
 
-export type FindClientAddress = (req: IncomingMessage) => string;
+export type FindClientAddress = (req: HttpRequest) => string;
 
 /** Longer chains of proxies do not exist; what is longer is read from the right up to here. */
 const MAX_HOPS = 50;

@@ -2,7 +2,7 @@
  * CORS for browser clients (Fetch standard, 3.2): only for origins the guard has let through, each echoed exactly,
  * never `*` and never with credentials. What is not listed here a page cannot send or read.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 export const METHODS = 'GET, POST, DELETE, OPTIONS';
 
@@ -34,14 +34,14 @@ const MAX_PARAM_HEADERS = 32;
 const MAX_AGE_S = 600;
 
 /** Sets the headers that let a page of this origin read the answer; to be called before anything is written. */
-export function allowOrigin(res: ServerResponse, origin: string): void {
+export function allowOrigin(res: HttpResponse, origin: string): void {
   res.setHeader('access-control-allow-origin', origin);
   res.setHeader('access-control-expose-headers', EXPOSED);
   res.setHeader('vary', 'origin');
 }
 
 /** Answers OPTIONS, preflight or plain. The origin's own headers are on the answer already where it has any. */
-export function answerOptions(req: IncomingMessage, res: ServerResponse): void {
+export function answerOptions(req: HttpRequest, res: HttpResponse): void {
   if (req.headers.origin !== undefined && req.headers['access-control-request-method'] !== undefined) {
     const asked = String(req.headers['access-control-request-headers'] ?? '');
     const params = asked

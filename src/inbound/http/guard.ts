@@ -4,9 +4,9 @@
  * across sites (MCP transports, security; RFC 9110 7.2; RFC 6454). Refused here: malformed authorities, names that
  * are not ours, origins that were not listed. Who the caller is, is not decided here.
  */
-import type { IncomingMessage } from 'node:http';
 import { isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { HttpRequest } from './http-message.ts';
 
 export interface Refusal {
   status: 400 | 403;
@@ -15,7 +15,7 @@ export interface Refusal {
 
 export interface Guard {
   /** Checks the authority (Host, and the target when it is in absolute form). Null: nothing to object to. */
-  checkHost(req: IncomingMessage): Refusal | null;
+  checkHost(req: HttpRequest): Refusal | null;
   /** Null: absent or allowed. `host`: the Host beside it, which `checkHost` had nothing against. */
   checkOrigin(origin: string | undefined, host?: string): Refusal | null;
 }
@@ -150,7 +150,7 @@ function hasTwin(rawHeaders: readonly string[]): boolean {
  * Brings an absolute-form target (`GET http://host/path`) into origin form, in place, so that everybody behind this
  * reads the same path. False when it names another authority than Host does, or is no target we serve.
  */
-function targetAgrees(req: IncomingMessage, host: string): boolean {
+function targetAgrees(req: HttpRequest, host: string): boolean {
   const target = req.url ?? '';
   if (target.startsWith('/')) return true;
   if (target === '*') return req.method === 'OPTIONS';

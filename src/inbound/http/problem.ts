@@ -1,8 +1,9 @@
 /** How an HTTP refusal that is not JSON-RPC is spelled: `{error}`, and the headers it carries. */
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endLingering } from './body.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** On every answer that is not MCP: no sniffing, no storing, no framing. */
 export const SECURITY_HEADERS = {
@@ -18,8 +19,8 @@ const CHEAP_BODY = 65_536;
 
 /** Answers and, where a body is under way that is not worth waiting for, closes the connection after it. */
 export function refuse(
-  req: IncomingMessage,
-  res: ServerResponse,
+  req: HttpRequest,
+  res: HttpResponse,
   status: number,
   error: string,
   headers: Readonly<Record<string, string>> = {},
@@ -52,7 +53,7 @@ export function refuseUpgrade(socket: Duplex, status: number, error: string): vo
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...lines, '', payload].join('\r\n'));
 }
 
-export function hasBody(req: IncomingMessage): boolean {
+export function hasBody(req: HttpRequest): boolean {
   const length = req.headers['content-length'];
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TlsConfig } from '../../config/config.ts';
 import type { CertificatePair, CertificateSource } from '../../ports/certificates.ts';
+import type { HttpResponse } from './http-message.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 /** A year, as browsers ask for. Not for the names below ours: they are not ours to speak for. */
@@ -53,7 +54,7 @@ export function createSecureServer<Q extends typeof IncomingMessage, R extends t
 }
 
 /** Browsers hold every port of a name to this, so a name that other programs of the machine share is spared. */
-export function demandTls(res: ServerResponse, host: string | undefined): void {
+export function demandTls(res: Pick<HttpResponse, 'setHeader'>, host: string | undefined): void {
   const name = host?.toLowerCase() ?? 'localhost';
   if (name === 'localhost' || name.startsWith('localhost:')) return;
   res.setHeader('strict-transport-security', STRICT_TRANSPORT);

@@ -1,10 +1,11 @@
 /**
- * The HTTP listener: one node:http or node:https server, guards in front of every route, limits, and an orderly end.
- * MCP doors write to the Node response themselves (no conversion on the hot path); Hono has every other route.
+ * The HTTP listener: one node:http or node:https server with a short way in for plain posts, guards in front of every route,
+ * limits, and an orderly end. MCP doors write to the response themselves (no conversion on the hot path); Hono has every
+ * other route.
  * Refused here: what HTTP forbids (RFC 9112; `insecureHTTPParser` stays off), foreign hosts and origins, and more
  * than may be under way at once.
  */
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,6 +19,9 @@ import type { Log } from '../../ports/log.ts';
 import type { MetricsReader } from '../../ports/metrics.ts';
 import { allowOrigin, answerOptions } from './cors.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
+import { STALLED_MS } from './plain/plain-connection.ts';
+import { takePlainPosts } from './plain/plain-posts.ts';
 import { refuse, refuseUpgrade } from './problem.ts';
 import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness, type RouteDeps } from './routes.ts';
 import { createSecureServer, demandTls } from './secure.ts';
@@ -33,7 +37,9 @@ export interface HttpDeps {
   log: Log;
   clock: Clock;
   /** Native handler of the MCP doors; returns false when the path is none of its own. Runs after the guards. */
-  mcp(req: IncomingMessage, res: ServerResponse, path: string): boolean;
+  mcp(req: HttpRequest, res: HttpResponse, path: string): boolean;
+  /** Whether that has every POST to this path. */
+  takesPosts(path: string): boolean;
   /** Authorises /metrics. */
   identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
   /** Documents that any page may read: no Origin is foreign to them. */
@@ -57,7 +63,7 @@ export interface HttpServer {
    */
   stop(graceMs: number): Promise<void>;
   /** Takes a standing stream out of `maxInFlight`: it waits and works for nobody. It still delays `stop`. */
-  holdOpen(res: ServerResponse): void;
+  holdOpen(res: HttpResponse): void;
   connections(): number;
   /** Requests whose answer is not finished, standing streams among them. */
   inFlight(): number;
@@ -71,8 +77,6 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const TIMEOUT_CHECK_MS = 5_000;
 /** Longer than the 60 s after which common proxies drop an idle connection: they must be the ones to close it. */
 const KEEP_ALIVE_MS = 65_000;
-/** A reader that takes nothing of what waits for it for so long is gone, or means to fill our memory. */
-const STALLED_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 16_384;
 const BACKLOG = 4_096;
@@ -81,6 +85,9 @@ const BACKLOG = 4_096;
 class GateResponse extends ServerResponse {
   holdsPlace = false;
 }
+
+/** Node's own, or that of a plain post. */
+type Gated = HttpResponse & { holdsPlace: boolean };
 
 const SETTINGS = {
   ServerResponse: GateResponse,
@@ -134,7 +141,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     overrideGlobalObjects: false,
   });
 
-  function onClose(this: GateResponse): void {
+  function onClose(this: Gated): void {
     if (this.holdsPlace) {
       this.holdsPlace = false;
       places -= 1;
@@ -142,12 +149,12 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     inFlight -= 1;
     if (isDraining) {
       // The socket counts as idle only after this turn.
-      setImmediate(() => server.closeIdleConnections());
+      setImmediate(closeIdle);
       if (inFlight === 0) whenQuiet?.();
     }
   }
 
-  function front(req: IncomingMessage, res: GateResponse, awaitsContinue: boolean): void {
+  function front(req: HttpRequest, res: Gated, sendContinue: (() => void) | null): void {
     inFlight += 1;
     res.on('close', onClose);
     if (secure !== null) demandTls(res, req.headers.host);
@@ -162,19 +169,19 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
       refuse(req, res, no.status, no.error, no.headers);
     } else if (req.method === 'OPTIONS') {
       answerOptions(req, res);
-    } else if (awaitsContinue && Number(req.headers['content-length']) > listen.maxBodyBytes) {
+    } else if (sendContinue !== null && Number(req.headers['content-length']) > listen.maxBodyBytes) {
       // Before the 100, so that a client that asks first is spared the upload.
       refuse(req, res, 413, 'too_large', CLOSE);
     } else {
-      if (awaitsContinue) res.writeContinue();
+      sendContinue?.();
       serve(req, res, path, isOperators);
     }
   }
 
   /** Null lets the request in and gives it its place; the order is from the broadest reason to the cheapest. */
   function admit(
-    req: IncomingMessage,
-    res: GateResponse,
+    req: HttpRequest,
+    res: Gated,
     badHost: BadHeader | null,
     isOperators: boolean,
     path: string,
@@ -197,16 +204,18 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     return null;
   }
 
-  function serve(req: IncomingMessage, res: GateResponse, path: string, isOperators: boolean): void {
+  function serve(req: HttpRequest, res: Gated, path: string, isOperators: boolean): void {
     try {
       if (!isOperators && deps.mcp(req, res, path)) return;
+      if (!(req instanceof IncomingMessage && res instanceof GateResponse))
+        throw new Error('not a path for plain posts');
       answerRoute(req, res).catch(cause => fail(req, res, path, cause));
     } catch (cause) {
       fail(req, res, path, cause);
     }
   }
 
-  function fail(req: IncomingMessage, res: ServerResponse, path: string, cause: unknown): void {
+  function fail(req: HttpRequest, res: HttpResponse, path: string, cause: unknown): void {
     log.error('request failed', {
       path,
       detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
@@ -224,12 +233,30 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     refuseUpgrade(socket, no?.status ?? 404, no?.error ?? 'not_found');
   }
 
-  const onRequest = (req: IncomingMessage, res: GateResponse): void => front(req, res, false);
+  const onRequest = (req: HttpRequest, res: Gated): void => front(req, res, null);
   // Whoever offers another protocol that nobody here speaks is served in this one (RFC 9110, 7.8).
   const shouldUpgradeCallback = (req: IncomingMessage) => isWebSocket(req);
   const settings = { ...SETTINGS, shouldUpgradeCallback };
   const secure = listen.tls ? createSecureServer(listen.tls, requireCertificates(deps), settings, onRequest) : null;
   const server = secure?.server ?? createServer(settings, onRequest);
+  const plain = takePlainPosts(server, secure === null ? 'connection' : 'secureConnection', {
+    isFor: path => !OPERATOR_PATHS.has(path) && deps.takesPosts(path),
+    maxBodyBytes: listen.maxBodyBytes,
+    onRequest,
+    clock,
+    keepAliveMs: KEEP_ALIVE_MS,
+    firstRequestMs: STALLED_MS,
+    requestMs: REQUEST_TIMEOUT_MS,
+    checkMs: TIMEOUT_CHECK_MS,
+    onLate(socket, headersSent) {
+      refused.set('unreadable', (refused.get('unreadable') ?? 0) + 1);
+      answerUnreadable({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, socket, headersSent, clock.after);
+    },
+  });
+  function closeIdle(): void {
+    server.closeIdleConnections();
+    plain.closeIdle();
+  }
   server.on('upgrade', onUpgrade);
   // Headers beyond a count would be dropped without a word; the size limit bounds them and refuses.
   server.maxHeadersCount = 0;
@@ -239,7 +266,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     const isIdle = currentResponse(socket) === null;
     if (isIdle || socket.writableLength > 0) socket.destroy();
   });
-  server.on('checkContinue', (req: IncomingMessage, res: GateResponse) => front(req, res, true));
+  server.on('checkContinue', (req: IncomingMessage, res: GateResponse) => front(req, res, () => res.writeContinue()));
   server.on('connection', (socket: Socket) => {
     connections += 1;
     socket.on('close', () => {
@@ -249,7 +276,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   server.on('drop', () => refused.set('connections', (refused.get('connections') ?? 0) + 1));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refused.set('unreadable', (refused.get('unreadable') ?? 0) + 1);
-    answerUnreadable(error, socket as Socket, clock.after);
+    answerUnreadable(error, socket as Socket, currentResponse(socket as Socket)?.headersSent === true, clock.after);
   });
 
   const { metrics } = deps;
@@ -266,11 +293,12 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
   async function drainAndClose(quiet: Promise<void>): Promise<void> {
     // Requests that have arrived but were not read yet belong to this side of the line.
     await nextTurn();
-    server.closeIdleConnections();
+    closeIdle();
     if (inFlight > 0) await quiet;
     await nextTurn();
     const gone = new Promise<void>(resolve => server.close(() => resolve()));
     server.closeAllConnections();
+    plain.closeAll();
     await secure?.stop();
     await gone;
     // Sockets say that they are closed a moment after the server does.
@@ -312,8 +340,9 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     },
 
     holdOpen(res) {
-      if (!(res instanceof GateResponse) || !res.holdsPlace) return;
-      res.holdsPlace = false;
+      const held = res as Gated;
+      if (!held.holdsPlace) return;
+      held.holdsPlace = false;
       places -= 1;
     },
     connections: () => connections,

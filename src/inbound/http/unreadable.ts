@@ -10,8 +10,15 @@ export function currentResponse(socket: Socket): ServerResponse | null {
   return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
-/** Answers, where an answer can still be put on the wire, and closes. */
-export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, after: Clock['after']): void {
+/**
+ * Answers, where an answer can still be put on the wire, and closes. `headersSent`: another one has begun.
+ */
+export function answerUnreadable(
+  error: { code?: string | undefined },
+  socket: Socket,
+  headersSent: boolean,
+  after: Clock['after'],
+): void {
   if (error.code === 'ERR_SSL_HTTP_REQUEST') {
     answerPlain(socket);
     return;
@@ -20,7 +27,7 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, a
     socket.destroy();
     return;
   }
-  if (currentResponse(socket)?.headersSent === true) {
+  if (headersSent) {
     // Bytes written into the middle of an answer would be read as its body: what there is of it goes out, then nothing.
     socket.end();
   } else {

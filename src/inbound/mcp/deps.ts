@@ -1,5 +1,4 @@
 /** What every MCP transport needs of the house, handed in once by app.ts. */
-import type { IncomingMessage } from 'node:http';
 import type { SessionConfig } from '../../config/config.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
@@ -14,6 +13,7 @@ import type { TurnedAway } from '../../services/gateway/turned-away.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Identify } from '../../services/identity/identify.ts';
 import type { Limiter } from '../../services/limits/limiter.ts';
+import type { HttpRequest } from '../http/http-message.ts';
 import type { KeepAlive } from './keep-alive.ts';
 import type { FindVersion } from './pinned-door.ts';
 import type { SessionTable } from './session-table.ts';
@@ -31,11 +31,11 @@ export interface McpDeps {
   /** Writes a refused credential down; says when its address has shown too many. */
   /** Null: a conversation may begin at this door. */
   refuseDoor: RefuseDoor;
-  refused(req: IncomingMessage, path: string, challenge: Challenge, id?: string): Limited | null;
+  refused(req: HttpRequest, path: string, challenge: Challenge, id?: string): Limited | null;
   /** Writes down a request that did not become a call. */
   turnedAway: TurnedAway['request'];
   /** Of the client at the other end. */
-  addressOf(req: IncomingMessage): string;
+  addressOf(req: HttpRequest): string;
   /** Headers of clients that some server is to get; null: none. The same set until servers change. */
   forwardable(): ReadonlySet<string> | null;
   sessions: SessionTable;

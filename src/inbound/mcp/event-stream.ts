@@ -2,7 +2,7 @@
  * One open `text/event-stream` response. A reader that does not read is cut off at a bound instead of filling memory:
  * it can come back with `Last-Event-ID`.
  */
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** Bytes that may wait for one slow reader. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
@@ -14,10 +14,10 @@ export const EVENT_STREAM_HEADERS = {
 } as const;
 
 export class EventStreamResponse {
-  readonly #res: ServerResponse;
+  readonly #res: HttpResponse;
   #open = true;
 
-  constructor(res: ServerResponse, headers: Record<string, string>, onClose: () => void) {
+  constructor(res: HttpResponse, headers: Record<string, string>, onClose: () => void) {
     this.#res = res;
     res.writeHead(200, { ...EVENT_STREAM_HEADERS, ...headers });
     res.flushHeaders();

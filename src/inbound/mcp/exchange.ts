@@ -1,26 +1,20 @@
 /** One HTTP request at an MCP door and the answer to it, once it is known who asks: what refusals and calls need of both. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../../domain/identity.ts';
 import type { Unheard } from '../../services/gateway/recorded.ts';
 import type { TurnedAway } from '../../services/gateway/turned-away.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import type { McpDeps } from './deps.ts';
 
 export interface Exchange extends Unheard {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly req: HttpRequest;
+  readonly res: HttpResponse;
   readonly address: string;
   /** Of HTTP until that of the message is read. */
   method: string;
   readonly turnedAway: TurnedAway['request'];
 }
 
-export function openExchange(
-  deps: McpDeps,
-  id: string,
-  req: IncomingMessage,
-  res: ServerResponse,
-  who: Identity,
-): Exchange {
+export function openExchange(deps: McpDeps, id: string, req: HttpRequest, res: HttpResponse, who: Identity): Exchange {
   return { id, req, res, who, address: deps.addressOf(req), method: req.method ?? '', turnedAway: deps.turnedAway };
 }
 

@@ -5,10 +5,10 @@
  * Legacy: the connection may drop and come back; events are kept in the session's log. Modern: a closed response is
  * the client's cancellation.
  */
-import type { ServerResponse } from 'node:http';
 import type { Handled } from '../../domain/call.ts';
 import type { Era } from '../../domain/era.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 import { limitHeadersOf } from '../http/limited.ts';
 import { pathOf } from '../http/routes.ts';
 import { EventStreamResponse } from './event-stream.ts';
@@ -28,7 +28,7 @@ const ABANDONED_AFTER_MS = 120_000;
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export class HttpReply implements Outlet, Kept, Resumable {
-  readonly #res: ServerResponse;
+  readonly #res: HttpResponse;
   readonly #requestId: string;
   readonly #era: Era;
   readonly #stepUp: Challenges | null;
@@ -51,7 +51,7 @@ export class HttpReply implements Outlet, Kept, Resumable {
   #goneSinceMs: number | null = null;
 
   constructor(
-    res: ServerResponse,
+    res: HttpResponse,
     options: {
       /** Ours: said with the answer, so that it is found in the book. */
       requestId: string;

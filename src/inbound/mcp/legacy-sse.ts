@@ -2,8 +2,9 @@
  * HTTP+SSE, the transport of 2024-11-05: GET opens the stream and names the URL to post to; everything the client posts
  * is answered on the stream. Kept because clients that know nothing else are still about.
  */
-import type { ServerResponse } from 'node:http';
+
 import { readBody } from '../http/body.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 import { arrivalOf } from './arrival.ts';
 import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
@@ -32,7 +33,7 @@ export interface LegacySse {
   finish(): void;
 }
 
-export function createLegacySse(deps: McpDeps, holdOpen: (res: ServerResponse) => void): LegacySse {
+export function createLegacySse(deps: McpDeps, holdOpen: (res: HttpResponse) => void): LegacySse {
   const streams = new Map<Session, EventStreamResponse>();
 
   function open(at: Exchange, { door }: Entrance): void {

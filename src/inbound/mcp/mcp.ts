@@ -2,8 +2,8 @@
  * The MCP doors of one process, put together: who calls is settled here, once for every transport; which transport answers
  * which URL; how news reaches sessions.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Challenge, Identity } from '../../domain/identity.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { limitHeaders } from '../http/limited.ts';
 import { refuse } from '../http/problem.ts';
 import { pathOf } from '../http/routes.ts';
@@ -18,15 +18,17 @@ import type { Session } from './session.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
 export interface McpDoors {
+  /** A POST to this path is handled, whatever becomes of it. */
+  takesPosts(path: string): boolean;
   /** False when the path is no MCP door. */
-  handle(req: IncomingMessage, res: ServerResponse, path: string): boolean;
+  handle(req: HttpRequest, res: HttpResponse, path: string): boolean;
   /** A session that no HTTP client opened (stdio) gets news too. */
   adopt(session: Session): void;
   /** Ends standing streams in the way their protocol asks; calls under way go on. */
   finish(): void;
 }
 
-export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) => void): McpDoors {
+export function createMcpDoors(deps: McpDeps, holdOpen: (res: HttpResponse) => void): McpDoors {
   const streamable = createStreamableHttp(deps, holdOpen);
   const sse = createLegacySse(deps, holdOpen);
 
@@ -39,7 +41,7 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     for (const session of deps.sessions.all()) tell(session);
   });
 
-  function enter(req: IncomingMessage, res: ServerResponse, entrance: Entrance, who: Identity | Challenge): void {
+  function enter(req: HttpRequest, res: HttpResponse, entrance: Entrance, who: Identity | Challenge): void {
     if (res.destroyed) return;
     const id = deps.nextRequestId();
     if (who.kind === 'challenge') turnAway({ req, res, id }, who);
@@ -76,8 +78,8 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
 
   /** A token that was not seen before is verified first; the request waits unread. */
   async function enterLater(
-    req: IncomingMessage,
-    res: ServerResponse,
+    req: HttpRequest,
+    res: HttpResponse,
     entrance: Entrance,
     who: Promise<Identity | Challenge>,
   ): Promise<void> {
@@ -92,9 +94,12 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: ServerResponse) =>
     }
   }
 
+  const entranceAt = (path: string) => findEntrance(path, server => deps.catalog.current().servers.has(server));
+
   return {
+    takesPosts: path => entranceAt(path) !== null,
     handle(req, res, path) {
-      const entrance = findEntrance(path, server => deps.catalog.current().servers.has(server));
+      const entrance = entranceAt(path);
       if (entrance === null) return false;
       // `GET /` is a page for people.
       if (entrance.lenient && req.method !== 'POST' && req.headers['mcp-session-id'] === undefined) return false;

@@ -2,11 +2,11 @@
  * Versions of one server at its own door: a request's `X-MCP-Server-Version` pins it to one, and a session stays with the
  * version that it began with. Which version is refused is said; which others there are is not.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Door } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { ServerKey } from '../../domain/server.ts';
+import type { HttpRequest } from '../http/http-message.ts';
 import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import type { Session } from './session.ts';
@@ -21,12 +21,7 @@ export type FindVersion = (who: Identity, server: ServerKey, version: string) =>
 type Versions = Pick<McpDeps, 'catalog' | 'findVersion' | 'gateway'>;
 
 /** With the version that the request asks for. Doors to everything have none: they lead to the active versions. */
-export function pinEntrance(
-  deps: Versions,
-  entrance: Entrance,
-  req: IncomingMessage,
-  who: Identity,
-): Entrance | Failure {
+export function pinEntrance(deps: Versions, entrance: Entrance, req: HttpRequest, who: Identity): Entrance | Failure {
   const { door } = entrance;
   const asked = req.headers[HEADER];
   if (door.server === null || asked === undefined) return entrance;

@@ -3,13 +3,13 @@
  * one write. Order of refusals (the caller is known by then): media type, size, JSON,
  * era rules, session.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../../domain/call.ts';
 import type { Era } from '../../domain/era.ts';
 import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
 import { readBody } from '../http/body.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { arrivalInBatch, arrivalOf } from './arrival.ts';
 import {
   checkStandardHeaders,
@@ -59,7 +59,7 @@ export interface StreamableHttp {
   finish(): void;
 }
 
-export function createStreamableHttp(deps: McpDeps, holdOpen: (res: ServerResponse) => void): StreamableHttp {
+export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse) => void): StreamableHttp {
   const listens = new Set<Running>();
   const standing = new Set<EventStreamResponse>();
 
@@ -360,11 +360,11 @@ const NOWHERE = { message: () => false, answer: () => {} };
 /** By name or by range (RFC 9110, 12.5.1). */
 const ACCEPTS_JSON = /application\/(?:json|\*)|\*\/\*/i;
 
-function header(req: IncomingMessage, name: string): string | undefined {
+function header(req: HttpRequest, name: string): string | undefined {
   const value = req.headers[name];
   return typeof value === 'string' ? value : undefined;
 }
 
-function eraOfHeader(req: IncomingMessage): Era {
+function eraOfHeader(req: HttpRequest): Era {
   return header(req, 'mcp-method') === undefined ? 'legacy' : 'modern';
 }

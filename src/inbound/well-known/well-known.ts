@@ -3,9 +3,9 @@
  * says of itself (RFC 8414) for clients that look for it here; and the public keys of our own tokens. Every value is configured; nothing of a request is in them.
  * Without issuers there are no documents. A path that is no endpoint has none: never another's.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonObject } from '../../domain/json.ts';
 import { findEndpoint, REGISTRY_NAMES } from '../../domain/resource.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { refuse } from '../http/problem.ts';
 
 export interface WellKnownDeps {
@@ -25,7 +25,7 @@ export interface WellKnown {
   /** True for a path whose documents any page may read: the Origin guard has nothing to protect there. */
   isPublic(path: string): boolean;
   /** False when the path is none of ours. */
-  handle(req: IncomingMessage, res: ServerResponse, path: string): boolean;
+  handle(req: HttpRequest, res: HttpResponse, path: string): boolean;
 }
 
 const RESOURCE = '/.well-known/oauth-protected-resource';
@@ -72,7 +72,7 @@ export function createWellKnown(deps: WellKnownDeps): WellKnown {
 /** The documents are public and no credential is read for them, so any page may. */
 const ANY_ORIGIN = { 'access-control-allow-origin': '*' };
 
-function answer(req: IncomingMessage, res: ServerResponse, document: JsonObject): void {
+function answer(req: HttpRequest, res: HttpResponse, document: JsonObject): void {
   const body = JSON.stringify(document);
   res.writeHead(200, {
     ...ANY_ORIGIN,

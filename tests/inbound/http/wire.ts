@@ -53,6 +53,7 @@ export async function startServer(
       });
       return true;
     },
+    takesPosts: path => path === '/mcp',
     identify: () => LOCAL_CALLER,
     readiness: () => ({ ready: true, reason: null, serversConfigured: 3 }),
     metrics: null,

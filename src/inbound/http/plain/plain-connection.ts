@@ -1,0 +1,162 @@
+/**
+ * One connection for as long as plain posts come over it, one at a time. At the first request that is anything else, node's
+ * own server gets the connection as it is, with what was read of that request, and keeps it.
+ */
+import type { Socket } from 'node:net';
+import { pathOf } from '../routes.ts';
+import { PlainHeads } from './plain-head.ts';
+import { PlainRequest } from './plain-request.ts';
+import { type Carrier, PlainResponse } from './plain-response.ts';
+
+/** What connections have in common. */
+export interface PlainHost {
+  /** Posts to other paths are not taken here. */
+  isFor(path: string): boolean;
+  maxBodyBytes: number;
+  onRequest(req: PlainRequest, res: PlainResponse): void;
+  /** Gives the socket away; `bytes` are to be read first. */
+  handOver(socket: Socket, bytes: Buffer): void;
+  lastLines(closes: boolean): string;
+  onGone(connection: PlainConnection): void;
+}
+
+/** Of requests sent ahead; more stays with the sender until their turn comes. */
+const MAX_AHEAD_BYTES = 65_536;
+/** A reader that takes nothing of what waits for it for so long is gone, or means to fill our memory. */
+export const STALLED_MS = 30_000;
+
+export class PlainConnection implements Carrier {
+  readonly socket: Socket;
+  /** Rounds of the host's watch since anything came or went. */
+  quietRounds = 0;
+  hasServed = false;
+  readonly #host: PlainHost;
+  readonly #heads = new PlainHeads();
+  #req: PlainRequest | null = null;
+  #res: PlainResponse | null = null;
+  #isAnswered = false;
+  #ahead: Buffer | null = null;
+
+  constructor(socket: Socket, host: PlainHost) {
+    this.socket = socket;
+    this.#host = host;
+    socket.on('data', this.#receive);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+    socket.on('error', ignore);
+    socket.on('timeout', this.#onStalled);
+    socket.on('drain', this.#onDrain);
+  }
+
+  get isIdle(): boolean {
+    return this.#req === null;
+  }
+
+  /** The answer under way, or none. */
+  get response(): PlainResponse | null {
+    return this.#res;
+  }
+
+  /** A request of which more has to come. */
+  get isReceiving(): boolean {
+    return this.#req !== null && !this.#req.complete;
+  }
+
+  lastLines(closes: boolean): string {
+    return this.#host.lastLines(closes);
+  }
+
+  onFull(): void {
+    this.socket.setTimeout(STALLED_MS);
+  }
+
+  readonly onFlushed = (): void => {
+    const req = this.#req;
+    const res = this.#res;
+    if (req === null || res === null || this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.quietRounds = 0;
+    res.close();
+    if (res.isLast) this.socket.destroySoon();
+    else if (req.complete) this.#next();
+    else req.dump();
+  };
+
+  readonly #receive = (chunk: Buffer): void => {
+    const req = this.#req;
+    if (req === null) return this.#begin(chunk);
+    if (req.complete) return this.#keepAhead(chunk);
+    const { missingBytes } = req;
+    if (chunk.length > missingBytes) this.#keepAhead(chunk.subarray(missingBytes));
+    req.push(chunk.length > missingBytes ? chunk.subarray(0, missingBytes) : chunk);
+    if (this.#isAnswered && req.complete && this.#res?.isLast === false) this.#next();
+  };
+
+  #begin(bytes: Buffer): void {
+    const head = this.#heads.read(bytes);
+    if (head === null || head.bodyBytes > this.#host.maxBodyBytes || !this.#host.isFor(pathOf(head.url))) {
+      return this.#handOver(bytes);
+    }
+    const end = head.headBytes + head.bodyBytes;
+    const req = new PlainRequest(this.socket, head, bytes.subarray(head.headBytes, end));
+    if (bytes.length > end) this.#keepAhead(bytes.subarray(end));
+    const res = new PlainResponse(req, this);
+    this.#req = req;
+    this.#res = res;
+    this.#isAnswered = false;
+    this.quietRounds = 0;
+    this.hasServed = true;
+    this.#host.onRequest(req, res);
+  }
+
+  #next(): void {
+    this.#req = null;
+    this.#res = null;
+    const bytes = this.#ahead;
+    if (bytes === null) return;
+    this.#ahead = null;
+    this.socket.resume();
+    this.#begin(bytes);
+  }
+
+  #keepAhead(bytes: Buffer): void {
+    this.#ahead = this.#ahead === null ? bytes : Buffer.concat([this.#ahead, bytes]);
+    if (this.#ahead.length > MAX_AHEAD_BYTES) this.socket.pause();
+  }
+
+  #handOver(bytes: Buffer): void {
+    const { socket } = this;
+    socket.off('data', this.#receive);
+    socket.off('end', this.#onEnd);
+    socket.off('close', this.#onClose);
+    socket.off('error', ignore);
+    socket.off('timeout', this.#onStalled);
+    socket.off('drain', this.#onDrain);
+    socket.setTimeout(0);
+    this.#host.onGone(this);
+    this.#host.handOver(socket, bytes);
+  }
+
+  /** Half-closed is closed, as with node's own: whoever asks stays for the answer. */
+  readonly #onEnd = (): void => {
+    if (!this.#isAnswered) this.#req?.abort();
+    this.socket.end();
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#isAnswered) this.#req?.abort();
+    this.#res?.close();
+    this.#host.onGone(this);
+  };
+
+  readonly #onStalled = (): void => {
+    if (this.socket.writableLength > 0) this.socket.destroy();
+  };
+
+  readonly #onDrain = (): void => {
+    this.socket.setTimeout(0);
+  };
+}
+
+/** `close` follows. */
+function ignore(): void {}
