@@ -31,6 +31,25 @@ export function findToken(shown: Shown): string | null | undefined {
   return BEARER.exec(header)?.[1] ?? null;
 }
 
+/** What was read of headers before; they keep it beside the header it came from. */
+const READ = Symbol('credential');
+
+export interface Credential {
+  token: string;
+  digest: string;
+}
+
+/** The token and its digest; null and undefined as of `findToken`. A connection shows the same headers again and again. */
+export function findCredential(shown: Shown & { [READ]?: Credential }): Credential | null | undefined {
+  const known = shown[READ];
+  if (known !== undefined) return known;
+  const token = findToken(shown);
+  if (typeof token !== 'string') return token;
+  const credential = { token, digest: digestOf(token) };
+  shown[READ] = credential;
+  return credential;
+}
+
 /** Under which verdicts on a token are kept, so that no table holds a credential. */
 export function digestOf(token: string): string {
   return hash('sha256', token, 'base64');

@@ -10,7 +10,7 @@ import type { Secret } from '../../domain/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Refusal, TokenVerifier } from '../../ports/token-verifier.ts';
 import type { AdminLogin } from './admin-login.ts';
-import { digestOf, findToken, type Shown } from './bearer.ts';
+import { findCredential, type Shown } from './bearer.ts';
 import { type Challenges, createChallenges } from './challenge.ts';
 import { createKeyTable } from './static-keys.ts';
 
@@ -101,12 +101,12 @@ export function createCredentialChain(deps: CredentialDeps): CredentialChain {
     const key = deps.findKey();
     const named = deps.findNamedKeys();
     const open = isOpen(key, named);
-    const token = findToken(shown);
-    if (open && (vended === null || !token)) return local;
-    if (token === undefined) return challenges.missing(path);
-    if (token === null) return challenges.invalid(path, 'unknown');
+    const credential = findCredential(shown);
+    if (open && (vended === null || !credential)) return local;
+    if (credential === undefined) return challenges.missing(path);
+    if (credential === null) return challenges.invalid(path, 'unknown');
 
-    const digest = digestOf(token);
+    const { token, digest } = credential;
     const holder = keys.find(digest, key, named);
     if (holder !== null) return holder;
     const own = vended === null ? NOT_OURS : vended.verify(token, digest);
