@@ -29,34 +29,32 @@ const OF_PARAMS = reserve(
   'inputResponses',
 );
 
-/** Strings up to this are walked: a search costs more to begin. */
-const SHORT = 48;
 /** Reserved names are shorter. */
 const LONGEST = 16;
 
 /** `text` must be JSON that was parsed without error: one message or a batch of them. */
-export function isAmbiguous(text: Buffer): boolean {
+export function isAmbiguous(text: string): boolean {
   return new Scan(text).messages();
 }
 
 class Scan {
-  readonly #text: Buffer;
+  readonly #text: string;
   #at = 0;
 
-  constructor(text: Buffer) {
+  constructor(text: string) {
     this.#text = text;
   }
 
   messages(): boolean {
     this.#skipSpace();
-    if (this.#text[this.#at] !== OPEN_BRACKET) return this.#message();
+    if (this.#code() !== OPEN_BRACKET) return this.#message();
     this.#at++;
     for (;;) {
       this.#skipSpace();
-      if (this.#text[this.#at] === CLOSE_BRACKET || this.#at >= this.#text.length) return false;
+      if (this.#code() === CLOSE_BRACKET || this.#at >= this.#text.length) return false;
       if (this.#message()) return true;
       this.#skipSpace();
-      if (this.#text[this.#at] === COMMA) this.#at++;
+      if (this.#code() === COMMA) this.#at++;
     }
   }
 
@@ -66,7 +64,7 @@ class Scan {
 
   /** Walks over one value; true when it is an object and ambiguous. `intoParams`: so is its member of that name. */
   #members(reserved: Reserved, intoParams: boolean): boolean {
-    if (this.#text[this.#at] !== OPEN_BRACE) {
+    if (this.#code() !== OPEN_BRACE) {
       this.#skipValue();
       return false;
     }
@@ -75,7 +73,7 @@ class Scan {
     let many: Set<string> | null = null;
     for (;;) {
       this.#skipSpace();
-      if (this.#text[this.#at] !== QUOTE) break;
+      if (this.#code() !== QUOTE) break;
       const key = this.#key();
       if (many?.has(key) ?? seen.includes(key)) return true;
       if (many !== null) many.add(key);
@@ -90,7 +88,7 @@ class Scan {
         this.#skipValue();
       }
       this.#skipSpace();
-      if (this.#text[this.#at] === COMMA) this.#at++;
+      if (this.#code() === COMMA) this.#at++;
     }
     this.#at++; // the brace
     return false;
@@ -99,50 +97,40 @@ class Scan {
   #key(): string {
     const from = this.#at;
     this.#skipString();
-    const raw = this.#text.toString('latin1', from + 1, this.#at - 1);
-    // Spelled out only where it is not plain: escapes, or letters beyond ASCII.
-    if (isPlain(raw)) return raw;
-    return String(JSON.parse(this.#text.toString('utf8', from, this.#at)));
+    const raw = this.#text.slice(from + 1, this.#at - 1);
+    return raw.includes('\\') ? String(JSON.parse(this.#text.slice(from, this.#at))) : raw;
   }
 
   #skipValue(): void {
     const text = this.#text;
     let depth = 0;
     for (;;) {
-      const byte = text[this.#at];
-      if (byte === undefined) return;
-      if (byte === QUOTE) {
+      if (this.#at >= text.length) return;
+      const code = text.charCodeAt(this.#at);
+      if (code === QUOTE) {
         this.#skipString();
         if (depth === 0) return;
         continue;
       }
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++;
+      else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
         // Of the object around a number or a word.
         if (depth === 0) return;
         if (--depth === 0) {
           this.#at++;
           return;
         }
-      } else if (depth === 0 && byte === COMMA) return;
+      } else if (depth === 0 && code === COMMA) return;
       this.#at++;
     }
   }
 
   #skipString(): void {
     const text = this.#text;
-    let i = this.#at + 1;
-    for (const until = i + SHORT; i < until; i++) {
-      const byte = text[i];
-      if (byte === BACKSLASH) i++;
-      else if (byte === QUOTE) {
-        this.#at = i + 1;
-        return;
-      }
-    }
-    for (let end = text.indexOf(QUOTE, i); end >= 0; end = text.indexOf(QUOTE, end + 1)) {
+    const from = this.#at + 1;
+    for (let end = text.indexOf('"', from); end >= 0; end = text.indexOf('"', end + 1)) {
       let slashes = 0;
-      while (end - 1 - slashes >= i && text[end - 1 - slashes] === BACKSLASH) slashes++;
+      while (end - 1 - slashes >= from && text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes++;
       if (slashes % 2 === 1) continue;
       this.#at = end + 1;
       return;
@@ -152,10 +140,15 @@ class Scan {
 
   #skipSpace(): void {
     for (;;) {
-      const byte = this.#text[this.#at];
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
+      const code = this.#code();
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
       this.#at++;
     }
+  }
+
+  /** NaN behind the end. */
+  #code(): number {
+    return this.#text.charCodeAt(this.#at);
   }
 }
 
@@ -168,12 +161,4 @@ function isMisspelt(key: string, reserved: Reserved): boolean {
 /** Up, then down: that way the long s and the Kelvin sign become letters of ASCII, as they do for readers that fold. */
 function fold(name: string): string {
   return name.toUpperCase().toLowerCase();
-}
-
-function isPlain(key: string): boolean {
-  for (let i = 0; i < key.length; i++) {
-    const code = key.charCodeAt(i);
-    if (code > 0x7e || code === BACKSLASH) return false;
-  }
-  return true;
 }

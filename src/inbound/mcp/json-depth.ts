@@ -7,14 +7,21 @@ const BACKSLASH = 0x5c;
 
 export const MAX_DEPTH = 128;
 
+/** Texts up to this are walked: a search costs more to begin. */
+const SHORT = 512;
+
 /** True when brackets outside strings nest deeper than MAX_DEPTH. The text need not be valid. */
 export function isTooDeep(text: Buffer): boolean {
-  return hasMany(text, 0x7b, 0x5b) && depthExceeds(text);
+  return text.length > MAX_DEPTH && hasMany(text) && depthExceeds(text);
 }
 
-function hasMany(text: Buffer, ...brackets: number[]): boolean {
+function hasMany(text: Buffer): boolean {
   let left = MAX_DEPTH;
-  for (const bracket of brackets) {
+  if (text.length <= SHORT) {
+    for (let i = 0; i < text.length; i++) if ((text[i] === 0x7b || text[i] === 0x5b) && --left < 0) return true;
+    return false;
+  }
+  for (const bracket of [0x7b, 0x5b]) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) if (--left < 0) return true;
   }
   return false;

@@ -6,13 +6,14 @@ import { isTooDeep } from './json-depth.ts';
 
 export function readJson(bytes: Buffer): { kind: 'json'; value: Json } | Failure {
   if (isTooDeep(bytes)) return failure('INVALID_REQUEST', {}, { say: 'The message nests too deeply.' });
+  const text = bytes.toString('utf8');
   let value: Json;
   try {
-    value = JSON.parse(bytes.toString('utf8')) as Json;
+    value = JSON.parse(text) as Json;
   } catch {
     return failure('PARSE_ERROR');
   }
-  if (isAmbiguous(bytes)) return failure('INVALID_REQUEST', {}, { say: 'A member occurs twice, or in two spellings.' });
+  if (isAmbiguous(text)) return failure('INVALID_REQUEST', {}, { say: 'A member occurs twice, or in two spellings.' });
   return { kind: 'json', value };
 }
 

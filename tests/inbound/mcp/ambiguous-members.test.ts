@@ -3,7 +3,7 @@ import { isAmbiguous } from '../../../src/inbound/mcp/ambiguous-members.ts';
 
 const judge = (text: string) => {
   JSON.parse(text);
-  return isAmbiguous(Buffer.from(text));
+  return isAmbiguous(text);
 };
 
 describe('what two readers would read differently', () => {

@@ -84,8 +84,8 @@ export class PlainConnection implements Carrier {
 
   readonly #receive = (chunk: Buffer): void => {
     const req = this.#req;
-    if (req === null) return this.#begin(chunk);
-    if (req.complete) return this.#keepAhead(chunk);
+    if (req === null && this.#ahead === null) return this.#begin(chunk);
+    if (req === null || req.complete) return this.#keepAhead(chunk);
     const { missingBytes } = req;
     if (chunk.length > missingBytes) this.#keepAhead(chunk.subarray(missingBytes));
     req.push(chunk.length > missingBytes ? chunk.subarray(0, missingBytes) : chunk);
@@ -112,12 +112,17 @@ export class PlainConnection implements Carrier {
   #next(): void {
     this.#req = null;
     this.#res = null;
+    // Not from within the answer to the one before.
+    if (this.#ahead !== null) process.nextTick(this.#takeAhead);
+  }
+
+  readonly #takeAhead = (): void => {
     const bytes = this.#ahead;
-    if (bytes === null) return;
+    if (bytes === null || this.#req !== null || this.socket.destroyed) return;
     this.#ahead = null;
     this.socket.resume();
     this.#begin(bytes);
-  }
+  };
 
   #keepAhead(bytes: Buffer): void {
     this.#ahead = this.#ahead === null ? bytes : Buffer.concat([this.#ahead, bytes]);

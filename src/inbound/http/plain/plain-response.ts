@@ -120,7 +120,10 @@ export class PlainResponse implements HttpResponse {
       this.#head += `content-length: ${this.#declared}\r\n`;
     }
     const head = this.#takeHead();
-    this.#sendBody(head, chunk, this.#isChunked ? '0\r\n\r\n' : '', this.#carrier.onFlushed);
+    this.#sendBody(head, chunk, this.#isChunked ? '0\r\n\r\n' : '');
+    // Nearly always the system has taken everything by now, and nobody has to be called back.
+    if (this.#socket.writableLength === 0) this.#carrier.onFlushed();
+    else this.#socket.write('', this.#carrier.onFlushed);
     return this;
   }
 
@@ -146,7 +149,7 @@ export class PlainResponse implements HttpResponse {
     return head;
   }
 
-  #sendBody(head: string, chunk: Chunk, tail: string, done?: () => void): boolean {
+  #sendBody(head: string, chunk: Chunk, tail: string): boolean {
     const bytes = this.#isChunked || typeof chunk !== 'string' ? Buffer.byteLength(chunk) : 0;
     // A chunk of nothing would be the end of them.
     const isFramed = this.#isChunked && bytes > 0;
@@ -155,19 +158,19 @@ export class PlainResponse implements HttpResponse {
     if (typeof chunk === 'string') {
       // As long as it has letters: every one is a byte, and copied rather than encoded.
       const isAscii = (this.#isChunked ? bytes : this.#declared) === chunk.length;
-      return this.#send(before + chunk + after, isAscii ? 'latin1' : 'utf8', done);
+      return this.#send(before + chunk + after, isAscii ? 'latin1' : 'utf8');
     }
-    if (before === '' && after === '') return this.#send(chunk, 'latin1', done);
+    if (before === '' && after === '') return this.#send(chunk, 'latin1');
     this.#socket.cork();
     if (before !== '') this.#send(before, 'latin1');
-    const takesMore = this.#send(chunk, 'latin1', after === '' ? done : undefined);
-    if (after !== '') this.#send(after, 'latin1', done);
+    const takesMore = this.#send(chunk, 'latin1');
+    if (after !== '') this.#send(after, 'latin1');
     this.#socket.uncork();
     return takesMore;
   }
 
-  #send(chunk: Chunk, encoding: 'latin1' | 'utf8', done?: () => void): boolean {
-    const takesMore = this.#socket.write(chunk, encoding, done);
+  #send(chunk: Chunk, encoding: 'latin1' | 'utf8'): boolean {
+    const takesMore = this.#socket.write(chunk, encoding);
     if (!takesMore) this.#carrier.onFull();
     return takesMore;
   }
