@@ -124,6 +124,7 @@ export async function startDoor(servers: Record<ServerKey, FakeServer>, options:
   const plain = takePlainPosts(server, 'connection', {
     isFor: doors.takesPosts,
     maxBodyBytes: deps.maxBodyBytes,
+    stalledMs: 30_000,
     onRequest: (req, res) => void doors.handle(req, res, req.url.split('?')[0] ?? ''),
     clock: createSystemClock(),
     ...{ keepAliveMs: 5_000, firstRequestMs: 5_000, requestMs: 60_000, checkMs: 5_000, onLate: () => {} },

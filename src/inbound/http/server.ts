@@ -20,7 +20,6 @@ import type { MetricsReader } from '../../ports/metrics.ts';
 import { allowOrigin, answerOptions } from './cors.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
-import { STALLED_MS } from './plain/plain-connection.ts';
 import { takePlainPosts } from './plain/plain-posts.ts';
 import { refuse, refuseUpgrade } from './problem.ts';
 import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness, type RouteDeps } from './routes.ts';
@@ -77,6 +76,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const TIMEOUT_CHECK_MS = 5_000;
 /** Longer than the 60 s after which common proxies drop an idle connection: they must be the ones to close it. */
 const KEEP_ALIVE_MS = 65_000;
+/** A reader that takes nothing of what waits for it for so long is gone, or means to fill our memory. */
+const STALLED_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 16_384;
 const BACKLOG = 4_096;
@@ -244,6 +245,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     maxBodyBytes: listen.maxBodyBytes,
     onRequest,
     clock,
+    stalledMs: STALLED_MS,
     keepAliveMs: KEEP_ALIVE_MS,
     firstRequestMs: STALLED_MS,
     requestMs: REQUEST_TIMEOUT_MS,

@@ -13,6 +13,8 @@ export interface PlainHost {
   /** Posts to other paths are not taken here. */
   isFor(path: string): boolean;
   maxBodyBytes: number;
+  /** A reader that takes nothing of what waits for it for so long is cut off. */
+  stalledMs: number;
   onRequest(req: PlainRequest, res: PlainResponse): void;
   /** Gives the socket away; `bytes` are to be read first. */
   handOver(socket: Socket, bytes: Buffer): void;
@@ -22,8 +24,6 @@ export interface PlainHost {
 
 /** Of requests sent ahead; more stays with the sender until their turn comes. */
 const MAX_AHEAD_BYTES = 65_536;
-/** A reader that takes nothing of what waits for it for so long is gone, or means to fill our memory. */
-export const STALLED_MS = 30_000;
 
 export class PlainConnection implements Carrier {
   readonly socket: Socket;
@@ -67,7 +67,7 @@ export class PlainConnection implements Carrier {
   }
 
   onFull(): void {
-    this.socket.setTimeout(STALLED_MS);
+    this.socket.setTimeout(this.#host.stalledMs);
   }
 
   readonly onFlushed = (): void => {

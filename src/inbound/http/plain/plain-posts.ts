@@ -13,7 +13,7 @@ export interface PlainPosts {
   closeAll(): void;
 }
 
-export interface PlainPostsDeps extends Pick<PlainHost, 'isFor' | 'maxBodyBytes' | 'onRequest'> {
+export interface PlainPostsDeps extends Pick<PlainHost, 'isFor' | 'maxBodyBytes' | 'stalledMs' | 'onRequest'> {
   clock: Clock;
   /** How long a connection may be idle between requests, and is said to. */
   keepAliveMs: number;
@@ -45,6 +45,7 @@ export function takePlainPosts(
   const host: PlainHost = {
     isFor: deps.isFor,
     maxBodyBytes: deps.maxBodyBytes,
+    stalledMs: deps.stalledMs,
     onRequest: deps.onRequest,
     handOver(socket, bytes) {
       for (const listener of nodes) listener.call(server, socket);

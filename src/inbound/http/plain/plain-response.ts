@@ -76,7 +76,6 @@ export class PlainResponse implements HttpResponse {
   /** Names in lower case. Throws what node:http does where a value could not stand in one line. */
   writeHead(status: number, headers: Headers = {}): this {
     if (this.headersSent) throw new Error('the head of this answer was written before');
-    this.headersSent = true;
     const all = this.#set === null ? headers : { ...this.#set, ...headers };
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
     for (const name in all) {
@@ -90,6 +89,7 @@ export class PlainResponse implements HttpResponse {
     const length = status === 204 ? 0 : all['content-length'];
     this.#declared = length === undefined ? null : Number(length);
     this.#head = head;
+    this.headersSent = true;
     return this;
   }
 
