@@ -287,14 +287,14 @@ describe('servers', () => {
       'the child runs without being asked for',
     );
     expect(await gateway.get('/ready')).toMatchObject({ status: 200 });
-    const client = await openLegacy(gateway.origin);
-    const { tools } = resultOf(await client.request('tools/list'));
-    expect(tools).toHaveLength(21);
     await waitFor(async () => {
       const samples = await gateway.samples();
       const up = (server: string) => samples.get(`gatehouse_downstream_up{server="${server}"}`);
       return up('echo') === 1 && up('broken') === 0 && up('hangs') === 0 ? true : null;
     }, 'metrics tell which one is down');
+    const client = await openLegacy(gateway.origin);
+    const { tools } = resultOf(await client.request('tools/list'));
+    expect(tools).toHaveLength(21);
     await client.close();
     await gateway.stop();
   });
