@@ -287,7 +287,8 @@ describe('what guards the active version', () => {
     // The server alone is its active version, of which nothing waits.
     const approve = (server: string) => gateway.post('/api/definitions/approve', 'admin', { server });
     expect((await approve('team/notes')).status).toBe(404);
-    expect((await approve('team/notes@v1')).status).toBe(200);
+    const { status, body: done } = await approve('team/notes@v1');
+    expect([status, (done.definitions as JsonObject[])[0]]).toMatchObject([200, { server: 'team/notes@v1' }]);
     await waitFor(async () => ((await sees('v1')) === 'called' ? true : null), 'it is called again');
   });
 
