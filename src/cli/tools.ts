@@ -15,7 +15,13 @@ interface Waiting {
   seen_at: string;
   changes: { pointer: string; kind: string }[];
   approved: { definition: unknown };
-  offered: { definition: unknown };
+  offered: { definition: unknown; hash: string };
+}
+
+interface Approved {
+  server: string;
+  tool: string;
+  hash: string;
 }
 
 interface Warning {
@@ -60,7 +66,8 @@ export function approveTools(
     const body = { server: server.replace(/^\/+/, ''), ...(tool === undefined ? {} : { tool }) };
     const answer = await gateway.ask({ method: 'POST', path: '/api/definitions/approve', body });
     if (answer === null) return REFUSED;
-    for (const name of (answer.body as { approved: string[] }).approved) host.stdout.line(printable(name));
+    for (const { server: of, tool: name, hash } of (answer.body as { definitions: Approved[] }).definitions)
+      host.stdout.line(`${printable(of)}  ${printable(name)}: approved as it is now (sha256 ${printable(hash)})`);
     return DONE;
   });
 }
@@ -83,7 +90,8 @@ const spelled = (name: string) =>
 function describe(host: Host, { server, tool, effect, seen_at: seen, changes, approved, offered }: Waiting): string[] {
   const { paint } = host.stdout;
   const what = effect === 'block' ? 'what it takes or claims has changed' : 'its description has changed';
-  const lines = [`${printable(server)}  ${printable(tool)}: ${what} (seen ${printable(seen)})`];
+  const when = `seen ${printable(seen)}, sha256 ${printable(offered.hash)}`;
+  const lines = [`${printable(server)}  ${printable(tool)}: ${what} (${when})`];
   for (const { pointer, kind } of changes) {
     lines.push(`  ${printable(pointer === '' ? '/' : pointer)} ${printable(kind)}`);
     // A stranger wrote these words, for models to read: here they are shown as they are, in quotes and cut.

@@ -72,7 +72,7 @@ export const ERRORS = {
   INVALID_PARAMS: fact(400, RPC.invalidParams, RPC.invalidParams, false, 'The parameters are not valid.'),
   METHOD_NOT_FOUND: fact(404, RPC.methodNotFound, RPC.methodNotFound, false, 'Method not found.'),
   RESOURCE_NOT_FOUND: fact(404, RPC.resourceNotFound, RPC.invalidParams, false, 'Resource not found.'),
-  /** Of the REST API alone; the numbers are never sent. */
+  /** Of the REST API, and of versions at a server's own door. */
   NOT_FOUND: fact(404, RPC.invalidParams, RPC.invalidParams, false, 'There is no such thing.'),
   CONFLICT: fact(409, RPC.invalidRequest, RPC.invalidRequest, false, 'There is one of that name already.'),
   STALE: fact(412, RPC.invalidRequest, RPC.invalidRequest, false, 'It was changed meanwhile: read it again.'),

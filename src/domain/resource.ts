@@ -3,6 +3,7 @@
  * public address and never from a request's Host.
  */
 import { isServerKey } from './registry-path.ts';
+import type { ServerKey } from './server.ts';
 
 export interface Endpoint {
   /** Below the public address: `/mcp`, `/github/mcp`; empty for the address itself. */
@@ -18,6 +19,11 @@ const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(?:mcp|sse)$/;
 
 /** Servers under which registries offer their tools; where one is configured, it has the name. */
 export const REGISTRY_NAMES: ReadonlySet<string> = new Set(['mcpgw', 'airegistry-tools']);
+
+/** Whether a server of this name stands, or seems to stand, in a door of the registry; some proxies do not tell case apart. */
+export function isRegistryName(server: ServerKey): boolean {
+  return REGISTRY_NAMES.has(server.toLowerCase());
+}
 
 /** The endpoint a request path belongs to, or null; what an SSE client posts belongs to its stream's. */
 export function findEndpoint(path: string): Endpoint | null {

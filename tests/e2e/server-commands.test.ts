@@ -31,6 +31,10 @@ it('registers a file, lists, shows, switches and removes it, each with its exit 
   expect(await run('developer', 'server', 'add', 'clock.json')).toMatchObject({
     ...{ code: 1, stderr: expect.stringContaining('409') },
   });
+  writeFileSync(join(cwd, 'kept.json'), JSON.stringify({ ...wish, path: '/mcpgw' }));
+  expect(await run('admin', 'server', 'add', 'kept.json')).toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining("is kept for the registry's own tools") },
+  });
   expect(await run('user', 'service', 'list')).toMatchObject({
     ...{ code: 0, stdout: expect.stringMatching(/^\/everyday .*\n\/team\/clock .*Tells the time\n$/) },
   });

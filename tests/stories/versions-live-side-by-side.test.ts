@@ -129,8 +129,8 @@ describe('a version that is not active', () => {
     const before = callsOf('v2');
     expect(textOf(await say(ECHO))).toBe('hi');
     expect(callsOf('v2')).toBe(before + 1);
-    const other = await say(ECHO, { [HEADER]: 'v1' });
-    expect(other.status).toBe(400);
+    const other = await say({ ...ECHO, id: 'other' }, { [HEADER]: 'v1' });
+    expect([other.status, other.answer?.id]).toEqual([400, 'other']);
     expect(other.text).toContain('X-MCP-Server-Version differs');
 
     const sdk = new SdkClient({ name: 'story', version: '1' });
@@ -161,6 +161,34 @@ describe('a version that is not there', () => {
     expect(reply.status).toBe(404);
     expect(reply.text).toContain('X-MCP-Server-Version');
     expect(reply.text).not.toMatch(/v[123]/);
+  });
+
+  test('is refused to the request that named it, by its id, and is in the book under its method', async () => {
+    const modern = await open('modern', 'v9');
+    expect((await modern.request('tools/list', {}, { id: 'mine-7' })).answer).toMatchObject({ id: 'mine-7' });
+    await modern.close();
+    const begun = await open('legacy', null);
+    const pinned = await begun.request('prompts/list', {}, { id: 'mine-8', headers: { [HEADER]: 'v9' } });
+    await begun.close();
+    expect(pinned).toMatchObject({ status: 404, answer: { id: 'mine-8', error: { data: { code: 'NOT_FOUND' } } } });
+    const { body } = await gateway.read('/api/audit/events?operation=prompts/list&limit=1', 'admin');
+    expect(body.events).toMatchObject([{ operation: 'prompts/list', error_code: 'NOT_FOUND' }]);
+  });
+
+  test.each([
+    { headers: { 'content-type': 'text/plain' }, because: 'the media type' },
+    { headers: { 'mcp-session-id': 'nobodys' }, because: 'the session' },
+    { headers: { 'mcp-protocol-version': '1999-01-01' }, because: 'the revision' },
+  ])('is said before whatever else is wrong: $because', async ({ headers }) => {
+    const { reply } = exchange(gateway.origin() + DOOR, {
+      headers: {
+        ...{ authorization: `Bearer ${CALLERS.user}`, 'content-type': 'application/json', accept: 'application/json' },
+        ...{ [HEADER]: 'v9', ...headers },
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...ECHO }),
+    });
+    const { status, frames } = await reply;
+    expect([status, frames[0]]).toMatchObject([404, { error: { data: { code: 'NOT_FOUND' } } }]);
   });
 
   test('is like one that is hidden', async () => {
@@ -259,7 +287,8 @@ describe('what guards the active version', () => {
     // The server alone is its active version, of which nothing waits.
     const approve = (server: string) => gateway.post('/api/definitions/approve', 'admin', { server });
     expect((await approve('team/notes')).status).toBe(404);
-    expect((await approve('team/notes@v1')).status).toBe(200);
+    const { status, body: done } = await approve('team/notes@v1');
+    expect([status, (done.definitions as JsonObject[])[0]]).toMatchObject([200, { server: 'team/notes@v1' }]);
     await waitFor(async () => ((await sees('v1')) === 'called' ? true : null), 'it is called again');
   });
 

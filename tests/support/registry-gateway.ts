@@ -64,6 +64,8 @@ export interface Answer {
 
 export interface RegistryGateway {
   origin(): string;
+  /** The file that the registry is kept in. */
+  readonly database: string;
   /** Of everything that is kept of the registry, as bytes. */
   storedText(): string;
   /** What `everyday`, the server of the gateway's file, is reached at. */
@@ -106,7 +108,7 @@ export async function openRegistryGateway(settings: JsonObject = {}): Promise<Re
   let origin = '';
 
   const gateway: RegistryGateway = {
-    ofFile,
+    ...{ database, ofFile },
     origin: () => origin,
     storedText: () =>
       readdirSync(desk.folder)

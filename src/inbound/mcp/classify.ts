@@ -74,6 +74,16 @@ export function eraOf(message: Message, versionHeader: string | undefined): Era 
     : 'legacy';
 }
 
+/** Of a message that could not be read; legacy clients have no such header. */
+export function eraOfHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Era {
+  return typeof headers['mcp-method'] === 'string' ? 'modern' : 'legacy';
+}
+
+/** What a refusal is told under: the id of a response is not the sender's. */
+export function idOf(message: Message): RpcId | null {
+  return message.kind === 'request' ? message.id : null;
+}
+
 /**
  * Takes the envelope out of `params`. Shape: `params` without envelope keys and progress token; `_meta` is gone when
  * nothing else was in it.

@@ -18,6 +18,12 @@ export function openExchange(deps: McpDeps, id: string, req: HttpRequest, res: H
   return { id, req, res, who, address: deps.addressOf(req), method: req.method ?? '', turnedAway: deps.turnedAway };
 }
 
+/** Undefined where it was not sent. */
+export function headerOf(req: HttpRequest, name: string): string | undefined {
+  const value = req.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
 /** An answer that says nothing but that it was heard. */
 export function answerEmpty({ res, id }: Exchange, status: 202 | 204): void {
   res.writeHead(status, { 'x-request-id': id }).end();

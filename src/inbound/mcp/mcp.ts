@@ -10,10 +10,11 @@ import { pathOf } from '../http/routes.ts';
 import type { McpDeps } from './deps.ts';
 import { type Entrance, findEntrance } from './doors.ts';
 import { openExchange } from './exchange.ts';
-import { type Asked, refuseChallenged, refuseWith } from './http-refusals.ts';
+import { type Asked, refuseChallenged } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
 import { newsFor } from './news-for-sessions.ts';
 import { pinEntrance } from './pinned-door.ts';
+import { refuseWhenRead } from './refuse-when-read.ts';
 import type { Session } from './session.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
@@ -55,7 +56,7 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: HttpResponse) => v
       const transport = entrance.transport === 'streamable' ? streamable : sse;
       const at = openExchange(deps, id, req, res, who);
       const pinned = pinEntrance(deps, entrance, req, who);
-      if ('kind' in pinned) refuseWith(at, 'legacy', null, pinned);
+      if ('kind' in pinned) refuseWhenRead(deps, at, pinned);
       else transport.handle(at, pinned);
     }
   }

@@ -4,16 +4,18 @@
  * era rules, session.
  */
 import type { Door } from '../../domain/call.ts';
-import type { Era } from '../../domain/era.ts';
 import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
+import type { RpcId } from '../../domain/rpc.ts';
 import { readBody } from '../http/body.ts';
-import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 import { arrivalInBatch, arrivalOf } from './arrival.ts';
 import {
   checkStandardHeaders,
   eraOf,
+  eraOfHeaders,
+  idOf,
   isAcceptableLegacyHeader,
   type Message,
   readEnvelope,
@@ -23,7 +25,7 @@ import type { McpDeps } from './deps.ts';
 import type { Entrance } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
-import { answerEmpty, type Exchange } from './exchange.ts';
+import { answerEmpty, type Exchange, headerOf } from './exchange.ts';
 import { errorFrame } from './frames.ts';
 import { holdStream } from './held-stream.ts';
 import {
@@ -70,18 +72,19 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const acceptsJson = accept === undefined || ACCEPTS_JSON.test(accept);
     const acceptsStream = accept?.includes('text/event-stream') ?? false;
     // Whether an answer becomes a stream is settled while it is made: JSON must be welcome.
-    if (!acceptsJson) return refuseUnacceptable(at, eraOfHeader(req), 'application/json and text/event-stream');
+    if (!acceptsJson)
+      return refuseUnacceptable(at, eraOfHeaders(req.headers), 'application/json and text/event-stream');
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(at, 'legacy', null, body);
       const parsed = readJson(body);
-      if (parsed.kind === 'failure') return refuseWith(at, eraOfHeader(req), null, parsed);
+      if (parsed.kind === 'failure') return refuseWith(at, eraOfHeaders(req.headers), null, parsed);
       if (Array.isArray(parsed.value)) return batch(at, door, parsed.value, acceptsStream);
       const message = readMessage(parsed.value);
-      if (message.kind === 'refused') return refuseWith(at, eraOfHeader(req), message.id, message.failure);
+      if (message.kind === 'refused') return refuseWith(at, eraOfHeaders(req.headers), message.id, message.failure);
       const isLargeCall =
         body.length >= LARGE_BODY_BYTES && message.kind === 'request' && message.method === 'tools/call';
       const argumentBytes = isLargeCall ? findLargeArguments(body) : null;
-      if (eraOf(message, header(req, 'mcp-protocol-version')) === 'modern')
+      if (eraOf(message, headerOf(req, 'mcp-protocol-version')) === 'modern')
         modern(at, door, message, acceptsStream, argumentBytes);
       else legacy(at, door, message, acceptsStream, lenient, argumentBytes);
     });
@@ -100,7 +103,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
       answerEmpty(at, 202);
       return;
     }
-    const read = readEnvelope(message.id, message.params, header(req, 'mcp-protocol-version'));
+    const read = readEnvelope(message.id, message.params, headerOf(req, 'mcp-protocol-version'));
     if (read.kind === 'refused') return refuseWith(at, 'modern', read.id, read.failure);
     at.method = message.method;
     const mismatch =
@@ -164,8 +167,8 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const { req, who } = at;
     at.method = message.kind === 'response' ? 'response' : message.method;
     if (message.kind === 'request' && message.method === 'initialize') return initialize(at, door, message);
-    const isPassing = lenient && header(req, 'mcp-session-id') === undefined;
-    const session = isPassing ? passingSession(who, door) : requireSession(at, door);
+    const isPassing = lenient && headerOf(req, 'mcp-session-id') === undefined;
+    const session = isPassing ? passingSession(who, door) : requireSession(at, door, idOf(message));
     if (session === null) return;
     if (message.kind !== 'request') {
       dispatchLegacy(deps, session, message, NOWHERE, arrivalOf(deps, at));
@@ -202,7 +205,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
 
   /** 2025-03-26 alone has batches; each element is a call of its own. */
   function batch(at: Exchange, door: Door, values: readonly Json[], acceptsStream: boolean): void {
-    const session = requireSession(at, door);
+    const session = requireSession(at, door, null);
     if (session === null) return;
     if (session.revision !== '2025-03-26' || values.length === 0 || values.length > MAX_BATCH) {
       const say =
@@ -236,10 +239,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const { req, res, who } = at;
     if (!(req.headers.accept?.includes('text/event-stream') ?? false))
       return refuseUnacceptable(at, 'legacy', 'text/event-stream');
-    const session = requireSession(at, door);
+    const session = requireSession(at, door, null);
     if (session === null) return;
     const streams = streamsOf(session);
-    const lastEventId = header(req, 'last-event-id');
+    const lastEventId = headerOf(req, 'last-event-id');
     const missed = lastEventId === undefined ? null : streams.log.since(lastEventId);
     // A gap cannot be told from silence, so it is said: the client starts anew.
     if (lastEventId !== undefined && missed === null) return refuseSession(at, 'unknown');
@@ -267,28 +270,28 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
   }
 
   function remove(at: Exchange, door: Door): void {
-    const session = requireSession(at, door);
+    const session = requireSession(at, door, null);
     if (session === null) return;
     deps.sessions.end(session, 'ended by the client');
     answerEmpty(at, 204);
   }
 
-  /** The caller's session behind this door, or null after the refusal was written. */
-  function requireSession(at: Exchange, door: Door): Session | null {
+  /** The caller's session behind this door, or null after the refusal was written: of a session to the request `asked`. */
+  function requireSession(at: Exchange, door: Door, asked: RpcId | null): Session | null {
     const { req, who } = at;
-    const version = header(req, 'mcp-protocol-version');
+    const version = headerOf(req, 'mcp-protocol-version');
     if (!isAcceptableLegacyHeader(version)) {
       refuseWith(at, 'legacy', null, failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }));
       return null;
     }
-    const id = header(req, 'mcp-session-id');
+    const id = headerOf(req, 'mcp-session-id');
     if (id === undefined || !SESSION_ID.test(id)) {
       refuseSession(at, 'missing');
       return null;
     }
     const session = deps.sessions.find(id, who);
     const no = session === null ? failure('SESSION_UNKNOWN') : refuseOtherDoor(deps, session, door);
-    if (no !== null) refuseWith(at, 'legacy', null, no);
+    if (no !== null) refuseWith(at, 'legacy', asked, no);
     return no === null ? session : null;
   }
 
@@ -359,12 +362,3 @@ const NOWHERE = { message: () => false, answer: () => {} };
 
 /** By name or by range (RFC 9110, 12.5.1). */
 const ACCEPTS_JSON = /application\/(?:json|\*)|\*\/\*/i;
-
-function header(req: HttpRequest, name: string): string | undefined {
-  const value = req.headers[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function eraOfHeader(req: HttpRequest): Era {
-  return header(req, 'mcp-method') === undefined ? 'legacy' : 'modern';
-}

@@ -42,6 +42,13 @@ const ApproveBody = z.strictObject({
   tool: z.string().min(1).max(512).optional(),
 });
 
+const Approved = z.object({
+  /** As it was asked for; below it is named with its version. */
+  server: z.string(),
+  approved: z.array(z.string()),
+  definitions: z.array(z.object({ server: z.string(), tool: z.string(), hash: z.string() })),
+});
+
 export interface DefinitionDesk {
   mayOversee(who: Identity, server: ServerKey): boolean;
   /** A server named without a version means the one that is active. */
@@ -77,13 +84,16 @@ export function definitionRoutes(
       access: { kind: 'admin' },
       body: ApproveBody,
       answers: {
-        200: { says: 'What was approved.', schema: z.object({ server: z.string(), approved: z.array(z.string()) }) },
+        200: { says: 'What was approved: the tools, and which definitions of them.', schema: Approved },
       },
       async run({ who, body: { server, tool }, note }) {
         const key = serverOfVersion(server);
         note({ server: key, target: tool ?? null, metadata: { approves: originOf(server) } });
         const approved = mayOversee(who, key) ? await pins.approve(originOf(server), tool ?? null, who.subject) : [];
-        if (approved.length > 0) return answer(200, { server, approved });
+        if (approved.length > 0) {
+          const definitions = approved.map(({ server: of, tool: name, hash }) => ({ server: of, tool: name, hash }));
+          return answer(200, { server, approved: approved.map(entry => entry.tool), definitions });
+        }
         return failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
       },
     }),

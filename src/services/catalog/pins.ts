@@ -38,8 +38,8 @@ export interface Pins {
   heldCount(): number;
   /** Of all servers, by server and then by tool. */
   pending(): Promise<readonly ApprovedTool[]>;
-  /** What waits on a server (one tool, or all) becomes what is shown. Returns the tools that were approved. */
-  approve(server: ServerKey, tool: string | null, by: string): Promise<readonly string[]>;
+  /** What waits on a server (one tool, or all) becomes what is shown. Returns what was approved. */
+  approve(server: ServerKey, tool: string | null, by: string): Promise<readonly ApprovedTool[]>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
 }
@@ -190,7 +190,7 @@ export function createPins(deps: {
       for (const entry of next) approved.set(entry.tool, entry);
       holdAgain();
       for (const listener of listeners) listener(server);
-      return next.map(entry => entry.tool);
+      return next;
     },
     onApproved: listener => void listeners.push(listener),
   };

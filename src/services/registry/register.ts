@@ -6,7 +6,8 @@ import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { mayUi, mayUiToAll } from '../../domain/policy.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
-import { readRegistryPath } from '../../domain/registry-path.ts';
+import { keyOfPath, readRegistryPath } from '../../domain/registry-path.ts';
+import { isRegistryName } from '../../domain/resource.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import { findServerMistakes } from '../../domain/server-mistakes.ts';
 import { mayChange } from './access.ts';
@@ -240,7 +241,11 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
         return failure('INVALID_PARAMS', {}, { say });
       }
       const active = await storage.servers.find(path);
-      if (active === null) return registerNew(who, path, given);
+      if (active === null) {
+        // Its door would be shut to whoever may not see the server. An operator's file may say so; what is there already stays.
+        if (isRegistryName(keyOfPath(path))) return reserved();
+        return registerNew(who, path, given);
+      }
       const owned = ownedByFile(active);
       if (owned !== null) return owned;
       const versions = await storage.servers.listVersions(path);
@@ -265,6 +270,11 @@ function originOf(server: ServerDraft): string {
 function taken(): Failure {
   const say = 'There is a server at this path already: change that one, or register with overwrite or another version.';
   return failure('CONFLICT', {}, { say });
+}
+
+function reserved(): Failure {
+  const say = "path: is kept for the registry's own tools, which clients look for there: choose another";
+  return failure('INVALID_PARAMS', {}, { say });
 }
 
 function tooManyVersions(): Failure {

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Era } from '../../../src/domain/era.ts';
 import { failure } from '../../../src/domain/error.ts';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
 import { EventLog } from '../../../src/inbound/mcp/event-log.ts';
 import type { Exchange } from '../../../src/inbound/mcp/exchange.ts';
 import { bytesFrame, resultFrame } from '../../../src/inbound/mcp/frames.ts';
@@ -15,6 +17,7 @@ import {
 } from '../../../src/inbound/mcp/http-refusals.ts';
 import { HttpReply } from '../../../src/inbound/mcp/http-reply.ts';
 import { createKeepAlive, type KeepAlive } from '../../../src/inbound/mcp/keep-alive.ts';
+import { refuseWhenRead } from '../../../src/inbound/mcp/refuse-when-read.ts';
 import { toFrame } from '../../../src/inbound/mcp/respond.ts';
 import { SessionStreams } from '../../../src/inbound/mcp/session-streams.ts';
 import { answerOf } from '../../support/fake-downstreams.ts';
@@ -244,6 +247,9 @@ const exchangeOf = (req: IncomingMessage, res: ServerResponse, turnedAway: Excha
   ...{ id: 'r-1', req, res, who: LOCAL_CALLER, address: '127.0.0.1', method: req.method ?? '', turnedAway },
 });
 
+const JSON_BODY = { 'content-type': 'application/json' };
+const rpc = (message: JsonObject) => JSON.stringify({ jsonrpc: '2.0', ...message });
+
 describe('a refusal', () => {
   test.each([
     {
@@ -320,5 +326,71 @@ describe('a refusal', () => {
     };
     expect(await (await fetch(url)).text()).toBe('fine');
     expect(written).toBe(0);
+  });
+
+  const envelope = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } };
+  test.each<{ body?: string; init?: RequestInit; id: string | number | null; era: Era; as: string; because: string }>([
+    {
+      body: rpc({ id: 'a-7', method: 'tools/list', params: envelope }),
+      ...{ id: 'a-7', era: 'modern', as: 'tools/list', because: 'the envelope says the era' },
+    },
+    {
+      body: rpc({ id: 7, method: 'tools/list' }),
+      init: { headers: { ...JSON_BODY, 'mcp-protocol-version': '2026-07-28' } },
+      ...{ id: 7, era: 'modern', as: 'tools/list', because: 'the header alone says it too' },
+    },
+    {
+      body: rpc({ id: 0, method: 'initialize' }),
+      ...{ id: 0, era: 'legacy', as: 'initialize', because: 'a handshake is of the legacy era' },
+    },
+    {
+      body: rpc({ method: 'notifications/initialized' }),
+      ...{ id: null, era: 'legacy', as: 'notifications/initialized', because: 'a notification has no id' },
+    },
+    {
+      body: rpc({ id: 9, result: {} }),
+      ...{ id: null, era: 'legacy', as: 'response', because: 'the id of a response is one of ours' },
+    },
+    {
+      body: JSON.stringify({ jsonrpc: '1.0', id: 'odd', method: 'ping' }),
+      ...{ id: 'odd', era: 'legacy', as: 'POST', because: 'an id is read off a message that is wrong otherwise' },
+    },
+    {
+      body: '{"jsonrpc":',
+      init: { headers: { ...JSON_BODY, 'mcp-method': 'tools/list' } },
+      ...{ id: null, era: 'modern', as: 'POST', because: 'a message that cannot be read has its headers' },
+    },
+    {
+      body: rpc({ id: 1, method: 'ping', pad: 'x'.repeat(2000) }),
+      ...{ id: null, era: 'legacy', as: 'POST', because: 'no more is read for it than for any other' },
+    },
+    {
+      body: rpc({ id: 1, method: 'ping' }),
+      init: { headers: { 'content-type': 'text/plain' } },
+      ...{ id: null, era: 'legacy', as: 'POST', because: 'what is no JSON by its type is not read' },
+    },
+    { init: { method: 'GET' }, id: null, era: 'legacy', as: 'GET', because: 'a GET has no message' },
+    { init: { method: 'DELETE' }, id: null, era: 'legacy', as: 'DELETE', because: 'a DELETE has none either' },
+  ])('settled beforehand is told in the terms of its message: $because', async ({ body, init, id, era, as }) => {
+    const written: string[] = [];
+    const no = failure('SESSION_UNKNOWN');
+    handle = (req, res) =>
+      refuseWhenRead(
+        { maxBodyBytes: 1000 },
+        exchangeOf(req, res, ({ method }) => void written.push(method)),
+        no,
+      );
+    const res = await fetch(url, {
+      method: 'POST',
+      headers: JSON_BODY,
+      ...init,
+      ...(body === undefined ? {} : { body }),
+    });
+    const code = era === 'modern' ? -32600 : -32001;
+    expect([res.status, await res.json()]).toEqual([
+      404,
+      expect.objectContaining({ id, error: expect.objectContaining({ code }) }),
+    ]);
+    expect(written).toEqual([as]);
   });
 });

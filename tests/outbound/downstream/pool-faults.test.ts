@@ -159,40 +159,31 @@ describe('bytes that no HTTP server would send', () => {
     },
     { because: '100 Continue for ever', bytes: 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(50), code: 'OUTCOME_UNKNOWN' },
   ])('$because: $code', async ({ bytes, code }) => {
-    // A proper session first, then the bytes as the answer to the call.
-    const raw = createServer(socket => {
-      let text = '';
-      socket.on('error', () => undefined);
-      socket.on('data', chunk => {
-        text += chunk.toString('latin1');
-        const head = text.indexOf('\r\n\r\n');
-        const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
-        if (head < 0 || text.length < head + 4 + length) return;
-        const body = text.slice(head + 4, head + 4 + length);
-        text = '';
-        if (body.includes('"tools/call"')) {
-          socket.write(bytes);
-          if (code === 'OUTCOME_UNKNOWN') socket.end();
-          return;
-        }
-        if (!body.includes('"id"')) {
-          socket.write(`HTTP/1.1 ${body === '' ? '405 No' : '202 Accepted'}\r\ncontent-length: 0\r\n\r\n`);
-          return;
-        }
-        const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'raw', version: '1' } };
-        const answer = JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(body).id, result });
-        socket.write(
-          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`,
-        );
-      });
-    });
-    await new Promise<void>(resolve => raw.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void raw.close());
+    const raw = await startRaw(() => bytes, code === 'OUTCOME_UNKNOWN');
     const { call } = openPool([spec('s', http(urlOf(raw), 'streamable-http'), { era: 'legacy' })], LIMITS);
     const reply = await call('s', 'any', {}, { timeoutMs: 5000 });
     expect(reply, JSON.stringify(reply)).toMatchObject({ code });
   });
 });
+
+test.each([
+  { after: 'xyz\r\n', because: 'a chunk of no size' },
+  { after: '1\r\nab', because: 'a chunk longer than its size' },
+  { after: '0\r\na: b\n', because: 'a trailer that ends in LF' },
+])(
+  'an answer that was whole on its stream counts, whatever spoils the same read after it: $because',
+  async ({ after }) => {
+    const raw = await startRaw(id => {
+      const result = { content: [{ type: 'text', text: 'whole' }] };
+      const event = `data: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n`;
+      const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n';
+      return `${head}${event.length.toString(16)}\r\n${event}\r\n${after}`;
+    }, false);
+    const { call } = openPool([spec('s', http(urlOf(raw), 'streamable-http'), { era: 'legacy' })], LIMITS);
+    // Twice: the spoilt connection is not used again.
+    for (let i = 0; i < 2; i += 1) expect(textOf(await call('s', 'any', {}, { timeoutMs: 5000 }))).toBe('whole');
+  },
+);
 
 describe('a child that dies', () => {
   test('answers every call under way exactly once, and comes back', async () => {
@@ -315,6 +306,39 @@ test('a late answer to a cancelled call is dropped', async () => {
   expect(await slow).toMatchObject({ code: 'CANCELLED' });
   expect(textOf(await call('s', 'quick'))).toBe('quick');
 });
+
+/** A proper session first, then whatever bytes as the answer to a call. */
+async function startRaw(answer: (id: number) => string, isEnded: boolean): Promise<Server> {
+  const raw = createServer(socket => {
+    let text = '';
+    socket.on('error', () => undefined);
+    socket.on('data', chunk => {
+      text += chunk.toString('latin1');
+      const head = text.indexOf('\r\n\r\n');
+      const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
+      if (head < 0 || text.length < head + 4 + length) return;
+      const body = text.slice(head + 4, head + 4 + length);
+      text = '';
+      if (body.includes('"tools/call"')) {
+        socket.write(answer(Number(JSON.parse(body).id)));
+        if (isEnded) socket.end();
+        return;
+      }
+      if (!body.includes('"id"')) {
+        socket.write(`HTTP/1.1 ${body === '' ? '405 No' : '202 Accepted'}\r\ncontent-length: 0\r\n\r\n`);
+        return;
+      }
+      const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'raw', version: '1' } };
+      const hello = JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(body).id, result });
+      socket.write(
+        `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${hello.length}\r\n\r\n${hello}`,
+      );
+    });
+  });
+  await new Promise<void>(resolve => raw.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void raw.close());
+  return raw;
+}
 
 async function pidOf(call: ReturnType<typeof openPool>['call']): Promise<number> {
   const reply = await call('s', 'whoami');

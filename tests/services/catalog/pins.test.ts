@@ -92,7 +92,7 @@ describe('a tool that changes its definition after it was seen', () => {
     pins.onApproved(server => void told.push(server));
     await pins.screen('mail', [BEFORE]);
     await pins.screen('mail', [REWORDED]);
-    expect(await pins.approve('mail', null, 'ops')).toEqual(['send']);
+    expect(await pins.approve('mail', null, 'ops')).toEqual([await store.find('mail', 'send')]);
     expect(pins.isHeld('mail', 'send')).toBe(false);
     expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
     expect(told).toEqual(['mail']);

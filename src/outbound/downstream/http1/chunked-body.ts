@@ -41,31 +41,35 @@ export class ChunkedBody {
 
   /**
    * Reads on at `from`; returns where it stopped: `to`, or where the body ended. `emit`: at most once, a view of `bytes`.
-   * Throws Http1Error.
+   * Throws Http1Error, after what came before the mistake was emitted.
    */
   read(bytes: Buffer, from: number, to: number, emit: (data: Buffer) => void): number {
     let at = from;
     let dataFrom = -1;
     let dataTo = -1;
-    while (at < to && this.#expecting !== 'done') {
-      if (this.#expecting !== 'data') {
-        this.#take(bytes[at] ?? 0);
-        at += 1;
-        continue;
+    try {
+      while (at < to && this.#expecting !== 'done') {
+        if (this.#expecting !== 'data') {
+          this.#take(bytes[at] ?? 0);
+          at += 1;
+          continue;
+        }
+        const end = Math.min(to, at + this.#left);
+        if (dataFrom < 0) {
+          dataFrom = at;
+          dataTo = end;
+        } else {
+          bytes.copyWithin(dataTo, at, end);
+          dataTo += end - at;
+        }
+        this.#left -= end - at;
+        at = end;
+        if (this.#left === 0) this.#expecting = 'data-cr';
       }
-      const end = Math.min(to, at + this.#left);
-      if (dataFrom < 0) {
-        dataFrom = at;
-        dataTo = end;
-      } else {
-        bytes.copyWithin(dataTo, at, end);
-        dataTo += end - at;
-      }
-      this.#left -= end - at;
-      at = end;
-      if (this.#left === 0) this.#expecting = 'data-cr';
+    } finally {
+      // Also before a mistake: how the bytes were cut into reads must not decide what of them counts.
+      if (dataFrom >= 0) emit(bytes.subarray(dataFrom, dataTo));
     }
-    if (dataFrom >= 0) emit(bytes.subarray(dataFrom, dataTo));
     return at;
   }
 
