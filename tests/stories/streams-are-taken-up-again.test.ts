@@ -183,6 +183,7 @@ test('a client that never reads is cut off at a bound, and others do not notice'
   await waitFor(
     async () => ((await gateway.samples()).get('gatehouse_calls_in_flight') === 0 ? true : null),
     'all are answered',
+    60_000,
   );
   for (let i = 0; i < 50; i += 1) expect(textOf(await mine.call('child__echo', { text: `${i}` }))).toBe(`${i}`);
   // Each may hold one answer, which was there twice while it was put together.
