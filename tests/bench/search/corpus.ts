@@ -55,6 +55,12 @@ export function readQueries(set: SetName | 'notool'): AnnotatedQuery[] {
   ).map(({ id, query, relevant = [], groups }) => ({ id, query, groups: groups ?? relevant.map(tool => [tool]) }));
 }
 
+/** As many as wished for, evenly spread: what lies at the beginning of a file is often alike. */
+export function sampleOf<T>(all: readonly T[], most: number): readonly T[] {
+  const step = all.length / most;
+  return step <= 1 ? all : Array.from({ length: most }, (_, at) => all[Math.floor(at * step)] as T);
+}
+
 export function toDocument({ id, server, serverTitle, name, description, inputSchema }: Tool): SearchDocument {
   const item: JsonObject = { name, description: description ?? '', inputSchema: inputSchema ?? {} };
   return toolDocument({ id, server, item, ...(serverTitle === undefined ? {} : { serverText: serverTitle }) });

@@ -1,60 +1,94 @@
 /**
- * Floors under the quality of search, on public sets of requests that people or agents made of real MCP servers. A point
- * or two below what was measured, so that a change that costs more than noise is seen.
+ * Floors under the quality of search, on public sets of requests: each set that people or agents made of real MCP servers,
+ * the mean of those, and the mean of all twelve. A point below what was measured, so that whatever loses more is seen;
+ * in a set of some thirty requests that is one of them.
  */
-import { describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { toolDocument } from '../../../src/domain/search/document.ts';
-import { hasCorpus, MCP_SETS, NO_CORPUS, readQueries, readTools, SETS, type SetName, toDocument } from './corpus.ts';
+import type { SearchIndex } from '../../../src/ports/search-index.ts';
+import {
+  hasCorpus,
+  MCP_SETS,
+  NO_CORPUS,
+  readQueries,
+  readTools,
+  SETS,
+  type SetName,
+  sampleOf,
+  toDocument,
+} from './corpus.ts';
 import { createEngine, warmUp } from './engine.ts';
 import { type Measured, measure, openCatalog } from './measure.ts';
-import { meanOf } from './metrics.ts';
+import { meanOf, type Quality } from './metrics.ts';
 
 const LONG_MS = 240_000;
+/** Requests of a set; of a set that is there for the mean of all alone. */
 const MOST = 60;
+const MOST_OF_OTHERS = 25;
 
 /** In per cent, of all three rankings fused. */
-const FLOORS = {
-  livemcp: { recall5: 36, ndcg10: 37 },
-  'livemcp-step': { recall5: 72, ndcg10: 64 },
-  'livemcp-agent': { recall5: 47, ndcg10: 42 },
-  mcpbench: { recall5: 40, ndcg10: 64 },
-  azure: { recall5: 95, ndcg10: 88 },
-} as const;
+const FLOORS: Readonly<Record<string, Quality>> = {
+  livemcp: { recall1: 14.5, recall5: 38.3, recall10: 47.1, ndcg10: 38.6, mrr: 46.8 },
+  'livemcp-step': { recall1: 52.3, recall5: 77.3, recall10: 77.3, ndcg10: 65.9, mrr: 62.7 },
+  'livemcp-agent': { recall1: 17.6, recall5: 51.6, recall10: 63.1, ndcg10: 44.8, mrr: 47.8 },
+  mcpbench: { recall1: 14.4, recall5: 43.3, recall10: 59.3, ndcg10: 66.3, mrr: 81.1 },
+  azure: { recall1: 79.2, recall5: 95.9, recall10: 99.2, ndcg10: 90.5, mrr: 87.6 },
+  'mean of MCP': { recall1: 35.8, recall5: 61.5, recall10: 69.4, ndcg10: 61.4, mrr: 65.4 },
+  'mean of all': { recall1: 41.4, recall5: 69.4, recall10: 76.7, ndcg10: 66.9, mrr: 69.4 },
+};
 
 if (!hasCorpus) console.warn(NO_CORPUS);
 
 describe.skipIf(!hasCorpus)('finding tools of real servers', () => {
-  it('stays above its floors, and by words and meaning above either alone', { timeout: LONG_MS }, async () => {
-    const measured = new Map<SetName, Measured>();
-    for (const catalog of new Set(MCP_SETS.map(set => SETS[set]))) {
-      const engine = await openCatalog(readTools(catalog));
-      for (const set of MCP_SETS.filter(name => SETS[name] === catalog))
-        measured.set(set, await measure(engine, readQueries(set).slice(0, MOST)));
-      await engine.close();
+  const measured = new Map<SetName, Measured>();
+  let livemcp: SearchIndex;
+
+  beforeAll(async () => {
+    // All at once: while one catalog's model is made in its thread, the next is taken in.
+    const catalogs = [...new Set(Object.values(SETS))];
+    const opened = await Promise.all(catalogs.map(async name => [name, await openCatalog(readTools(name))] as const));
+    const engines = new Map<string, SearchIndex>(opened);
+    livemcp = engines.get('livemcp') as SearchIndex;
+    for (const [set, catalog] of Object.entries(SETS) as [SetName, string][]) {
+      const queries = sampleOf(readQueries(set), MCP_SETS.includes(set) ? MOST : MOST_OF_OTHERS);
+      measured.set(set, await measure(engines.get(catalog) as SearchIndex, queries));
     }
-    for (const [set, floor] of Object.entries(FLOORS)) {
-      const { hybrid, lexical } = measured.get(set as SetName) as Measured;
-      expect.soft(100 * hybrid.recall5, `${set}: R@5`).toBeGreaterThan(floor.recall5);
-      expect.soft(100 * hybrid.ndcg10, `${set}: nDCG@10`).toBeGreaterThan(floor.ndcg10);
-      expect.soft(100 * (hybrid.ndcg10 - lexical.ndcg10), `${set}: above words alone`).toBeGreaterThan(-1);
+    engines.delete('livemcp');
+    await Promise.all(Array.from(engines.values(), engine => engine.close()));
+  }, LONG_MS);
+  afterAll(() => livemcp?.close());
+
+  const meanOver = (sets: readonly SetName[], way: keyof Measured) =>
+    meanOf(sets.map(set => (measured.get(set) as Measured)[way]));
+
+  test.each(Object.entries(FLOORS))('stays above its floors: %s', (name, floors) => {
+    const sets = name === 'mean of all' ? (Object.keys(SETS) as SetName[]) : MCP_SETS.filter(set => set === name);
+    const found = meanOver(name === 'mean of MCP' ? MCP_SETS : sets, 'hybrid');
+    for (const [figure, floor] of Object.entries(floors) as [keyof Quality, number][])
+      expect.soft(100 * found[figure], figure).toBeGreaterThan(floor);
+  });
+
+  it('is by words and meaning above either alone, and on no set a point below words', () => {
+    for (const set of MCP_SETS) {
+      const { hybrid, lexical } = measured.get(set) as Measured;
+      expect.soft(100 * (hybrid.ndcg10 - lexical.ndcg10), set).toBeGreaterThan(-1);
     }
-    const mean = (way: keyof Measured) => meanOf([...measured.values()].map(found => found[way]));
-    expect(mean('hybrid').ndcg10).toBeGreaterThan(mean('lexical').ndcg10);
-    expect(mean('hybrid').ndcg10).toBeGreaterThan(mean('vector').ndcg10);
-    expect(mean('hybrid').mrr).toBeGreaterThan(mean('lexical').mrr);
+    const [hybrid, lexical, vector] = (['hybrid', 'lexical', 'vector'] as const).map(way => meanOver(MCP_SETS, way));
+    for (const figure of ['recall5', 'ndcg10', 'mrr'] as const) {
+      expect.soft(hybrid?.[figure], figure).toBeGreaterThan(lexical?.[figure] as number);
+      expect.soft(hybrid?.[figure], figure).toBeGreaterThan(vector?.[figure] as number);
+    }
   });
 
   it('is sure of requests that some tool answers, and of others that none does', { timeout: LONG_MS }, async () => {
-    const engine = await openCatalog(readTools('livemcp'));
     const bands = async (queries: readonly { query: string }[]) => {
       const counts = { high: 0, low: 0, none: 0 };
       for (const { query } of queries)
-        counts[(await engine.search({ query, limit: 1, isVisible: () => true })).confidence] += 1 / queries.length;
+        counts[(await livemcp.search({ query, limit: 1, isVisible: () => true })).confidence] += 1 / queries.length;
       return counts;
     };
     const answered = await bands([...readQueries('livemcp-agent'), ...readQueries('livemcp-step')]);
     const unanswered = await bands(readQueries('notool').slice(0, MOST));
-    await engine.close();
     expect(answered.high).toBeGreaterThan(0.5);
     expect(answered.none).toBeLessThan(0.1);
     expect(unanswered.high).toBeLessThan(0.2);
