@@ -1,4 +1,4 @@
-/** The MCP Inspector's command line against the default configuration of real servers: three eras, three transports. */
+/** The MCP Inspector's command line against the default configuration of real servers: both eras, three transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.ts';
 import { copyDefaultServers, type DefaultServers, ENTRY } from './default-servers.ts';
@@ -44,7 +44,7 @@ describe.skipIf(missing !== null)('the MCP Inspector', () => {
   };
   const text = ({ result, error }: Inspected) => JSON.stringify(result ?? error);
 
-  describe.each(['legacy', 'modern', 'auto'])('in the %s era', era => {
+  describe.each(['legacy', 'modern'])('in the %s era', era => {
     test('lists and calls over HTTP', async () => {
       expect(names(await ask('/mcp', 'http', era, ...LIST))).toEqual(
         expect.arrayContaining(['everything__echo', 'memory__read_graph', 'currenttime__current_time_by_timezone']),
@@ -69,7 +69,12 @@ describe.skipIf(missing !== null)('the MCP Inspector', () => {
     });
   });
 
-  test('lists over stdio', async () => {
+  test('finds the era itself, over HTTP', async () => {
+    expect(names(await ask('/mcp', 'http', 'auto', ...LIST))).toContain('everything__echo');
+    expect(text(await ask('/mcp', 'http', 'auto', ...call('everything__echo', 'message=hi')))).toContain('Echo: hi');
+  });
+
+  test('finds the era itself, over stdio', async () => {
     expect(names(await askStdio('auto', ...LIST))).toContain('everything__echo');
   });
 
