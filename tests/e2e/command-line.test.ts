@@ -248,11 +248,12 @@ describe('gatehouse serve', () => {
   it('says why a server is not there, without keeping the others waiting', async () => {
     desk.write(
       'cwd/gateway.config.yaml',
-      'servers: {gone: {command: /no/such/program}, time: {builtin: currenttime}}\n',
+      `servers: {gone: {command: /no/such/program}, silent: {command: cat, connectTimeout: 25s}, time: {builtin: currenttime}}\n`,
     );
     const gateway = start(['serve', '--port', '0']);
     await gateway.says(/gone\s+unavailable/);
     await gateway.says(/time\s+1 tool/);
+    expect(gateway.stderr()).not.toMatch(/silent\s+unavailable/);
   });
 
   it('serves stdin and stdout as well where asked, with the lines for people on stderr', async () => {

@@ -22,7 +22,10 @@ export interface PlainHost {
   onGone(connection: PlainConnection): void;
 }
 
-/** Of requests sent ahead; more stays with the sender until their turn comes. */
+/**
+ * Of requests sent ahead; more stays with the sender until their turn comes. Meanwhile its going away is noticed only by
+ * what is written to it, as is done with every call that takes long.
+ */
 const MAX_AHEAD_BYTES = 65_536;
 
 export class PlainConnection implements Carrier {
@@ -36,6 +39,8 @@ export class PlainConnection implements Carrier {
   #res: PlainResponse | null = null;
   #isAnswered = false;
   #ahead: Buffer | null = null;
+  /** Something waits for its reader. */
+  #isWatched = false;
 
   constructor(socket: Socket, host: PlainHost) {
     this.socket = socket;
@@ -66,7 +71,8 @@ export class PlainConnection implements Carrier {
     return this.#host.lastLines(closes);
   }
 
-  onFull(): void {
+  onWaiting(): void {
+    this.#isWatched = true;
     this.socket.setTimeout(this.#host.stalledMs);
   }
 
@@ -76,6 +82,7 @@ export class PlainConnection implements Carrier {
     if (req === null || res === null || this.#isAnswered) return;
     this.#isAnswered = true;
     this.quietRounds = 0;
+    this.#unwatch();
     res.close();
     if (res.isLast) this.socket.destroySoon();
     else if (req.complete) this.#next();
@@ -142,9 +149,8 @@ export class PlainConnection implements Carrier {
     this.#host.handOver(socket, bytes);
   }
 
-  /** Half-closed is closed, as with node's own: whoever asks stays for the answer. */
+  /** Half-closed is closed, as with node's own: whoever asks stays for the answer. `close` follows. */
   readonly #onEnd = (): void => {
-    if (!this.#isAnswered) this.#req?.abort();
     this.socket.end();
   };
 
@@ -158,9 +164,13 @@ export class PlainConnection implements Carrier {
     if (this.socket.writableLength > 0) this.socket.destroy();
   };
 
-  readonly #onDrain = (): void => {
+  readonly #onDrain = (): void => this.#unwatch();
+
+  #unwatch(): void {
+    if (!this.#isWatched) return;
+    this.#isWatched = false;
     this.socket.setTimeout(0);
-  };
+  }
 }
 
 /** `close` follows. */

@@ -22,8 +22,9 @@ const POST = Buffer.from('POST /');
 const END = Buffer.from('\r\n\r\n');
 /** A target has no blank, no control and nothing beyond ASCII (RFC 3986); a fragment is never sent. */
 const REQUEST_LINE = /^POST (\/[!-"$-~]*) HTTP\/1\.1\r\n/;
-/** One header: a token, a colon, and a value of printable ASCII between optional blanks (RFC 9112, 5). */
-const HEADER = /([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~](?:[ \t]*[!-~])*)?)[ \t]*\r\n/y;
+/** A token, and printable ASCII with blanks (RFC 9112, 5). Neither can be tried in two ways, however long the text is. */
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const VALUE = /^[\t -~]*$/;
 /** They change how a message is framed or what becomes of the connection. */
 const NOT_PLAIN = new Set([
   'transfer-encoding',
@@ -112,23 +113,31 @@ interface Headers {
 function readHeaders(text: string, from: number): Headers | null {
   const headers: IncomingHttpHeaders = {};
   let digitsAt = -1;
-  let digitsEnd = -1;
-  HEADER.lastIndex = from;
-  while (HEADER.lastIndex < text.length) {
-    const lineAt = HEADER.lastIndex;
-    const [line, written = '', value = ''] = HEADER.exec(text) ?? [];
-    if (line === undefined) return null;
+  for (let lineAt = from; lineAt < text.length; ) {
+    const lineEnd = text.indexOf('\r\n', lineAt);
+    const colon = text.indexOf(':', lineAt);
+    if (lineEnd === -1 || colon === -1 || colon > lineEnd) return null;
+    const written = text.slice(lineAt, colon);
+    let valueAt = colon + 1;
+    let valueEnd = lineEnd;
+    while (valueAt < valueEnd && isBlank(text, valueAt)) valueAt++;
+    while (valueEnd > valueAt && isBlank(text, valueEnd - 1)) valueEnd--;
+    const value = text.slice(valueAt, valueEnd);
+    if (!NAME.test(written) || !VALUE.test(value)) return null;
     const name = written.toLowerCase();
     if (NOT_PLAIN.has(name) || NO_NAME.has(name) || Object.hasOwn(headers, name)) return null;
     if (name === 'connection' && value.toLowerCase() !== 'keep-alive') return null;
     headers[name] = value;
-    if (name === 'content-length') {
-      digitsAt = text.indexOf(value, lineAt + name.length + 1);
-      digitsEnd = digitsAt + value.length;
-    }
+    if (name === 'content-length') digitsAt = valueAt;
+    lineAt = lineEnd + 2;
   }
   const length = headers['content-length'];
   if (length === undefined || headers.host === undefined) return null;
   if (length.length > MAX_BODY_DIGITS || !/^\d+$/.test(length)) return null;
-  return { headers, bodyBytes: Number(length), digitsAt, digitsEnd };
+  return { headers, bodyBytes: Number(length), digitsAt, digitsEnd: digitsAt + length.length };
+}
+
+function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
 }

@@ -15,8 +15,8 @@ export interface Carrier {
   readonly socket: Socket;
   /** The lines that end every head: the date, and whether the connection stays. */
   lastLines(closes: boolean): string;
-  /** The socket holds more than it likes to: the reader is slow, or gone. */
-  onFull(): void;
+  /** The system did not take everything: the reader is slow, or gone. */
+  onWaiting(): void;
   /** The last byte has left, or never will. */
   readonly onFlushed: () => void;
 }
@@ -107,8 +107,9 @@ export class PlainResponse implements HttpResponse {
   }
 
   write(chunk: Chunk): boolean {
-    const head = this.#takeHead();
-    return this.#sendBody(head, chunk, '');
+    const takesMore = this.#sendBody(this.#takeHead(), chunk, '');
+    if (this.#socket.writableLength > 0) this.#carrier.onWaiting();
+    return takesMore;
   }
 
   end(chunk: Chunk = ''): this {
@@ -122,8 +123,12 @@ export class PlainResponse implements HttpResponse {
     const head = this.#takeHead();
     this.#sendBody(head, chunk, this.#isChunked ? '0\r\n\r\n' : '');
     // Nearly always the system has taken everything by now, and nobody has to be called back.
-    if (this.#socket.writableLength === 0) this.#carrier.onFlushed();
-    else this.#socket.write('', this.#carrier.onFlushed);
+    if (this.#socket.writableLength === 0) {
+      this.#carrier.onFlushed();
+    } else {
+      this.#carrier.onWaiting();
+      this.#socket.write('', this.#carrier.onFlushed);
+    }
     return this;
   }
 
@@ -170,8 +175,6 @@ export class PlainResponse implements HttpResponse {
   }
 
   #send(chunk: Chunk, encoding: 'latin1' | 'utf8'): boolean {
-    const takesMore = this.#socket.write(chunk, encoding);
-    if (!takesMore) this.#carrier.onFull();
-    return takesMore;
+    return this.#socket.write(chunk, encoding);
   }
 }

@@ -176,6 +176,29 @@ describe('requests over one connection', () => {
     expect(count(raw)).toBe(5_000);
   });
 
+  test('sent ahead beyond a bound stay with the sender until those before them are answered', async () => {
+    const waiting: (() => void)[] = [];
+    const { port } = await start((req, res) => void waiting.push(() => echo(req, res)));
+    const socket = await openSocket(port);
+    let raw = '';
+    socket.on('data', chunk => {
+      raw += chunk;
+    });
+    const bytes = post('a'.repeat(1_000_000)).repeat(30);
+    socket.write(bytes);
+    await eventually(() => waiting.length === 1, 'the first has come');
+    await new Promise(resolve => setTimeout(resolve, 300));
+    // What the two systems between us hold is less.
+    expect(socket.writableLength).toBeGreaterThan(10_000_000);
+    expect(waiting).toHaveLength(1);
+    for (let n = 1; n <= 30; n += 1) {
+      await eventually(() => waiting.length === n, `request ${n} has come`);
+      waiting[n - 1]?.();
+    }
+    await eventually(() => count(raw) === 30, 'all are answered');
+    socket.destroy();
+  });
+
   test('a route that is no door is served on it, and a door after that', async () => {
     const { port } = await start(echo);
     const get = 'GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
@@ -195,20 +218,23 @@ describe('a body', () => {
   test.each([1, 3, 7, 50])('that comes in pieces of %d bytes is read whole', async size => {
     const { port } = await start(echo);
     const socket = await openSocket(port);
+    socket.setNoDelay();
     let raw = '';
     socket.on('data', chunk => {
       raw += chunk;
     });
-    for (const bytes of [post('a'.repeat(90)), post('b'.repeat(91)), post('c')]) {
-      for (let at = 0; at < bytes.length; at += size) {
+    const bodies = ['0123456789'.repeat(9), 'abcdefghij'.repeat(9), 'c'];
+    for (const [n, body] of bodies.entries()) {
+      const bytes = post(body);
+      const bodyAt = bytes.length - body.length;
+      socket.write(bytes.slice(0, bodyAt));
+      for (let at = bodyAt; at < bytes.length; at += size) {
+        await new Promise(resolve => setTimeout(resolve, 2));
         socket.write(bytes.slice(at, at + size));
-        await new Promise(resolve => setImmediate(resolve));
       }
+      await eventually(() => raw.endsWith(`${body.length} ${body.slice(0, 8)}`), 'answered');
+      expect(count(raw)).toBe(n + 1);
     }
-    await eventually(() => raw.endsWith('1 c'), 'all answered');
-    expect(raw.match(/\d+ [abc]+$/gm)).toHaveLength(1);
-    expect(raw).toContain('90 aaaaaaaa');
-    expect(raw).toContain('91 bbbbbbbb');
     socket.destroy();
   });
 
@@ -287,6 +313,33 @@ test('an answer whose client has gone is closed, and writing to it does no harm'
   expect((await exchange(port, 'GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', ends('}'))).status).toBe(200);
 });
 
+test('a stop closes an idle connection at once, while a call on another is finished', async () => {
+  const waiting: (() => void)[] = [];
+  const server = await start((req, res) => {
+    if (req.headers['x-wait'] === undefined) echo(req, res);
+    else waiting.push(() => echo(req, res));
+  });
+  const idle = await openSocket(server.port);
+  let isClosed = false;
+  let said = '';
+  idle.on('data', chunk => {
+    said += chunk;
+  });
+  idle.on('close', () => {
+    isClosed = true;
+  });
+  idle.write(post('a'));
+  await eventually(() => said.endsWith('1 a'), 'it was served');
+  const called = exchange(server.port, post('abc', 'X-Wait: 1'), ends('3 abc'));
+  await eventually(() => waiting.length === 1, 'the call is under way');
+  const stopped = server.stop(20_000);
+  await eventually(() => isClosed, 'the idle one is closed');
+  expect(server.inFlight()).toBe(1);
+  waiting[0]?.();
+  expect((await called).body).toBe('3 abc');
+  await stopped;
+});
+
 describe('time', () => {
   let posts: PlainPosts;
 
@@ -342,6 +395,38 @@ describe('time', () => {
   test('a body that does not come is answered 408', async () => {
     const port = await startQuick(echo, { requestMs: 60 });
     expect((await exchange(port, post('abc').slice(0, -1))).status).toBe(408);
+  });
+
+  test('a reader that takes nothing of many small answers is cut off', async () => {
+    const answer = Buffer.alloc(8_000, 'a');
+    let answers = 0;
+    const port = await startQuick(
+      (_req, res) => {
+        answers += 1;
+        res.writeHead(200, { 'content-length': answer.length }).end(answer);
+      },
+      { stalledMs: 200 },
+    );
+    const socket = await openSocket(port);
+    socket.pause();
+    let isClosed = false;
+    socket.on('close', () => {
+      isClosed = true;
+    });
+    socket.on('error', () => {});
+    socket.write(post('{}').repeat(4_000));
+    await eventually(() => answers > 100, 'answers are being made');
+    let before = 0;
+    await eventually(() => {
+      const stands = answers === before;
+      before = answers;
+      return stands;
+    }, 'no more of them are made');
+    expect(answers).toBeLessThan(4_000);
+    await new Promise(resolve => setTimeout(resolve, 1_000));
+    socket.resume();
+    await eventually(() => isClosed, 'it was cut off');
+    expect(answers).toBeLessThan(4_000);
   });
 
   test('a reader that takes nothing is cut off, one that takes a little at a time is not', async () => {
