@@ -95,7 +95,7 @@ export class PlainResponse implements HttpResponse {
 
   flushHeaders(): void {
     const head = this.#takeHead();
-    if (head !== '') this.#send(head, 'latin1');
+    if (head !== '') this.#socket.write(head, 'latin1');
   }
 
   cork(): void {
@@ -163,18 +163,14 @@ export class PlainResponse implements HttpResponse {
     if (typeof chunk === 'string') {
       // As long as it has letters: every one is a byte, and copied rather than encoded.
       const isAscii = (this.#isChunked ? bytes : this.#declared) === chunk.length;
-      return this.#send(before + chunk + after, isAscii ? 'latin1' : 'utf8');
+      return this.#socket.write(before + chunk + after, isAscii ? 'latin1' : 'utf8');
     }
-    if (before === '' && after === '') return this.#send(chunk, 'latin1');
+    if (before === '' && after === '') return this.#socket.write(chunk);
     this.#socket.cork();
-    if (before !== '') this.#send(before, 'latin1');
-    const takesMore = this.#send(chunk, 'latin1');
-    if (after !== '') this.#send(after, 'latin1');
+    if (before !== '') this.#socket.write(before, 'latin1');
+    const takesMore = this.#socket.write(chunk);
+    if (after !== '') this.#socket.write(after, 'latin1');
     this.#socket.uncork();
     return takesMore;
-  }
-
-  #send(chunk: Chunk, encoding: 'latin1' | 'utf8'): boolean {
-    return this.#socket.write(chunk, encoding);
   }
 }
