@@ -49,7 +49,7 @@ export function createIdentityParts(
     audit: AuditLedger;
   },
 ): IdentityParts {
-  const { clock, log, hasServer } = deps;
+  const { clock, log } = deps;
   const { issuers: trusted, requiredScopes } = started.identity;
   const publicUrl = trusted.length > 0 ? started.identity.publicUrl : null;
   const verifier =
@@ -101,7 +101,6 @@ export function createIdentityParts(
       publicUrl,
       issuers: trusted.map(({ issuer }) => issuer),
       scopes: requiredScopes,
-      hasServer,
       issuerMetadata: () => verifier?.metadata() ?? null,
       ...(parts === null ? {} : { ownKeys: () => parts.own.published() }),
     }),

@@ -51,7 +51,6 @@ beforeAll(async () => {
     publicUrl,
     issuers: [authority.issuer],
     scopes: SCOPES,
-    hasServer: server => server === 'github',
     issuerMetadata: () => verifier.metadata(),
   });
   const { identify } = createCredentialChain({

@@ -67,9 +67,10 @@ test.each(DOORS)('a 401 at %s names the metadata of that very address', async pa
   });
 });
 
-test('a name that is no server’s and not the registry’s has no metadata', async () => {
+test('a name that is nobody’s has metadata like any other: which servers there are is not said without a credential', async () => {
   const document = await fetch(`${gateway.origin}/.well-known/oauth-protected-resource/nobody/mcp`);
-  expect(document.status).toBe(404);
+  expect(document.status).toBe(200);
+  expect(await document.json()).toMatchObject({ resource: expect.stringMatching(/\/nobody\/mcp$/) });
 });
 
 test.each(['/mcpgw/mcp', '/airegistry-tools/mcp', '/mcp/registry', '/mcpgw/sse'])(

@@ -16,6 +16,8 @@ export const SECURITY_HEADERS = {
 
 /** A body up to this size is read and thrown away to keep the connection; reconnecting would cost more. */
 const CHEAP_BODY = 65_536;
+/** For the answer to arrive before the connection is cut. */
+const UPGRADE_LINGER_MS = 500;
 
 /** Answers and, where a body is under way that is not worth waiting for, closes the connection after it. */
 export function refuse(
@@ -51,6 +53,11 @@ export function refuseUpgrade(socket: Duplex, status: number, error: string): vo
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, ...lines, '', payload].join('\r\n'));
+  // Nobody else knows this socket any more: what still comes is thrown away, and it ends here.
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), UPGRADE_LINGER_MS);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 export function hasBody(req: HttpRequest): boolean {

@@ -4,7 +4,7 @@
  * Without issuers there are no documents. A path that is no endpoint has none: never another's.
  */
 import type { JsonObject } from '../../domain/json.ts';
-import { findEndpoint, REGISTRY_NAMES } from '../../domain/resource.ts';
+import { findEndpoint } from '../../domain/resource.ts';
 import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { refuse } from '../http/problem.ts';
 
@@ -13,8 +13,6 @@ export interface WellKnownDeps {
   publicUrl: string | null;
   issuers: readonly string[];
   scopes: readonly string[];
-  /** Whether a server's endpoint exists. */
-  hasServer(server: string): boolean;
   /** The issuer's own metadata as it was read, or null. */
   issuerMetadata(): JsonObject | null;
   /** The public keys of our own tokens (RFC 7517), or null where none are given out. */
@@ -41,9 +39,7 @@ export function createWellKnown(deps: WellKnownDeps): WellKnown {
     if (path === AUTHORIZATION_SERVER) return deps.issuerMetadata();
     const endpoint = path === `${RESOURCE}/` ? null : findEndpoint(path.slice(RESOURCE.length));
     if (endpoint === null) return null;
-    const { server } = endpoint;
-    // Where no server has its name, the registry's own tools are behind it.
-    if (server !== null && !deps.hasServer(server) && !REGISTRY_NAMES.has(server)) return null;
+    // Of every name a server could have, as its door answers: which servers there are is not for everybody.
     return {
       resource: `${publicUrl}${endpoint.path}`,
       authorization_servers: [...deps.issuers],

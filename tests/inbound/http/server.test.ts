@@ -263,6 +263,20 @@ describe('a handler that breaks', () => {
   });
 });
 
+test('a refused upgrade ends its connection, also where its client goes on sending and never leaves', async () => {
+  const server = await start();
+  const upgrade = `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+  for (const later of ['abcdef', '']) {
+    const socket = await openSocket(server.port);
+    socket.on('error', () => {});
+    socket.write(upgrade);
+    setTimeout(() => socket.write(later), 5);
+    await eventually(() => server.connections() === 1, 'it is connected');
+    await eventually(() => server.connections() === 0, 'it is gone');
+    socket.destroy();
+  }
+});
+
 describe('stopping', () => {
   test('refuses new requests, says 503 at /ready, finishes what is under way, then is gone', async () => {
     const door = createGatedDoor();

@@ -20,7 +20,6 @@ async function serve(more: Partial<WellKnownDeps> = {}) {
     publicUrl: PUBLIC,
     issuers: ['https://id.example.test'],
     scopes: ['mcp:tools.list'],
-    hasServer: server => server === 'github',
     issuerMetadata: () => null,
     ...more,
   });
@@ -41,17 +40,21 @@ test.each([
   { path: '/mcp', resource: `${PUBLIC}/mcp` },
   { path: '/mcp/agent', resource: `${PUBLIC}/mcp/agent` },
   { path: '/github/mcp', resource: `${PUBLIC}/github/mcp` },
-])('describes the endpoint $path under its own name', async ({ path, resource }) => {
-  const get = await serve();
-  const response = await get(`${RESOURCE}${path}`, { headers: { 'x-forwarded-host': 'evil.test' } });
-  expect(response.status).toBe(200);
-  expect(await response.json()).toEqual({
-    resource,
-    authorization_servers: ['https://id.example.test'],
-    scopes_supported: ['mcp:tools.list'],
-    bearer_methods_supported: ['header'],
-  });
-});
+  { path: '/no-such-server/mcp', resource: `${PUBLIC}/no-such-server/mcp` },
+])(
+  'describes the endpoint $path under its own name, whether or not there is such a server',
+  async ({ path, resource }) => {
+    const get = await serve();
+    const response = await get(`${RESOURCE}${path}`, { headers: { 'x-forwarded-host': 'evil.test' } });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
+      resource,
+      authorization_servers: ['https://id.example.test'],
+      scopes_supported: ['mcp:tools.list'],
+      bearer_methods_supported: ['header'],
+    });
+  },
+);
 
 test('may be kept for five minutes, read by any page, and without credentials', async () => {
   const { headers } = await (await serve())(`${RESOURCE}/mcp`);
@@ -61,7 +64,7 @@ test('may be kept for five minutes, read by any page, and without credentials', 
   expect(headers.get('access-control-allow-credentials')).toBeNull();
 });
 
-test.each(['/', '/nope', '/nope/mcp', '/mcp/', '/mcp/nope', '/github', '/github/mcp/x', '/metrics', '/%6dcp'])(
+test.each(['/', '/nope', '/mcp/', '/mcp/nope', '/github', '/github/mcp/x', '/metrics', '/%6dcp'])(
   'has nothing for %s, least of all the document of another',
   async path => expect((await (await serve())(`${RESOURCE}${path}`)).status).toBe(404),
 );
