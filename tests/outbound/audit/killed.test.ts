@@ -41,9 +41,8 @@ it(`keeps every acknowledged record over ${KILLS} kills, and the chain verifies`
   for (const { request_id: id } of events) seen.set(id ?? '', (seen.get(id ?? '') ?? 0) + 1);
   expect(told.length).toBeGreaterThan(KILLS);
   expect(told.filter(id => seen.get(id.slice(1)) !== 1)).toEqual([]);
-  const interrupted = events.filter(({ outcome }) => outcome === 'interrupted').length;
-  expect(interrupted).toBeLessThanOrEqual(events.length);
   if (process.env.GATEHOUSE_KILLS !== undefined) {
+    const interrupted = events.filter(({ outcome }) => outcome === 'interrupted').length;
     const healed = events.filter(({ operation }) => operation === 'audit/healed').length;
     process.stdout.write(
       `${KILLS} kills: ${told.length} acknowledged, ${events.length} lines, ${interrupted} interrupted, ${healed} healed\n`,
