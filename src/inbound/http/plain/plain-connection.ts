@@ -10,7 +10,7 @@ import { type Carrier, PlainResponse } from './plain-response.ts';
 
 /** What connections have in common. */
 export interface PlainHost {
-  /** Posts to other paths are not taken here. */
+  /** Posts to other paths are not taken here. Of one path the answer never changes. */
   isFor(path: string): boolean;
   maxBodyBytes: number;
   /** A reader that takes nothing of what waits for it for so long is cut off. */
@@ -39,18 +39,25 @@ export class PlainConnection implements Carrier {
   #res: PlainResponse | null = null;
   #isAnswered = false;
   #ahead: Buffer | null = null;
+  /** Posts to it are taken: most of a connection's are to one. */
+  #knownUrl: string | null = null;
   /** Something waits for its reader. */
   #isWatched = false;
 
   constructor(socket: Socket, host: PlainHost) {
     this.socket = socket;
     this.#host = host;
-    socket.on('data', this.#receive);
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
-    socket.on('error', ignore);
-    socket.on('timeout', this.#onStalled);
-    socket.on('drain', this.#onDrain);
+    this.#listen('on');
+  }
+
+  #listen(how: 'on' | 'off'): void {
+    const { socket } = this;
+    socket[how]('data', this.#receive);
+    socket[how]('end', this.#onEnd);
+    socket[how]('close', this.#onClose);
+    socket[how]('error', ignore);
+    socket[how]('timeout', this.#onStalled);
+    socket[how]('drain', this.#onDrain);
   }
 
   get isIdle(): boolean {
@@ -101,7 +108,7 @@ export class PlainConnection implements Carrier {
 
   #begin(bytes: Buffer): void {
     const head = this.#heads.read(bytes);
-    if (head === null || head.bodyBytes > this.#host.maxBodyBytes || !this.#host.isFor(pathOf(head.url))) {
+    if (head === null || head.bodyBytes > this.#host.maxBodyBytes || !this.#isFor(head.url)) {
       return this.#handOver(bytes);
     }
     const end = head.headBytes + head.bodyBytes;
@@ -114,6 +121,13 @@ export class PlainConnection implements Carrier {
     this.quietRounds = 0;
     this.hasServed = true;
     this.#host.onRequest(req, res);
+  }
+
+  #isFor(url: string): boolean {
+    if (url === this.#knownUrl) return true;
+    if (!this.#host.isFor(pathOf(url))) return false;
+    this.#knownUrl = url;
+    return true;
   }
 
   #next(): void {
@@ -138,12 +152,7 @@ export class PlainConnection implements Carrier {
 
   #handOver(bytes: Buffer): void {
     const { socket } = this;
-    socket.off('data', this.#receive);
-    socket.off('end', this.#onEnd);
-    socket.off('close', this.#onClose);
-    socket.off('error', ignore);
-    socket.off('timeout', this.#onStalled);
-    socket.off('drain', this.#onDrain);
+    this.#listen('off');
     socket.setTimeout(0);
     this.#host.onGone(this);
     this.#host.handOver(socket, bytes);
