@@ -1,6 +1,6 @@
 /**
  * Registering and changing servers. What is wrong is said all at once; every address is judged before anything is stored,
- * and a credential goes nowhere but to the address it was given for.
+ * a credential is sealed only once the rest is accepted, and goes nowhere but to the address it was given for.
  */
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
@@ -13,7 +13,7 @@ import { findServerMistakes } from '../../domain/server-mistakes.ts';
 import { mayChange } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
-import { hasSecrets, NO_SECRETS, type SealedFields, type SecretsWish, sealSecrets } from './server-secrets.ts';
+import { findSecretsObjection, hasSecrets, NO_SECRETS, type SecretsWish, sealSecrets } from './server-secrets.ts';
 
 /** What whoever registers a server decides; the rest is the registry's. */
 export type ServerWish = Pick<
@@ -119,33 +119,39 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     return failure('INVALID_PARAMS', {}, { say: 'launch.env: registry.allowEnv does not name every variable in it' });
   }
 
-  function toDraft(who: Identity, path: string, version: string, wish: ServerWish, sealed: SealedFields): ServerDraft {
+  /** Without what is to be sealed. */
+  function toDraft(who: Identity, path: string, version: string, wish: ServerWish): ServerDraft {
     const nowMs = clock.wallMs();
     return {
       ...wish,
-      ...sealed,
+      ...NO_SECRETS,
       ...{ path, version, isActiveVersion: true, enabled: true, source: { kind: 'live' } },
       ...{ owner: who.subject, registeredBy: who.name ?? who.subject, registeredAtMs: nowMs, updatedAtMs: nowMs },
     };
   }
 
-  async function add(draft: ServerDraft): Promise<Result<RegisteredServer>> {
-    const added = await storage.servers.add(draft);
+  /** Whether a server nobody has yet may be had, with its secrets. */
+  async function findNewObjection(who: Identity, draft: ServerDraft, given: NewServer): Promise<Failure | null> {
+    return findSecretsObjection(sealer, draft, given, NO_SECRETS) ?? (await findObjection(who, draft, null));
+  }
+
+  async function add(draft: ServerDraft, given: NewServer): Promise<Result<RegisteredServer>> {
+    const sealed = sealSecrets(sealer, draft, given, NO_SECRETS);
+    if (sealed.kind === 'failure') return sealed;
+    const added = await storage.servers.add({ ...draft, ...sealed.value });
     if (added.kind === 'exists') return taken();
     return done(added.value);
   }
 
   async function registerNew(who: Identity, path: string, given: NewServer): Promise<Result<Registered>> {
     const version = given.version ?? FIRST_VERSION;
-    const sealed = sealSecrets(sealer, { path, version }, given, NO_SECRETS);
-    if (sealed.kind === 'failure') return sealed;
-    const draft = toDraft(who, path, version, given.wish, sealed.value);
-    const objection = await findObjection(who, draft, null);
+    const draft = toDraft(who, path, version, given.wish);
+    const objection = await findNewObjection(who, draft, given);
     if (objection !== null) return objection;
     return desk.write(async () => {
       // Another one may have come first: two drafts of one path would be two versions of it.
       if ((await storage.servers.find(path)) !== null) return taken();
-      const added = await add(draft);
+      const added = await add(draft, given);
       if (added.kind === 'failure') return added;
       desk.put(added.value);
       desk.tell({ kind: 'server.registered', server: added.value });
@@ -160,19 +166,16 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     given: NewServer,
   ): Promise<Result<Registered>> {
     if (!mayChange(policy(), who, 'modify_service', active)) return deniedServer();
-    const { path } = active;
-    const sealed = sealSecrets(sealer, { path, version }, given, NO_SECRETS);
-    if (sealed.kind === 'failure') return sealed;
-    const { owner, registeredBy, enabled } = active;
-    const wished = toDraft(who, path, version, given.wish, sealed.value);
+    const { path, owner, registeredBy, enabled } = active;
+    const wished = toDraft(who, path, version, given.wish);
     const draft = { ...wished, owner, registeredBy, enabled, isActiveVersion: false };
-    const objection = await findObjection(who, draft, null);
+    const objection = await findNewObjection(who, draft, given);
     if (objection !== null) return objection;
     return desk.write(async () => {
       const versions = await storage.servers.listVersions(path);
       if (versions.length === 0) return noSuchServer();
       if (versions.length >= MAX_VERSIONS) return tooManyVersions();
-      const added = await add(draft);
+      const added = await add(draft, given);
       if (added.kind === 'failure') return added;
       await desk.readInactive(path);
       desk.tell({ kind: 'server.versions', server: desk.current().servers.get(path) ?? active });
@@ -214,11 +217,10 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     before: RegisteredServer,
     { wish, auth, headers }: ServerChange,
   ): Promise<Result<ServerDraft>> {
-    const merged: ServerDraft = { ...before, ...wish, updatedAtMs: clock.wallMs() };
-    const sealed = sealSecrets(sealer, before, { auth, headers }, before);
-    if (sealed.kind === 'failure') return sealed;
-    const draft = { ...merged, ...sealed.value };
-    const objection = await findObjection(who, draft, before);
+    const draft: ServerDraft = { ...before, ...wish, updatedAtMs: clock.wallMs() };
+    const secrets = { auth, headers };
+    const objection =
+      findSecretsObjection(sealer, before, secrets, before) ?? (await findObjection(who, draft, before));
     if (objection !== null) return objection;
     const keepsAuth = auth === undefined && before.sealedCredential !== null;
     const keepsHeaders = headers === undefined && before.sealedHeaders !== null;
@@ -226,7 +228,8 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
       const say = 'The server moves to another address: give its auth_credential and custom_headers anew, or none.';
       return failure('INVALID_PARAMS', {}, { say });
     }
-    return done(draft);
+    const sealed = sealSecrets(sealer, before, secrets, before);
+    return sealed.kind === 'failure' ? sealed : done({ ...draft, ...sealed.value });
   }
 
   return {

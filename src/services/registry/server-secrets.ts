@@ -46,23 +46,32 @@ export function credentialHeader({ authScheme, authHeaderName }: SealedFields): 
   return (authHeaderName ?? (authScheme === 'bearer' ? 'authorization' : 'x-api-key')).toLowerCase();
 }
 
+/** What is wrong with what is to be sealed; null: nothing. Leaves nothing behind. */
+export function findSecretsObjection(
+  sealer: Sealer | null,
+  place: Place,
+  { auth, headers }: SecretsWish,
+  before: SealedFields,
+): Failure | null {
+  if (auth === undefined && headers === undefined) return null;
+  const mistakes = auth === undefined ? [] : findAuthMistakes(auth);
+  const own = headers ?? openHeaders(sealer, { ...place, ...before }) ?? [];
+  mistakes.push(...findHeaderMistakes(own, credentialHeader(withScheme(before, auth))));
+  return mistakes.length > 0 ? failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') }) : null;
+}
+
+/**
+ * To be called last, once everything else has been accepted: the first seal of a gateway lays its vault, and what is
+ * refused is to leave nothing behind. Fails where there is no usable key:
+ * nothing is kept in clear.
+ */
 export function sealSecrets(
   sealer: Sealer | null,
   place: Place,
   { auth, headers }: SecretsWish,
   before: SealedFields,
 ): Result<SealedFields> {
-  const { authScheme, authHeaderName, sealedCredential, sealedHeaders } = before;
-  const next: SealedFields = { authScheme, authHeaderName, sealedCredential, sealedHeaders };
-  if (auth === undefined && headers === undefined) return done(next);
-  const mistakes = auth === undefined ? [] : findAuthMistakes(auth);
-  if (auth !== undefined) {
-    next.authScheme = auth.scheme;
-    next.authHeaderName = auth.scheme === 'none' ? null : auth.headerName;
-  }
-  const own = headers ?? (auth === undefined ? [] : (openHeaders(sealer, { ...place, ...before }) ?? []));
-  mistakes.push(...findHeaderMistakes(own, credentialHeader(next)));
-  if (mistakes.length > 0) return failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') });
+  const next = withScheme(before, auth);
   try {
     if (auth !== undefined) next.sealedCredential = seal(sealer, place, 'credential', auth.credential);
     if (headers !== undefined) {
@@ -73,6 +82,13 @@ export function sealSecrets(
     return noVault(cause);
   }
   return done(next);
+}
+
+function withScheme(before: SealedFields, auth: AuthWish | undefined): SealedFields {
+  const { authScheme, authHeaderName, sealedCredential, sealedHeaders } = before;
+  const next: SealedFields = { authScheme, authHeaderName, sealedCredential, sealedHeaders };
+  if (auth === undefined) return next;
+  return { ...next, authScheme: auth.scheme, authHeaderName: auth.scheme === 'none' ? null : auth.headerName };
 }
 
 function seal(sealer: Sealer | null, place: Place, field: string, plain: Secret | null): string | null {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -79,6 +79,8 @@ const newServer = (path: string, more: Partial<NewServer> = {}, wish: Partial<Ne
   ...more,
 });
 
+const AUTH = { scheme: 'bearer', credential: new Secret('canary'), headerName: null } as const;
+
 describe('registering', () => {
   test('of twenty at once at one path is one server, and nobody’s is a version of another’s', async () => {
     const { registry, told } = open();
@@ -117,6 +119,50 @@ describe('registering', () => {
       [],
       0,
     ]);
+  });
+
+  test.each([
+    {
+      given: newServer('/x', { auth: AUTH }, { proxyUrl: 'https://bad.test' }),
+      code: 'INVALID_PARAMS',
+      because: 'its address may not be called',
+    },
+    {
+      given: newServer('/x', { auth: AUTH }, { proxyUrl: null }),
+      code: 'INVALID_PARAMS',
+      because: 'it has no address',
+    },
+    { given: newServer('/mcpgw', { auth: AUTH }), code: 'INVALID_PARAMS', because: 'its path is kept' },
+    { given: newServer('/mine', { auth: AUTH }), code: 'CONFLICT', because: 'its path is taken' },
+    {
+      given: newServer('/mine', { auth: AUTH, version: 'v2' }, { proxyUrl: 'https://bad.test' }),
+      code: 'INVALID_PARAMS',
+      because: 'the address of the version may not be called',
+    },
+    {
+      given: newServer('/mine', { auth: AUTH, overwrite: true }, { proxyUrl: 'https://bad.test' }),
+      code: 'INVALID_PARAMS',
+      because: 'the address in the place of another may not be called',
+    },
+  ])('lays no vault for a server that is refused because $because', async ({ given, code }) => {
+    const sealer = openSealer();
+    const checkUrl = async (url: string) => (url.includes('bad') ? 'No.' : null);
+    const { registry } = open({ sealer, checkUrl });
+    await registry.register(maker, newServer('/mine'));
+    expect(await registry.register(maker, given)).toMatchObject({ code });
+    expect(folders.flatMap(folder => readdirSync(folder))).toEqual([]);
+    // With the same credential, what is accepted is kept.
+    expect(await registry.register(maker, newServer('/good', { auth: AUTH }))).toMatchObject({ kind: 'done' });
+    expect(folders.flatMap(folder => readdirSync(folder))).toContain('v.json');
+  });
+
+  test('of one version too many seals nothing either', async () => {
+    const sealer = openSealer();
+    const { registry } = open({ sealer });
+    for (let i = 0; i < 50; i++) await registry.register(maker, newServer('/full', { version: `v${i}` }));
+    const late = newServer('/full', { version: 'v50', auth: AUTH });
+    expect(await registry.register(maker, late)).toMatchObject({ code: 'CONFLICT' });
+    expect(folders.flatMap(folder => readdirSync(folder))).toEqual([]);
   });
 
   test('with a credential needs a vault, and keeps nothing in clear without one', async () => {
