@@ -87,7 +87,10 @@ export interface Downstreams {
    */
   send(route: Route, method: string, params: JsonObject, line: Line, options: SendOptions): Promise<Reply>;
 
-  /** The gateway's own question to the main connection (lists): no caller, no permit. Connects a lazy server. */
+  /**
+   * The gateway's own question to the main connection (lists): no caller, no permit. Connects a lazy server. `ping` asks
+   * for a sign of life, in whatever words the server's era has for it.
+   */
   query(
     server: ServerKey,
     method: 'tools/list' | 'resources/list' | 'resources/templates/list' | 'prompts/list' | 'ping',

@@ -16,6 +16,9 @@ import { errorText, notificationText, requestFrame } from './frame.ts';
 import { Link, type LinkDeps, RpcFaultError } from './link.ts';
 import { refusalFault } from './refusal.ts';
 
+/** This revision has no `ping`; the question that every server has to answer is as cheap. */
+const SIGN_OF_LIFE = 'server/discover';
+
 /** Headers per tool, learnt from its lists and shared by all connections to the server. */
 export type ParamHeaderIndex = ReadonlyMap<string, readonly ParamHeader[]>;
 
@@ -64,7 +67,7 @@ export class ModernLink extends Link {
 
   async ping(timeoutMs: number): Promise<void> {
     try {
-      await this.ask('server/discover', {}, timeoutMs);
+      await this.ask(SIGN_OF_LIFE, {}, timeoutMs);
     } catch (error) {
       if (!(error instanceof RpcFaultError)) throw error;
     }
@@ -89,17 +92,18 @@ export class ModernLink extends Link {
   }
 
   protected put(exchange: Exchange): void {
-    const { line, id } = exchange;
+    const { line, id, params, argumentBytes } = exchange;
+    const method = exchange.method === 'ping' ? SIGN_OF_LIFE : exchange.method;
     let added = this.#envelopes.text(line);
     if (line?.wantsProgress) added += `,"progressToken":${id}`;
     this.channel.request(
       exchange,
-      requestFrame(exchange, added, OWNED_META),
-      this.#isHttp ? this.#headers(exchange) : null,
+      requestFrame({ id, method, params, argumentBytes }, added, OWNED_META),
+      this.#isHttp ? this.#headers({ method, params, argumentBytes }) : null,
     );
   }
 
-  #headers({ method, params, argumentBytes }: Exchange): string[] {
+  #headers({ method, params, argumentBytes }: Pick<Exchange, 'method' | 'params' | 'argumentBytes'>): string[] {
     const headers = ['mcp-protocol-version', LATEST_MODERN, 'mcp-method', method];
     const param = findNameParam(method);
     const name = param === null ? undefined : params[param];

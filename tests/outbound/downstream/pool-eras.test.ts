@@ -45,6 +45,28 @@ describe('every transport in every era', () => {
     expect(events.filter(event => event.kind === 'connected')).toHaveLength(1);
   });
 
+  test.each([
+    { era: 'legacy', method: 'ping', because: 'every legacy server answers it' },
+    {
+      era: 'modern',
+      method: 'server/discover',
+      because: 'there is no ping any more, and an error is a line in its log',
+    },
+    { era: 'dual', method: 'server/discover', because: 'it is spoken with as modern' },
+  ] as const)('asks a $era server for a sign of life by $method: $because', async ({ era, method }) => {
+    const server = await startScripted({ era });
+    onTestFinished(() => server.close());
+    const { pool } = openPool([spec('s', http(server.url))]);
+    await pool.query('s', 'tools/list', {});
+    const asked = () => {
+      const { ping = 0, 'server/discover': discover = 0 } = server.stats().requests as Record<string, number>;
+      return { ping, 'server/discover': discover };
+    };
+    const before = asked();
+    expect(await pool.query('s', 'ping', {})).toMatchObject({ kind: 'answer', era: era === 'legacy' ? era : 'modern' });
+    expect(asked()).toEqual({ ...before, [method]: before[method] + 1 });
+  });
+
   test.each(['2024-11-05', '2025-03-26', '2025-06-18'] as const)(
     'accepts a server that answers with %s',
     async revision => {
