@@ -349,6 +349,35 @@ describe('find_tools and call_tool', () => {
   });
 
   test.each([
+    { args: { tool_name: 'add' }, missing: ['server_name'], because: 'no server is named' },
+    { args: { sever_name: '/web', tool_name: 'echo__add' }, missing: ['server_name'], because: 'a key is misspelt' },
+    { args: { server_name: '/echo' }, missing: ['tool_name'], because: 'no tool is named' },
+    { args: { server_name: '/echo', name: 'add' }, missing: ['tool_name'], because: 'call_tool names a tool so' },
+    { args: { name: 'echo__add' }, missing: ['server_name', 'tool_name'], because: 'it is a name for call_tool' },
+  ])('invoke_mcp_tool says what is missing and calls nothing: $because', async ({ args, missing }) => {
+    const house = await make();
+    const refused = await use(house, 'invoke_mcp_tool', { ...args, arguments: {} });
+    if (refused.kind !== 'failure') throw new Error(JSON.stringify(refused));
+    expect([refused.code, [...(refused.say ?? '').matchAll(/(\w+): is missing/g)].map(([, name]) => name)]).toEqual([
+      'INVALID_PARAMS',
+      missing,
+    ]);
+    expect(house.downstreams.sent).toEqual([]);
+  });
+
+  test('invoke_mcp_tool takes the server as the finder spells it; call_tool still takes the tool by either name', async () => {
+    const house = await make();
+    await use(house, 'invoke_mcp_tool', { service_path: '/web', tool_name: 'echo' });
+    await use(house, 'call_tool', { tool_name: 'echo__add' });
+    await use(house, 'call_tool', { name: 'echo__add' });
+    expect(house.downstreams.sent).toMatchObject([
+      { server: 'web', params: { name: 'echo' } },
+      { server: 'echo', params: { name: 'add' } },
+      { server: 'echo', params: { name: 'add' } },
+    ]);
+  });
+
+  test.each([
     { name: 'find_tools', args: {}, because: 'no query' },
     { name: 'find_tools', args: { query: 'x', limit: 51 }, because: 'too many' },
     { name: 'call_tool', args: { arguments: {} }, because: 'no name' },

@@ -2,9 +2,10 @@
  * The gateway's own tools at work. They are a way in like any other: what they run or list passes the
  * same `decide` as a direct call, through the `run` they are given; nothing here reaches a server by itself.
  */
+import type * as z from 'zod';
 import type { Answer, Call, Handled } from '../../../domain/call.ts';
 import type { CatalogEntry } from '../../../domain/catalog.ts';
-import { failure } from '../../../domain/error.ts';
+import { type Failure, failure } from '../../../domain/error.ts';
 import { matchesGlob } from '../../../domain/glob.ts';
 import type { Identity } from '../../../domain/identity.ts';
 import type { Json, JsonObject } from '../../../domain/json.ts';
@@ -24,12 +25,11 @@ import {
 import type { GatewayToolName } from './definitions.ts';
 import { type ToolFinder, toDocumented } from './tool-finder.ts';
 
-/** Calls a tool by server and own name, or by public name, as the same caller; decided and recorded by the gateway. */
-export type RunTool = (
-  target: { server: string; tool: string } | { name: string },
-  params: JsonObject,
-  timeoutMs: number | null,
-) => Promise<Handled>;
+/** By server and own name, or by public name. */
+type ToolTarget = { server: string; tool: string } | { name: string };
+
+/** Calls a tool as the same caller; decided and recorded by the gateway. */
+export type RunTool = (target: ToolTarget, params: JsonObject, timeoutMs: number | null) => Promise<Handled>;
 
 export interface GatewayTools {
   /** `who`: as which it acts; the agent id among the arguments was read before. */
@@ -149,8 +149,7 @@ export function createGatewayTools(deps: {
         case 'call_tool': {
           const parsed = parseArguments(CallToolArguments, given);
           if (parsed.kind === 'failure') return parsed;
-          const { name, service_path, tool_name, arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
-          const server_name = parsed.value.server_name ?? service_path;
+          const { arguments: args, mcp_registry_url, timeout_ms } = parsed.value;
           if (mcp_registry_url != null && mcp_registry_url !== '' && !isOwnUrl(mcp_registry_url)) {
             return failure(
               'INVALID_PARAMS',
@@ -158,17 +157,8 @@ export function createGatewayTools(deps: {
               { say: 'This gateway calls its own servers only; leave out mcp_registry_url.' },
             );
           }
-          const target =
-            server_name !== undefined && tool_name !== undefined
-              ? { server: server_name.replace(/^\/|\/$/g, ''), tool: tool_name }
-              : { name: name ?? tool_name ?? '' };
-          if ('name' in target && target.name === '') {
-            return failure(
-              'INVALID_PARAMS',
-              {},
-              { say: 'Invalid arguments. name: the tool to call, as find_tools gave it.' },
-            );
-          }
+          const target = findTarget(parsed.value, call.params.name === 'invoke_mcp_tool');
+          if ('kind' in target) return target;
           return runTool(target, innerParams(call.params, args ?? {}), timeout_ms ?? null);
         }
         case 'find_tools':
@@ -181,6 +171,24 @@ export function createGatewayTools(deps: {
       }
     },
   };
+}
+
+/**
+ * The tool that is meant. In the registry's documents a server and a tool are always named together: a call that leaves one
+ * out, or spells it wrongly, must not reach another server's tool of that name.
+ */
+function findTarget(given: z.output<typeof CallToolArguments>, isDocumented: boolean): ToolTarget | Failure {
+  const { name, tool_name: tool, server_name: server = given.service_path } = given;
+  if (server !== undefined && tool !== undefined) return { server: server.replace(/^\/|\/$/g, ''), tool };
+  if (!isDocumented) {
+    const found = name ?? tool;
+    return found === undefined ? invalid('name: the tool to call, as find_tools gave it.') : { name: found };
+  }
+  const missing = [
+    ...(server === undefined ? ['server_name: is missing: the service_path that intelligent_tool_finder gave'] : []),
+    ...(tool === undefined ? ['tool_name: is missing: the tool_name that intelligent_tool_finder gave'] : []),
+  ];
+  return invalid(`${missing.join('; ')}.`);
 }
 
 /** `_meta`, input responses and state travel on with the inner call. */
@@ -228,6 +236,8 @@ function found(entry: CatalogEntry, score: number): JsonObject {
 
 const rounded = (score: number): number => Math.round(score * 1e6) / 1e6;
 
-function noQuery(field: string) {
-  return failure('INVALID_PARAMS', {}, { say: `Invalid arguments. ${field}: say what you want to do.` });
+const noQuery = (field: string) => invalid(`${field}: say what you want to do.`);
+
+function invalid(what: string): Failure {
+  return failure('INVALID_PARAMS', {}, { say: `Invalid arguments. ${what}` });
 }
