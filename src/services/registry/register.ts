@@ -6,12 +6,12 @@ import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { mayUi, mayUiToAll } from '../../domain/policy.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
-import { keyOfPath, readRegistryPath } from '../../domain/registry-path.ts';
-import { isRegistryName } from '../../domain/resource.ts';
+import { readRegistryPath } from '../../domain/registry-path.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import { findServerMistakes } from '../../domain/server-mistakes.ts';
 import { mayChange } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { findKeptName } from './kept-names.ts';
 import { ownedByFile } from './ownership.ts';
 import { findSecretsObjection, hasSecrets, NO_SECRETS, type SecretsWish, sealSecrets } from './server-secrets.ts';
 
@@ -245,9 +245,7 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
       }
       const active = await storage.servers.find(path);
       if (active === null) {
-        // Its door would be shut to whoever may not see the server. An operator's file may say so; what is there already stays.
-        if (isRegistryName(keyOfPath(path))) return reserved();
-        return registerNew(who, path, given);
+        return findKeptName(path) ?? registerNew(who, path, given);
       }
       const owned = ownedByFile(active);
       if (owned !== null) return owned;
@@ -273,11 +271,6 @@ function originOf(server: ServerDraft): string {
 function taken(): Failure {
   const say = 'There is a server at this path already: change that one, or register with overwrite or another version.';
   return failure('CONFLICT', {}, { say });
-}
-
-function reserved(): Failure {
-  const say = "path: is kept for the registry's own tools, which clients look for there: choose another";
-  return failure('INVALID_PARAMS', {}, { say });
 }
 
 function tooManyVersions(): Failure {

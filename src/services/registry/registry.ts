@@ -1,6 +1,7 @@
 /** The registry, put together: what is kept, what may be done with it, and word of every change. */
 import { createDesk, type RegistryChange, type RegistryDeps, type RegistrySnapshot } from './desk.ts';
 import { createRegistryGroups, type RegistryGroups } from './groups.ts';
+import { warnOfKeptNames } from './kept-names.ts';
 import { createOperateServers, type OperateServers } from './operate.ts';
 import { createServerRatings, type ServerRatings } from './ratings.ts';
 import { createReadServers, type ReadServers } from './read.ts';
@@ -14,7 +15,7 @@ export interface Registry extends RegisterServers, OperateServers {
   ratings: ServerRatings;
   groups: RegistryGroups;
   importSeeds: ImportSeeds;
-  /** Reads what is stored; before anything else. */
+  /** Reads what is stored, with a word in the log of what would not be stored today; before anything else. */
   load(): Promise<void>;
   /** Takes in what another process has written. */
   catchUp(): Promise<void>;
@@ -33,7 +34,10 @@ export function createRegistry(deps: RegistryDeps): Registry {
     ratings: createServerRatings(desk),
     groups: createRegistryGroups(desk),
     importSeeds: createImportSeeds(desk),
-    load: desk.load,
+    async load() {
+      await desk.load();
+      warnOfKeptNames(desk);
+    },
     catchUp: desk.catchUp,
     current: desk.current,
     onChange: desk.onChange,

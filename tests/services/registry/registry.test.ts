@@ -9,6 +9,7 @@ import { Secret } from '../../../src/domain/secret.ts';
 import { toRestrictions } from '../../../src/domain/visibility.ts';
 import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
 import { createSealer } from '../../../src/outbound/vault/sealer.ts';
+import type { LogFields } from '../../../src/ports/log.ts';
 import type { RegistryDeps } from '../../../src/services/registry/desk.ts';
 import type { NewServer } from '../../../src/services/registry/register.ts';
 import { createRegistry, type Registry } from '../../../src/services/registry/registry.ts';
@@ -17,6 +18,7 @@ import { createToSpecs } from '../../../src/services/registry/to-spec.ts';
 import { specOf } from '../../support/fake-downstreams.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { callerWith, policyOf } from '../../support/policies.ts';
+import { draftServer } from '../../support/registry-drafts.ts';
 import { createKeptLog } from '../../support/staircase.ts';
 
 const SCOPES = {
@@ -171,6 +173,24 @@ describe('registering', () => {
     const refused = await registry.register(maker, newServer('/x', { auth }));
     expect(refused).toMatchObject({ code: 'SERVER_UNAVAILABLE', say: expect.stringContaining('vault') });
     expect(JSON.stringify(refused)).not.toContain('canary');
+  });
+});
+
+describe('at the start', () => {
+  test('whoever stands in a door of the registry from before is told of, with what to do; a file that says so is not', async () => {
+    const storage = createMemoryRegistry();
+    const source = { kind: 'file', file: '/etc/gatehouse/gateway.config.yaml' } as const;
+    await storage.servers.add(draftServer('/mcpgw'));
+    await storage.servers.add(draftServer('/AIRegistry-Tools'));
+    await storage.servers.add(draftServer('/airegistry-tools', { source }));
+    await storage.servers.add(draftServer('/team/mcpgw'));
+    const { registry, log } = open({ storage });
+    await registry.load();
+    const warned = log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields as LogFields);
+    expect(warned.map(({ server }) => server).sort()).toEqual(['/AIRegistry-Tools', '/mcpgw']);
+    for (const { hint } of warned) expect(hint).toMatch(/another path.*\/mcp\/registry/);
+    // It is said, and served all the same.
+    expect(registry.current().servers.get('/mcpgw')).toMatchObject({ enabled: true });
   });
 });
 
