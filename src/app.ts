@@ -310,7 +310,11 @@ export function createApp(options: AppOptions): App {
     isPublic: wellKnown.isPublic,
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,
     identify,
-    readiness: () => readinessOf(registered.specs(config), policy.current(), who.issuersWithoutKeys()),
+    readiness: () =>
+      readinessOf({
+        ...{ specs: registered.specs(config), restricted: policy.current().restricted },
+        ...{ issuersWithoutKeys: who.issuersWithoutKeys(), isAuditRefusing: audit.isRefusing() },
+      }),
     metrics: config.metrics ? metrics : null,
     sightOf: caller => figuresSight(policy.current(), caller, key => catalog.current().servers.has(key)),
     sockets: watching.sockets,

@@ -4,6 +4,7 @@ import type { Identity } from '../domain/identity.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { PolicySet } from '../domain/policy.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
+import type { Readiness } from '../inbound/http/routes.ts';
 import type { Downstreams } from '../ports/downstreams.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import { describeGateway, describePolicy } from '../services/gateway/status.ts';
@@ -37,17 +38,25 @@ export function describeStatus(deps: {
     );
 }
 
+export interface ReadinessFacts {
+  specs: readonly ServerSpec[];
+  restricted: PolicySet['restricted'];
+  issuersWithoutKeys: readonly string[];
+  /** Every call is refused until the audit ledger can be written again. */
+  isAuditRefusing: boolean;
+}
+
 /** Anybody may ask for it: servers that are not for everybody make the gateway ready, and are not counted. */
-export function readinessOf(
-  specs: readonly ServerSpec[],
-  { restricted }: Pick<PolicySet, 'restricted'>,
-  issuersWithoutKeys: readonly string[],
-): { ready: boolean; reason: string | null; serversConfigured: number } {
+export function readinessOf({ specs, restricted, issuersWithoutKeys, isAuditRefusing }: ReadinessFacts): Readiness {
   const configured = specs.filter(({ enabled }) => enabled);
-  const keyless = issuersWithoutKeys.length > 0;
+  const reasons = [
+    ...(configured.length === 0 ? ['no servers configured'] : []),
+    ...(issuersWithoutKeys.length > 0 ? ['an issuer has no keys'] : []),
+    ...(isAuditRefusing ? ['the audit ledger cannot be written, and calls are refused until it can be'] : []),
+  ];
   return {
-    ready: configured.length > 0 && !keyless,
-    reason: configured.length === 0 ? 'no servers configured' : keyless ? 'an issuer has no keys' : null,
+    ready: reasons.length === 0,
+    reason: reasons.length === 0 ? null : reasons.join('; '),
     serversConfigured: configured.filter(({ key }) => !restricted.has(key)).length,
   };
 }
