@@ -8,7 +8,7 @@ import type { Host } from './host.ts';
 import type { Part, SelfTestOptions } from './registry-self-test.ts';
 import type { ListOptions } from './server.ts';
 import type { RefreshWish, TokenWish } from './token.ts';
-import type { DiffOptions } from './tools.ts';
+import type { ApproveOptions, DiffOptions } from './tools.ts';
 
 type Run = (command: Promise<number>) => Promise<void>;
 
@@ -82,7 +82,8 @@ function addTools(program: Command, host: Host, run: Run): void {
 Examples:
   gatehouse tools diff                      what has changed, field by field; exit 1 when something waits
   gatehouse tools approve github            everything that waits on a server
-  gatehouse tools approve github push       one tool`,
+  gatehouse tools approve github push       one tool
+  gatehouse tools approve github push --hash 9f86d0...   only what "tools diff" showed, not what came since`,
   );
   withGateway(tools.command('diff [server]'))
     .description('what servers say of their tools now, beside what was approved')
@@ -92,7 +93,11 @@ Examples:
     );
   withGateway(tools.command('approve <server> [tool]'))
     .description('show and call what a server says of its tools now')
-    .action(async (server: string, tool: string | undefined, options: GatewayOptions) =>
+    .option(
+      '--hash <sha256>',
+      'of the definition that "tools diff" showed: refused if the tool says something else by now',
+    )
+    .action(async (server: string, tool: string | undefined, options: ApproveOptions) =>
       run((await import('./tools.ts')).approveTools(host, server, tool, options)),
     );
 }

@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 import { printable } from './report.ts';
 
 export type DiffOptions = GatewayOptions & { json?: boolean | undefined };
+export type ApproveOptions = GatewayOptions & { hash?: string | undefined };
 
 interface Waiting {
   server: string;
@@ -51,7 +52,7 @@ export function diffTools(host: Host, server: string | undefined, options: DiffO
     if (options.json === true) host.stdout.line(JSON.stringify(pending, null, 2));
     else for (const waiting of pending) for (const line of describe(host, waiting)) host.stdout.line(line);
     if (pending.length === 0) host.stderr.line('Every tool says what was approved.');
-    else host.stderr.line(`Approve with: gatehouse tools approve ${pending[0]?.server} [TOOL]`);
+    else host.stderr.line(`Approve with: gatehouse tools approve ${pending[0]?.server} [TOOL [--hash SHA256]]`);
     return pending.length === 0 ? DONE : WAITING;
   });
 }
@@ -60,10 +61,11 @@ export function approveTools(
   host: Host,
   server: string,
   tool: string | undefined,
-  options: GatewayOptions,
+  options: ApproveOptions,
 ): Promise<number> {
   return atGateway(host, options, async gateway => {
-    const body = { server: server.replace(/^\/+/, ''), ...(tool === undefined ? {} : { tool }) };
+    // What is left out is not in the JSON.
+    const body = { server: server.replace(/^\/+/, ''), tool, hash: options.hash };
     const answer = await gateway.ask({ method: 'POST', path: '/api/definitions/approve', body });
     if (answer === null) return REFUSED;
     for (const { server: of, tool: name, hash } of (answer.body as { definitions: Approved[] }).definitions)

@@ -103,7 +103,17 @@ test('what somebody has approved is shown and called', async () => {
   const hash = offeredBy(waiting, 'add');
   expect(hash).toMatch(/^[0-9a-f]{64}$/);
   expect(diff.stdout).toMatch(new RegExp(`^mail  add: .* \\(seen .*, sha256 ${hash}\\)$`, 'm'));
-  const add = await run('approve', 'mail', 'add');
+  // What was looked at is approved, and not whatever the server says by the time the word is given.
+  const asItWas = objectOrEmpty(waiting.find(({ tool }) => tool === 'add')?.approved).hash;
+  const late = await run('approve', 'mail', 'add', '--hash', String(asItWas));
+  expect([late.code, late.stderr]).toEqual([1, expect.stringContaining('something else by now')]);
+  const stale = { server: 'mail', tool: 'add', hash: asItWas ?? null };
+  expect((await api('POST', '/api/definitions/approve', stale)).status).toBe(412);
+  expect(await pending()).toEqual(waiting);
+  const misused = await run('approve', 'mail', '--hash', String(hash));
+  expect([misused.code, misused.stderr]).toEqual([1, expect.stringContaining('name the tool too')]);
+  expect((await run('approve', 'mail', 'add', '--hash', 'ABC')).stderr).toContain('64 hexadecimal digits');
+  const add = await run('approve', 'mail', 'add', '--hash', String(hash));
   expect([add.code, add.stdout]).toEqual([0, `mail  add: approved as it is now (sha256 ${hash})\n`]);
   const rest = await run('approve', '/mail');
   expect([rest.code, rest.stdout.trim().split('\n')]).toEqual([

@@ -4,12 +4,11 @@
  */
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
-import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
 import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
-import type { Pins } from '../../services/catalog/pins.ts';
+import { nothingWaits, type Pins } from '../../services/catalog/pins.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 
 const Waiting = z.object({
@@ -35,12 +34,22 @@ const Warning = z.object({
   other: z.object({ server: z.string(), tool: z.string().nullable() }),
 });
 
-const ApproveBody = z.strictObject({
-  /** One of its versions as it is listed: `team/github@v2.0.0`. */
-  server: z.string().min(1).max(400),
-  /** All that wait on the server where it is left out. */
-  tool: z.string().min(1).max(512).optional(),
-});
+const ApproveBody = z
+  .strictObject({
+    /** One of its versions as it is listed: `team/github@v2.0.0`. */
+    server: z.string().min(1).max(400),
+    /** All that wait on the server where it is left out. */
+    tool: z.string().min(1).max(512).optional(),
+    /** `offered.hash` of what was looked at: nothing else is approved. */
+    hash: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as the hash of what is offered')
+      .optional(),
+  })
+  .refine(({ tool, hash }) => hash === undefined || tool !== undefined, {
+    path: ['hash'],
+    message: 'is of what one tool says: name the tool too',
+  });
 
 const Approved = z.object({
   /** As it was asked for; below it is named with its version. */
@@ -80,21 +89,22 @@ export function definitionRoutes(
     }),
     defineRoute({
       ...{ method: 'POST', path: '/api/definitions/approve', operation: 'definitions/approve', tag: 'definitions' },
-      summary: 'Approve what a tool, or every tool of a server, says of itself now',
+      summary: 'Approve what a tool, or every tool of a server, says of itself now; by `hash` only what was looked at',
       access: { kind: 'admin' },
       body: ApproveBody,
       answers: {
         200: { says: 'What was approved: the tools, and which definitions of them.', schema: Approved },
       },
-      async run({ who, body: { server, tool }, note }) {
+      async run({ who, body: { server, tool = null, hash = null }, note }) {
         const key = serverOfVersion(server);
-        note({ server: key, target: tool ?? null, metadata: { approves: originOf(server) } });
-        const approved = mayOversee(who, key) ? await pins.approve(originOf(server), tool ?? null, who.subject) : [];
-        if (approved.length > 0) {
-          const definitions = approved.map(({ server: of, tool: name, hash }) => ({ server: of, tool: name, hash }));
-          return answer(200, { server, approved: approved.map(entry => entry.tool), definitions });
-        }
-        return failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
+        note({ server: key, target: tool, metadata: { approves: originOf(server) } });
+        if (!mayOversee(who, key)) return nothingWaits();
+        const approval = await pins.approve(originOf(server), { tool, hash }, who.subject);
+        if (approval.kind === 'failure') return approval;
+        const definitions = approval.tools.map(({ server: of, tool: name, hash: now }) => ({
+          ...{ server: of, tool: name, hash: now },
+        }));
+        return answer(200, { server, approved: approval.tools.map(entry => entry.tool), definitions });
       },
     }),
   ];

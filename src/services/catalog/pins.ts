@@ -5,6 +5,7 @@
  * not called. A store that cannot be asked approves nothing: what is not known to be approved is not shown.
  */
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
+import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
@@ -26,6 +27,15 @@ export interface DriftEvent {
   isHeld: boolean;
 }
 
+export interface ApprovalWish {
+  /** Null: all that wait. */
+  tool: string | null;
+  /** Of the one definition that somebody has looked at; null: whatever the tool says at that moment. */
+  hash: string | null;
+}
+
+export type Approval = { kind: 'approved'; tools: readonly ApprovedTool[] } | Failure;
+
 export interface Pins {
   /**
    * The definitions to show for those a server lists, in its order. Rejects when it cannot be known what was approved.
@@ -38,8 +48,11 @@ export interface Pins {
   heldCount(): number;
   /** Of all servers, by server and then by tool. */
   pending(): Promise<readonly ApprovedTool[]>;
-  /** What waits on a server (one tool, or all) becomes what is shown. Returns what was approved. */
-  approve(server: ServerKey, tool: string | null, by: string): Promise<readonly ApprovedTool[]>;
+  /**
+   * What waits on a server becomes what is shown. Yields NOT_FOUND where nothing waits, and STALE where the tool waits with
+   * another definition than was looked at.
+   */
+  approve(server: ServerKey, wish: ApprovalWish, by: string): Promise<Approval>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
 }
@@ -169,7 +182,7 @@ export function createPins(deps: {
     isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),
     heldCount: () => held.size,
     pending: () => store.listPending(),
-    async approve(server, tool, by) {
+    async approve(server, { tool, hash }, by) {
       const approved = await approvedOf(server);
       const waiting = [...approved.values()].filter(
         entry => entry.pending !== null && (tool === null || entry.tool === tool),
@@ -185,15 +198,27 @@ export function createPins(deps: {
               },
             ],
       );
-      if (next.length === 0) return [];
+      if (next.length === 0) return nothingWaits();
+      if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
       await store.put(next);
       for (const entry of next) approved.set(entry.tool, entry);
       holdAgain();
       for (const listener of listeners) listener(server);
-      return next;
+      return { kind: 'approved', tools: next };
     },
     onApproved: listener => void listeners.push(listener),
   };
+}
+
+/** The same for a server that whoever asks may not know of. */
+export const nothingWaits = (): Failure =>
+  failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
+
+function changedSince(): Failure {
+  const say =
+    'The tool says something else by now than what this hash is of, and nothing was approved: look at what it says now, ' +
+    'and approve that by its hash.';
+  return failure('STALE', {}, { say });
 }
 
 const keyOf = (server: ServerKey, tool: string) => `${server} ${tool}`;

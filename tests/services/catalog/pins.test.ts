@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ApprovedTool } from '../../../src/domain/approved-tool.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
+import { hashDefinition } from '../../../src/domain/tool-definition.ts';
 import type { DefinitionRepository } from '../../../src/ports/definition-repository.ts';
 import { createPins, type DriftEvent, type OnDrift } from '../../../src/services/catalog/pins.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
@@ -92,11 +93,31 @@ describe('a tool that changes its definition after it was seen', () => {
     pins.onApproved(server => void told.push(server));
     await pins.screen('mail', [BEFORE]);
     await pins.screen('mail', [REWORDED]);
-    expect(await pins.approve('mail', null, 'ops')).toEqual([await store.find('mail', 'send')]);
+    expect(await pins.approve('mail', { tool: null, hash: null }, 'ops')).toEqual({
+      ...{ kind: 'approved', tools: [await store.find('mail', 'send')] },
+    });
     expect(pins.isHeld('mail', 'send')).toBe(false);
     expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
     expect(told).toEqual(['mail']);
     expect(await store.find('mail', 'send')).toMatchObject({ approvedBy: 'ops', pending: null });
+  });
+
+  test('is approved by its hash as it was looked at, and not as it is since', async () => {
+    const { pins, store } = start();
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('mail', [REWORDED]);
+    const seen = { tool: 'send', hash: hashDefinition(REWORDED) };
+    await pins.screen('mail', [REBUILT]);
+    const kept = await store.find('mail', 'send');
+    expect(await pins.approve('mail', seen, 'ops')).toMatchObject({ kind: 'failure', code: 'STALE' });
+    expect(await store.find('mail', 'send')).toEqual(kept);
+    expect(pins.isHeld('mail', 'send')).toBe(true);
+
+    const now = { tool: 'send', hash: hashDefinition(REBUILT) };
+    expect(await pins.approve('mail', now, 'ops')).toMatchObject({ kind: 'approved', tools: [{ hash: now.hash }] });
+    expect(await pins.screen('mail', [REBUILT])).toEqual([REBUILT]);
+    // It is approved already, and there is nothing to approve.
+    expect(await pins.approve('mail', now, 'ops')).toMatchObject({ kind: 'failure', code: 'NOT_FOUND' });
   });
 
   test('stays held over a restart', async () => {
