@@ -1,18 +1,12 @@
 /**
- * The official MCP conformance suites through the gateway: every suite, over both downstream transports, with a
- * legacy-only and a modern-only server behind it. Prints a table and ends with 1 when anything fails, with 3 when nothing
- * did but a suite could not be installed (no network).
- *
- *   node tests/conformance/run.ts [--column http|stdio|all] [--suite 0.1.16|2025-11-25|2026-07-28|all]
- *                                 [--era legacy|modern|dual|all] [--scenario name] [--built]
- *   node tests/conformance/run.ts --direct        the fixture alone, without the gateway
- *   node tests/conformance/run.ts --target URL    whatever answers there
+ * The official MCP conformance suites through the gateway: `npm run conformance`, options and examples with `--help`.
+ * Prints a table and ends with 1 when anything fails, with 3 when nothing did but a suite could not be installed.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Column, type Era, type Stage, startFixture, startGateway } from './stage.ts';
-import { type Check, OUT, runSuite, SUITES, type Suite, ToolMissing } from './suites.ts';
+import { type ConformanceOptions, readOptions, USAGE } from './options.ts';
+import { type Stage, startFixture, startGateway } from './stage.ts';
+import { type Check, OUT, runSuite, type Suite, ToolMissing } from './suites.ts';
 
 interface Cell {
   suite: Suite;
@@ -29,74 +23,86 @@ interface Cell {
 /** Exit code where the suite could not be installed. */
 const NOT_RUN = 3;
 
-const { values } = parseArgs({
-  options: {
-    column: { type: 'string', default: 'all' },
-    suite: { type: 'string', default: 'all' },
-    era: { type: 'string', default: 'all' },
-    scenario: { type: 'string' },
-    target: { type: 'string' },
-    direct: { type: 'boolean', default: false },
-    built: { type: 'boolean', default: false },
-  },
-});
-
-const suites = choose(values.suite, Object.keys(SUITES) as Suite[], '--suite');
-const columns = choose<Column>(values.column, ['http', 'stdio'], '--column');
-const eras = values.era === 'dual' ? (['dual'] as const) : choose<Era>(values.era, ['legacy', 'modern'], '--era');
-const entry = values.built ? 'dist/main.js' : 'src/main.ts';
-
 const cells: Cell[] = [];
-if (values.target !== undefined) await runCells('target', '-', { url: values.target, stop: async () => undefined });
-else if (values.direct) await runDirect();
-else await runThroughGateway();
+const options = readArguments();
+if (options?.isHelp) process.stdout.write(`${USAGE}\n`);
+else if (options !== null) await runAll(options);
 
-process.stdout.write(`\n${table(cells)}\n${findings(cells)}`);
-await mkdir(OUT, { recursive: true });
-await writeFile(join(OUT, 'summary.json'), JSON.stringify(cells, null, 2));
-const missing = cells.filter(cell => cell.exitCode === NOT_RUN);
-const failed = cells.filter(cell => cell.exitCode !== 0 && cell.exitCode !== NOT_RUN);
-const notRun = missing.length === 0 ? '' : `, ${missing.length} not run`;
-process.stdout.write(
-  failed.length + missing.length === 0
-    ? 'conformance: all passed\n'
-    : `conformance: ${failed.length} of ${cells.length} failed${notRun}\n`,
-);
-process.exitCode = failed.length > 0 || cells.length === 0 ? 1 : missing.length > 0 ? NOT_RUN : 0;
+/** null: what was asked for cannot be done, and that has been said. */
+function readArguments(): ConformanceOptions | null {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (cause) {
+    process.stderr.write(`conformance: ${cause instanceof Error ? cause.message : String(cause)}\nSee --help.\n`);
+    process.exitCode = 2;
+    return null;
+  }
+}
 
-async function runThroughGateway(): Promise<void> {
-  for (const column of columns) {
-    for (const era of eras) {
+async function runAll(chosen: ConformanceOptions): Promise<void> {
+  const { target } = chosen;
+  if (target !== null) await runCells(chosen, 'target', '-', { url: target, stop: async () => undefined });
+  else if (chosen.isDirect) await runDirect(chosen);
+  else await runThroughGateway(chosen);
+
+  process.stdout.write(`\n${table(cells)}\n${findings(cells)}`);
+  await mkdir(OUT, { recursive: true });
+  await writeFile(join(OUT, 'summary.json'), JSON.stringify(cells, null, 2));
+  const missing = cells.filter(cell => cell.exitCode === NOT_RUN);
+  const failed = cells.filter(cell => cell.exitCode !== 0 && cell.exitCode !== NOT_RUN);
+  const notRun = missing.length === 0 ? '' : `, ${missing.length} not run`;
+  process.stdout.write(
+    failed.length + missing.length === 0
+      ? 'conformance: all passed\n'
+      : `conformance: ${failed.length} of ${cells.length} failed${notRun}\n`,
+  );
+  process.exitCode = failed.length > 0 || cells.length === 0 ? 1 : missing.length > 0 ? NOT_RUN : 0;
+}
+
+async function runThroughGateway(chosen: ConformanceOptions): Promise<void> {
+  const entry = chosen.isBuilt ? 'dist/main.js' : 'src/main.ts';
+  for (const column of chosen.columns) {
+    for (const era of chosen.eras) {
       const log = join(OUT, `gateway-${column}-${era}.log`);
-      await withStage(column, era, () => startGateway(column, era, entry, log));
+      await withStage(chosen, column, era, () => startGateway(column, era, entry, log));
     }
   }
 }
 
 /** The fixture speaks the era of each suite; a suite of the other era has nothing to test. */
-async function runDirect(): Promise<void> {
-  for (const era of eras) await withStage('direct', era, () => startFixture(era));
+async function runDirect(chosen: ConformanceOptions): Promise<void> {
+  for (const era of chosen.eras) await withStage(chosen, 'direct', era, () => startFixture(era));
 }
 
-async function withStage(column: string, era: string, start: () => Promise<Stage>): Promise<void> {
+async function withStage(
+  chosen: ConformanceOptions,
+  column: string,
+  era: string,
+  start: () => Promise<Stage>,
+): Promise<void> {
   let stage: Stage;
   try {
     stage = await start();
   } catch (error) {
     const trouble = error instanceof Error ? error.message : String(error);
-    for (const suite of suites) {
+    for (const suite of chosen.suites) {
       cells.push({ suite, column, era, exitCode: 1, scenarios: 0, checks: [], seconds: 0, trouble });
     }
     return;
   }
   try {
-    await runCells(column, era, stage);
+    await runCells(chosen, column, era, stage);
   } finally {
     await stage.stop();
   }
 }
 
-async function runCells(column: string, era: string, { url }: Stage): Promise<void> {
+async function runCells(
+  { suites, scenario }: ConformanceOptions,
+  column: string,
+  era: string,
+  { url }: Stage,
+): Promise<void> {
   for (const suite of suites) {
     if (column === 'direct' && era !== 'dual' && (suite === '2026-07-28') !== (era === 'modern')) continue;
     process.stderr.write(`${suite} over ${column}, ${era} server ...\n`);
@@ -104,7 +110,7 @@ async function runCells(column: string, era: string, { url }: Stage): Promise<vo
     const seconds = () => Math.round((performance.now() - begun) / 100) / 10;
     try {
       const folder = join(OUT, `${suite}-${column}-${era === '-' ? 'any' : era}`);
-      const done = await runSuite(suite, url, folder, values.scenario ?? null);
+      const done = await runSuite(suite, url, folder, scenario);
       cells.push({ suite, column, era, ...done, seconds: seconds(), trouble: null });
     } catch (error) {
       const trouble = error instanceof Error ? error.message : String(error);
@@ -160,12 +166,4 @@ function findings(all: readonly Cell[]): string {
 function oneLine(message: string): string {
   const flat = message.replace(/\s+/g, ' ');
   return flat.length > 400 ? `${flat.slice(0, 400)}...` : flat;
-}
-
-function choose<T extends string>(given: string, all: readonly T[], option: string): readonly T[] {
-  if (given === 'all') return all;
-  const chosen = all.filter(candidate => candidate === given);
-  if (chosen.length > 0) return chosen;
-  process.stderr.write(`${option} must be one of ${all.join(', ')} or all\n`);
-  process.exit(2);
 }
