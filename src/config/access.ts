@@ -17,6 +17,9 @@ export const SHORTEST_KEY = 32;
 const EXAMPLES =
   /change-?_?me|example|your[-_ ]?(?:api|secret)|replace[-_ ]?(?:me|this)|placeholder|x{8}|(?:01234567|12345678|abcdefgh)/i;
 
+/** Node is where the gateway is; openssl may not be. */
+export const KEY_HINT = `make one with: node -e "console.log(crypto.randomBytes(32).toString('base64url'))"`;
+
 /** Why a key is no protection, or null. Says nothing of the key itself. */
 export function findKeyWeakness(key: string): string | null {
   if (!/^[\x21-\x7e]+$/.test(key)) return 'holds spaces or characters that no Authorization header can carry';

@@ -53,7 +53,7 @@ export function readConfigFile(path: string | null, reading: Reading): ReadConfi
 
   const checked = checkShape(ConfigFile, filled.value, []);
   if (checked.ok) return { path, config: checked.value, unresolved, referring: filled.referring };
-  reading.problems.push(...news(checked.mistakes, unresolved).map(mistake => toProblem(path, mistake)));
+  reading.problems.push(...withoutUnresolved(checked.mistakes, unresolved).map(mistake => toProblem(path, mistake)));
   // The servers are still looked at, so that their mistakes are said in the same breath.
   const servers = serversOf(filled.value);
   return { path, config: servers === null ? {} : { servers }, unresolved, referring: filled.referring };
@@ -65,7 +65,8 @@ function serversOf(document: unknown): Record<string, unknown> | null {
   return typeof servers === 'object' && servers !== null && !Array.isArray(servers) ? { ...servers } : null;
 }
 
-function news(mistakes: readonly Mistake[], unresolved: ReadonlySet<string>): Mistake[] {
+/** What is wrong by itself, and not for want of a value. */
+export function withoutUnresolved(mistakes: readonly Mistake[], unresolved: ReadonlySet<string>): Mistake[] {
   return mistakes.filter(mistake => !unresolved.has(pathKey(mistake.path)));
 }
 
@@ -99,7 +100,9 @@ export function readYamlServers(file: ReadConfigFile, start: 'eager' | 'lazy', r
     const context = { folder: dirname(file.path), execPath: reading.execPath, start, at };
     const finding = shaped.ok ? toServerSpec(key, shaped.value, context) : shaped;
     if (!finding.ok)
-      reading.problems.push(...news(finding.mistakes, file.unresolved).map(mistake => toProblem(file.path, mistake)));
+      reading.problems.push(
+        ...withoutUnresolved(finding.mistakes, file.unresolved).map(mistake => toProblem(file.path, mistake)),
+      );
     else if ('spec' in finding) specs.push(finding.spec);
   }
   return specs;
@@ -127,7 +130,7 @@ export function readServersFile(path: string | null, start: 'eager' | 'lazy', re
   const execPath = reading.execPath;
   const { specs, mistakes } = readServers(filled.value, { folder: reading.cwd, execPath, start });
   reading.problems.push(
-    ...[...filled.mistakes, ...news(mistakes, unresolved)].map(mistake => toProblem(path, mistake)),
+    ...[...filled.mistakes, ...withoutUnresolved(mistakes, unresolved)].map(mistake => toProblem(path, mistake)),
   );
   return specs;
 }

@@ -9,7 +9,7 @@ import type { IssuerSettings } from '../domain/issuer.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { NamedKey } from '../domain/named-key.ts';
 import { Secret } from '../domain/secret.ts';
-import { findKeyWeakness } from './access.ts';
+import { findKeyWeakness, KEY_HINT } from './access.ts';
 import { checkWebAddress, findTwins, mistakeAt, toIssuerSettings, type WrittenIssuer } from './issuer-settings.ts';
 import type { Mistake } from './problem.ts';
 import { readTextFile } from './text-file.ts';
@@ -224,7 +224,7 @@ function toKeys(entries: readonly KeyEntry[], mistakes: Mistake[]): NamedKey[] {
   return entries.map(({ name, key, groups, scopes, agent }, index) => {
     const report = mistakeAt(['identity', 'keys', index], mistakes);
     const weakness = findKeyWeakness(key);
-    if (weakness !== null) report('key', `the key ${weakness}`);
+    if (weakness !== null) report('key', `the key ${weakness}`, KEY_HINT);
     const hint = 'small letters, digits, underscores and hyphens, up to 64';
     if (!KEY_NAME.test(name)) report('name', 'is not usable as the name of a key', hint);
     if (entries.findIndex(other => other.name === name) !== index) report('name', 'is given twice');

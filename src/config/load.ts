@@ -6,11 +6,18 @@
 import { dirname } from 'node:path';
 import { Secret } from '../domain/secret.ts';
 import type { ServerSpec } from '../domain/server.ts';
-import { findKeyWeakness, isLoopbackHost, SHORTEST_KEY } from './access.ts';
+import { findKeyWeakness, isLoopbackHost, KEY_HINT, SHORTEST_KEY } from './access.ts';
 import { toAuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
 import { toDefinitionsConfig, toHealthConfig } from './definitions-config.ts';
-import { type ReadConfigFile, type Reading, readConfigFile, readServersFile, readYamlServers } from './documents.ts';
+import {
+  type ReadConfigFile,
+  type Reading,
+  readConfigFile,
+  readServersFile,
+  readYamlServers,
+  withoutUnresolved,
+} from './documents.ts';
 import { findUnknownVariables, readEnvironment } from './environment.ts';
 import { tellsCallersApart, toIdentityConfig } from './identity-config.ts';
 import type { FindSecret } from './interpolate.ts';
@@ -99,7 +106,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const env = environment.values;
   const folder = configPlace.chosen === null ? null : dirname(configPlace.chosen);
   const inFile = (mistakes: readonly Mistake[]) => {
-    problems.push(...mistakes.map(mistake => toProblem(configPlace.chosen ?? 'environment', mistake)));
+    const place = configPlace.chosen ?? 'environment';
+    problems.push(...withoutUnresolved(mistakes, file.unresolved).map(mistake => toProblem(place, mistake)));
   };
 
   const transport = overrides.transport ?? env.transport ?? written.transport ?? 'stdio';
@@ -328,10 +336,8 @@ function checkKey(config: Config, file: ReadConfigFile, where: Where, problems: 
   if (config.apiKey === null) return;
   const weakness = findKeyWeakness(config.apiKey.reveal());
   const at = where('GATEWAY_API_KEY', 'apiKey');
-  if (weakness !== null && !file.unresolved.has('apiKey')) {
-    const hint = 'make one with: node -e "console.log(crypto.randomBytes(32).toString(\'base64url\'))"';
-    problems.push({ ...at, message: `the key ${weakness}`, hint });
-  }
+  if (weakness !== null && !file.unresolved.has('apiKey'))
+    problems.push({ ...at, message: `the key ${weakness}`, hint: KEY_HINT });
   if (at.file !== 'environment' && !file.referring.has('apiKey')) {
     warnings.push(
       `apiKey stands in ${at.file} itself; better refer to it: \${GATEWAY_API_KEY}, \${vault:NAME} or \${file:/path}`,
