@@ -26,6 +26,7 @@ import { URL_REFUSED } from './domain/outbound-rules.ts';
 import { isOwnUrl, type OwnAddress } from './domain/own-url.ts';
 import { REST_API } from './domain/scope-rules.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
+import type { ServedRoute } from './inbound/http/served.ts';
 import { createHttpServer } from './inbound/http/server.ts';
 import type { McpDeps } from './inbound/mcp/deps.ts';
 import { createKeepAlive } from './inbound/mcp/keep-alive.ts';
@@ -78,8 +79,8 @@ export interface App {
   reload(): Promise<{ ok: boolean; problems: string[] }>;
   /** Called whenever a server's status or number of tools changes. */
   onServer(listener: (server: ServerProgress) => void): void;
-  /** What is served beside MCP: the REST API as its table, and every route that the listener knows. */
-  routes(): { rest: readonly RestRoute[]; http: readonly { method: string; path: string }[] };
+  /** What is served: the REST API as its table, and everything else that the listener answers. */
+  routes(): { rest: readonly RestRoute[]; http: readonly ServedRoute[] };
   /** Resolves when the stdio client is done; never without stdio. */
   readonly finished: Promise<void>;
 }
@@ -305,7 +306,7 @@ export function createApp(options: AppOptions): App {
     version,
     log,
     clock,
-    mcp: (req, res, path) => wellKnown.handle(req, res, path) || doors.handle(req, res, path),
+    native: [wellKnown, doors],
     takesPosts: path => doors.takesPosts(path),
     isPublic: wellKnown.isPublic,
     certificates: config.listen.tls ? createCertificateFiles({ ...config.listen.tls, clock, log }) : null,

@@ -12,7 +12,8 @@ export interface Endpoint {
   server: string | null;
 }
 
-const WHOLE: ReadonlySet<string> = new Set([
+/** Those behind which there is everything. */
+export const WHOLE: ReadonlySet<string> = new Set([
   ...['', '/mcp', '/mcp/direct', '/mcp/agent', '/mcp/discovery', '/mcp/registry', '/sse'],
 ]);
 const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(?:mcp|sse)$/;

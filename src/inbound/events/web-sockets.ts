@@ -12,6 +12,7 @@ import type { Allowed, Limited } from '../../domain/limits.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Tickets } from '../../services/identity/tickets.ts';
 import { pathOf } from '../http/routes.ts';
+import type { ServedRoute } from '../http/served.ts';
 
 /** One open socket, as events see it. */
 export interface EventSocket {
@@ -41,6 +42,7 @@ export interface WebSocketDeps {
 
 export interface WebSockets {
   isFor(path: string): boolean;
+  served(): readonly ServedRoute[];
   /** After the guards of the listener have let the request in. */
   accept(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   size(): number;
@@ -121,6 +123,7 @@ export function createWebSockets(deps: WebSocketDeps): WebSockets {
 
   return {
     isFor: path => streams.has(path),
+    served: () => [...streams.keys()].map(path => ({ kind: 'socket', method: 'GET', path })),
     accept(req, socket, head) {
       const path = pathOf(req.url);
       const stream = streams.get(path);

@@ -24,6 +24,7 @@ import { takePlainPosts } from './plain/plain-posts.ts';
 import { refuse, refuseUpgrade } from './problem.ts';
 import { createRoutes, OPERATOR_PATHS, pathOf, type Readiness, type RouteDeps } from './routes.ts';
 import { createSecureServer, demandTls } from './secure.ts';
+import type { NativeRoutes, ServedRoute } from './served.ts';
 import { answerUnreadable, currentResponse } from './unreadable.ts';
 
 export interface HttpDeps {
@@ -35,9 +36,9 @@ export interface HttpDeps {
   version: string;
   log: Log;
   clock: Clock;
-  /** Native handler of the MCP doors; returns false when the path is none of its own. Runs after the guards. */
-  mcp(req: HttpRequest, res: HttpResponse, path: string): boolean;
-  /** Whether that has every POST to this path. */
+  /** Asked in this order, before the router. */
+  native: readonly NativeRoutes[];
+  /** Whether those have every POST to this path. */
   takesPosts(path: string): boolean;
   /** Authorises /metrics. */
   identify(headers: IncomingHttpHeaders): Identity | Challenge | Promise<Identity | Challenge>;
@@ -50,7 +51,11 @@ export interface HttpDeps {
   /** Adds the routes of other surfaces. */
   addRoutes?: RouteDeps['addRoutes'];
   /** WebSockets, after the guards. */
-  sockets?: { isFor(path: string): boolean; accept(req: IncomingMessage, socket: Duplex, head: Buffer): void };
+  sockets?: {
+    isFor(path: string): boolean;
+    served(): readonly ServedRoute[];
+    accept(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  };
 }
 
 export interface HttpServer {
@@ -66,8 +71,8 @@ export interface HttpServer {
   connections(): number;
   /** Requests whose answer is not finished, standing streams among them. */
   inFlight(): number;
-  /** As they were added, those of other surfaces among them; `ALL` is every method. */
-  routes(): readonly { method: string; path: string }[];
+  /** All that is answered here; of the router as it was added, those of other surfaces among it. */
+  routes(): readonly ServedRoute[];
 }
 
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -207,7 +212,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
 
   function serve(req: HttpRequest, res: Gated, path: string, isOperators: boolean): void {
     try {
-      if (!isOperators && deps.mcp(req, res, path)) return;
+      if (!isOperators) for (const part of deps.native) if (part.handle(req, res, path)) return;
       if (!(req instanceof IncomingMessage && res instanceof GateResponse))
         throw new Error('not a path for plain posts');
       answerRoute(req, res).catch(cause => fail(req, res, path, cause));
@@ -349,7 +354,11 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     },
     connections: () => connections,
     inFlight: () => inFlight,
-    routes: () => routes.routes.map(({ method, path }) => ({ method, path })),
+    routes: () => [
+      ...deps.native.flatMap(part => part.served()),
+      ...(deps.sockets?.served() ?? []),
+      ...routes.routes.map(({ method, path }): ServedRoute => ({ kind: 'route', method, path })),
+    ],
   };
 }
 

@@ -6,6 +6,7 @@
 import type { Door } from '../../domain/call.ts';
 import { isServerKey } from '../../domain/registry-path.ts';
 import { REGISTRY_NAMES } from '../../domain/resource.ts';
+import type { ServedRoute } from '../http/served.ts';
 
 export interface Entrance {
   door: Door;
@@ -13,6 +14,13 @@ export interface Entrance {
   /** `POST /`: JSON-only `Accept`, and requests without a session. */
   lenient: boolean;
 }
+
+/** What each transport takes. */
+export const METHODS: Readonly<Record<Entrance['transport'], readonly string[]>> = {
+  streamable: ['GET', 'POST', 'DELETE'],
+  sse: ['GET'],
+  'sse-post': ['POST'],
+};
 
 const EVERYTHING: Door = { server: null, exposure: null };
 const REGISTRY_DOOR: Door = { server: null, exposure: 'registry' };
@@ -29,7 +37,9 @@ const FIXED: Record<string, Entrance> = {
   '/messages': { door: EVERYTHING, transport: 'sse-post', lenient: false },
 };
 
-const PER_SERVER = /^\/([A-Za-z0-9._/-]+)\/(mcp|sse|messages)$/;
+/** Last segments of a server's own doors. */
+const LAST: Readonly<Record<string, Entrance['transport']>> = { mcp: 'streamable', sse: 'sse', messages: 'sse-post' };
+const PER_SERVER = new RegExp(`^/([A-Za-z0-9._/-]+)/(${Object.keys(LAST).join('|')})$`);
 
 /**
  * Null: no MCP door. A server's door is found whether or not the server exists; the caller looks it up. `hasServer` is asked
@@ -42,6 +52,18 @@ export function findEntrance(path: string, hasServer: (server: string) => boolea
   if (parts?.[1] === undefined || !isServerKey(parts[1])) return null;
   const isRegistry = REGISTRY_NAMES.has(parts[1]) && !hasServer(parts[1]);
   const door: Door = isRegistry ? REGISTRY_DOOR : { server: parts[1], exposure: null };
-  const transport = parts[2] === 'mcp' ? 'streamable' : parts[2] === 'sse' ? 'sse' : 'sse-post';
-  return { door, transport, lenient: false };
+  const transport = LAST[parts[2] ?? ''];
+  return transport === undefined ? null : { door, transport, lenient: false };
+}
+
+/** Every door there is, made from what `findEntrance` looks in. */
+export function listEntrances(): ServedRoute[] {
+  const doors = (path: string, transport: Entrance['transport']) =>
+    METHODS[transport].map((method): ServedRoute => ({ kind: 'door', method, path }));
+  return [
+    ...Object.entries(FIXED).flatMap(([path, { transport }]) => doors(path, transport)),
+    ...['{server}', ...REGISTRY_NAMES].flatMap(server =>
+      Object.entries(LAST).flatMap(([last, transport]) => doors(`/${server}/${last}`, transport)),
+    ),
+  ];
 }

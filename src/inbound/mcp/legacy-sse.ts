@@ -8,7 +8,7 @@ import type { HttpResponse } from '../http/http-message.ts';
 import { arrivalOf } from './arrival.ts';
 import { readMessage } from './classify.ts';
 import type { McpDeps } from './deps.ts';
-import type { Entrance } from './doors.ts';
+import { type Entrance, METHODS } from './doors.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { answerEmpty, type Exchange } from './exchange.ts';
 import { type Frame, toLine } from './frames.ts';
@@ -90,9 +90,9 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: HttpResponse) => 
 
   return {
     handle(at, entrance) {
-      const [method, run] = entrance.transport === 'sse' ? (['GET', open] as const) : (['POST', post] as const);
-      if (at.req.method !== method) return refuseMethod(at, method);
-      run(at, entrance);
+      const methods = METHODS[entrance.transport];
+      if (!methods.includes(at.req.method ?? '')) return refuseMethod(at, methods.join(', '));
+      (entrance.transport === 'sse' ? open : post)(at, entrance);
     },
     finish() {
       for (const stream of [...streams.values()]) stream.end();

@@ -7,8 +7,9 @@ import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { limitHeaders } from '../http/limited.ts';
 import { refuse } from '../http/problem.ts';
 import { pathOf } from '../http/routes.ts';
+import type { NativeRoutes } from '../http/served.ts';
 import type { McpDeps } from './deps.ts';
-import { type Entrance, findEntrance } from './doors.ts';
+import { type Entrance, findEntrance, listEntrances } from './doors.ts';
 import { openExchange } from './exchange.ts';
 import { type Asked, refuseChallenged } from './http-refusals.ts';
 import { createLegacySse } from './legacy-sse.ts';
@@ -18,11 +19,9 @@ import { refuseWhenRead } from './refuse-when-read.ts';
 import type { Session } from './session.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
-export interface McpDoors {
+export interface McpDoors extends NativeRoutes {
   /** A POST to this path is handled, whatever becomes of it. */
   takesPosts(path: string): boolean;
-  /** False when the path is no MCP door. */
-  handle(req: HttpRequest, res: HttpResponse, path: string): boolean;
   /** A session that no HTTP client opened (stdio) gets news too. */
   adopt(session: Session): void;
   /** Ends standing streams in the way their protocol asks; calls under way go on. */
@@ -98,6 +97,7 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: HttpResponse) => v
   const entranceAt = (path: string) => findEntrance(path, server => deps.catalog.current().servers.has(server));
 
   return {
+    served: listEntrances,
     takesPosts: path => entranceAt(path) !== null,
     handle(req, res, path) {
       const entrance = entranceAt(path);

@@ -22,7 +22,7 @@ import {
   readMessage,
 } from './classify.ts';
 import type { McpDeps } from './deps.ts';
-import type { Entrance } from './doors.ts';
+import { type Entrance, METHODS } from './doors.ts';
 import { EventLog } from './event-log.ts';
 import { EventStreamResponse } from './event-stream.ts';
 import { answerEmpty, type Exchange, headerOf } from './exchange.ts';
@@ -332,7 +332,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
         case 'DELETE':
           return remove(at, entrance.door);
         default:
-          return refuseMethod(at, 'GET, POST, DELETE');
+          return refuseMethod(at, METHODS.streamable.join(', '));
       }
     },
     finish() {

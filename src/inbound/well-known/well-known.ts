@@ -4,9 +4,10 @@
  * Without issuers there are no documents. A path that is no endpoint has none: never another's.
  */
 import type { JsonObject } from '../../domain/json.ts';
-import { findEndpoint } from '../../domain/resource.ts';
+import { findEndpoint, WHOLE } from '../../domain/resource.ts';
 import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 import { refuse } from '../http/problem.ts';
+import type { NativeRoutes, ServedRoute } from '../http/served.ts';
 
 export interface WellKnownDeps {
   /** Without a slash at the end; null: nothing is served. */
@@ -19,16 +20,18 @@ export interface WellKnownDeps {
   ownKeys?(): JsonObject | null;
 }
 
-export interface WellKnown {
+export interface WellKnown extends NativeRoutes {
   /** True for a path whose documents any page may read: the Origin guard has nothing to protect there. */
   isPublic(path: string): boolean;
-  /** False when the path is none of ours. */
-  handle(req: HttpRequest, res: HttpResponse, path: string): boolean;
 }
 
 const RESOURCE = '/.well-known/oauth-protected-resource';
 const OWN_KEYS = '/.well-known/jwks.json';
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server';
+const DOCUMENTS = [
+  ...[AUTHORIZATION_SERVER, OWN_KEYS],
+  ...[...WHOLE, '/{server}/mcp', '/{server}/sse'].map(endpoint => RESOURCE + endpoint),
+];
 
 export function createWellKnown(deps: WellKnownDeps): WellKnown {
   const { publicUrl } = deps;
@@ -52,6 +55,7 @@ export function createWellKnown(deps: WellKnownDeps): WellKnown {
     path === AUTHORIZATION_SERVER || path === OWN_KEYS || path === RESOURCE || path.startsWith(`${RESOURCE}/`);
 
   return {
+    served: () => DOCUMENTS.map((path): ServedRoute => ({ kind: 'document', method: 'GET', path })),
     isPublic: path => isPublic(path) && (publicUrl !== null || (path === OWN_KEYS && deps.ownKeys !== undefined)),
     handle(req, res, path) {
       if (!isPublic(path)) return false;

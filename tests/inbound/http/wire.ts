@@ -1,6 +1,7 @@
 /** Bytes on a socket, for requests that no HTTP client would send, and a server to send them to. */
 import { connect, type Socket } from 'node:net';
 import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
+import type { NativeRoutes } from '../../../src/inbound/http/served.ts';
 import { createHttpServer, type HttpDeps, type HttpServer } from '../../../src/inbound/http/server.ts';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import type { Log } from '../../../src/ports/log.ts';
@@ -29,7 +30,7 @@ export interface Running extends HttpServer {
 /** Starts a server on a free loopback port whose MCP door is `/mcp` and answers 200 `{}` unless told otherwise. */
 export async function startServer(
   listen: Partial<HttpDeps['listen']> = {},
-  more: Partial<Omit<HttpDeps, 'listen'>> = {},
+  { mcp = answerMcp, ...more }: Partial<Omit<HttpDeps, 'listen'>> & { mcp?: NativeRoutes['handle'] } = {},
 ): Promise<Running> {
   const server = createHttpServer({
     listen: {
@@ -44,15 +45,7 @@ export async function startServer(
     version: '9.9.9',
     log: silent,
     clock: createSystemClock(),
-    mcp(req, res, path) {
-      if (path !== '/mcp') return false;
-      req.resume();
-      req.on('end', () => {
-        res.writeHead(200, { 'content-type': 'application/json', 'content-length': '2' });
-        res.end('{}');
-      });
-      return true;
-    },
+    native: [{ handle: mcp, served: () => [{ kind: 'door', method: 'POST', path: '/mcp' }] }],
     takesPosts: path => path === '/mcp',
     identify: () => LOCAL_CALLER,
     readiness: () => ({ ready: true, reason: null, serversConfigured: 3 }),
@@ -63,6 +56,16 @@ export async function startServer(
   const { port } = await server.start();
   return { ...server, port, url: `http://127.0.0.1:${port}` };
 }
+
+const answerMcp: NativeRoutes['handle'] = (req, res, path) => {
+  if (path !== '/mcp') return false;
+  req.resume();
+  req.on('end', () => {
+    res.writeHead(200, { 'content-type': 'application/json', 'content-length': '2' });
+    res.end('{}');
+  });
+  return true;
+};
 
 /** Writes bytes and gives back what the server said until it closed the connection or `enough` was content. */
 export function exchange(
