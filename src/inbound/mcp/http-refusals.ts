@@ -52,8 +52,8 @@ export function refuseDenied(at: Exchange, id: RpcId | null, no: Failure, stepUp
 }
 
 /** Sessions are of the legacy era alone. */
-export function refuseSession(at: Exchange, what: 'missing' | 'unknown'): void {
-  refuseWith(at, 'legacy', null, failure(what === 'missing' ? 'SESSION_REQUIRED' : 'SESSION_UNKNOWN'));
+export function refuseSession(at: Exchange, id: RpcId | null, what: 'missing' | 'unknown'): void {
+  refuseWith(at, 'legacy', id, failure(what === 'missing' ? 'SESSION_REQUIRED' : 'SESSION_UNKNOWN'));
 }
 
 /** `limited`: the caller has as many as it may; null: all of them together are too many. */

@@ -2,7 +2,7 @@
  * HTTP+SSE, the transport of 2024-11-05: GET opens the stream and names the URL to post to; everything the client posts
  * is answered on the stream. Kept because clients that know nothing else are still about.
  */
-
+import { failure } from '../../domain/error.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 import { arrivalOf } from './arrival.ts';
@@ -17,7 +17,6 @@ import {
   refuseDenied,
   refuseMediaType,
   refuseMethod,
-  refuseSession,
   refuseSessions,
   refuseUnacceptable,
   refuseWith,
@@ -26,6 +25,7 @@ import { dispatchLegacy } from './legacy-dispatch.ts';
 import type { Outlet } from './outlet.ts';
 import { doorOfSession, refuseOtherDoor } from './pinned-door.ts';
 import { isJsonType, readJson } from './read-json.ts';
+import { refuseWhenRead } from './refuse-when-read.ts';
 import { Session } from './session.ts';
 
 export interface LegacySse {
@@ -68,12 +68,12 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: HttpResponse) => 
   function post(at: Exchange, { door }: Entrance): void {
     const { req, who } = at;
     const id = new URLSearchParams(req.url?.split('?')[1] ?? '').get('sessionId');
-    const session = id === null ? null : deps.sessions.find(id, who);
+    if (id === null) return refuseWhenRead(deps, at, failure('SESSION_REQUIRED'));
+    const session = deps.sessions.find(id, who);
     const stream = session === null ? undefined : streams.get(session);
-    if (id === null) return refuseSession(at, 'missing');
-    if (session === null || stream === undefined) return refuseSession(at, 'unknown');
+    if (session === null || stream === undefined) return refuseWhenRead(deps, at, failure('SESSION_UNKNOWN'));
     const no = refuseOtherDoor(deps, session, door);
-    if (no !== null) return refuseWith(at, 'legacy', null, no);
+    if (no !== null) return refuseWhenRead(deps, at, no);
     if (!isJsonType(req.headers['content-type'])) return refuseMediaType(at);
     readBody(req, deps.maxBodyBytes, body => {
       if (!Buffer.isBuffer(body)) return refuseWith(at, 'legacy', null, body);

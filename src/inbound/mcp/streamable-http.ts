@@ -245,7 +245,7 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const lastEventId = headerOf(req, 'last-event-id');
     const missed = lastEventId === undefined ? null : streams.log.since(lastEventId);
     // A gap cannot be told from silence, so it is said: the client starts anew.
-    if (lastEventId !== undefined && missed === null) return refuseSession(at, 'unknown');
+    if (lastEventId !== undefined && missed === null) return refuseSession(at, null, 'unknown');
     if (!holdStream(deps.limiter, at, { era: 'legacy', id: null })) return;
     holdOpen(res);
     session.uses++;
@@ -281,12 +281,12 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const { req, who } = at;
     const version = headerOf(req, 'mcp-protocol-version');
     if (!isAcceptableLegacyHeader(version)) {
-      refuseWith(at, 'legacy', null, failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }));
+      refuseWith(at, 'legacy', asked, failure('UNSUPPORTED_VERSION', {}, { say: 'Unsupported MCP-Protocol-Version.' }));
       return null;
     }
     const id = headerOf(req, 'mcp-session-id');
     if (id === undefined || !SESSION_ID.test(id)) {
-      refuseSession(at, 'missing');
+      refuseSession(at, asked, 'missing');
       return null;
     }
     const session = deps.sessions.find(id, who);

@@ -253,13 +253,13 @@ const rpc = (message: JsonObject) => JSON.stringify({ jsonrpc: '2.0', ...message
 describe('a refusal', () => {
   test.each([
     {
-      refuse: (at: Exchange) => refuseSession(at, 'missing'),
+      refuse: (at: Exchange) => refuseSession(at, null, 'missing'),
       status: 400,
       code: -32000,
       because: 'the SDKs’ own number',
     },
     {
-      refuse: (at: Exchange) => refuseSession(at, 'unknown'),
+      refuse: (at: Exchange) => refuseSession(at, null, 'unknown'),
       status: 404,
       code: -32001,
       because: 'the SDKs’ own number',
@@ -320,6 +320,7 @@ describe('a refusal', () => {
       res.writeHead(200);
       refuseSession(
         exchangeOf(req, res, () => written++),
+        null,
         'missing',
       );
       res.end('fine');

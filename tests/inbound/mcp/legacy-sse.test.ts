@@ -87,11 +87,28 @@ describe('HTTP+SSE', () => {
   });
 
   test.each([
-    { path: '/messages', status: 400, because: 'no session' },
-    { path: '/messages?sessionId=x', status: 404, because: 'an unknown one' },
-  ])('$path is $status: $because', async ({ path, status }) => {
+    { path: '/messages', status: 400, says: 'SESSION_REQUIRED', because: 'no session' },
+    { path: '/messages?sessionId=x', status: 404, says: 'SESSION_UNKNOWN', because: 'an unknown one' },
+    { path: '/a/messages?sessionId=<own>', status: 404, says: 'SESSION_UNKNOWN', because: 'one of another door' },
+  ])('$path is $status, told under the id of what was asked: $because', async ({ path, status, says }) => {
+    const { endpoint } = await connect();
+    const to = path.replace('<own>', endpoint.data.split('=')[1] ?? '');
+    for (const [message, id] of [
+      [{ id: 'a-7', method: 'ping' }, 'a-7'],
+      [{ id: 0, method: 5 }, 0],
+      [{ method: 'notifications/initialized' }, null],
+      [{ id: 9, result: {} }, null],
+    ] as const) {
+      const reply = await door.post({ jsonrpc: '2.0', ...message }, {}, to);
+      expect(reply).toMatchObject({ status, json: { id, error: { data: { code: says } } } });
+    }
+  });
+
+  test('an unknown session is refused without an id where the message cannot be read', async () => {
     await connect();
-    expect((await door.post({ jsonrpc: '2.0', id: 1, method: 'ping' }, {}, path)).status).toBe(status);
+    const headers = { 'content-type': 'application/json' };
+    const reply = await door.send('/messages?sessionId=x', { method: 'POST', headers, body: '{"id":7,' });
+    expect(reply).toMatchObject({ status: 404, json: { id: null, error: { data: { code: 'SESSION_UNKNOWN' } } } });
   });
 
   test('does not take a session of the other transport, nor lend its own', async () => {

@@ -273,6 +273,16 @@ describe('what is refused before it is a call', () => {
     expect([res.status, (res.json.error as JsonObject).code]).toEqual([status, code]);
   });
 
+  test.each([
+    { session: {}, status: 400, says: 'SESSION_REQUIRED', because: 'no session is named' },
+    { session: { 'mcp-session-id': '../x' }, status: 400, says: 'SESSION_REQUIRED', because: 'what is named is none' },
+    { session: { 'mcp-session-id': 'nobodys' }, status: 404, says: 'SESSION_UNKNOWN', because: 'nobody has it' },
+  ])('a request without its session under its own id: $because', async ({ session, status, says }) => {
+    await open();
+    const reply = await door.post({ jsonrpc: '2.0', id: 'a-7', method: 'tools/list' }, session);
+    expect(reply).toMatchObject({ status, json: { id: 'a-7', error: { data: { code: says } } } });
+  });
+
   test('a body beyond the cap with 413, and the door stays open', async () => {
     await open({ maxBodyBytes: 10_000 });
     const headers = await door.initialize();
