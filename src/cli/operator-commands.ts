@@ -193,6 +193,24 @@ GATEWAY_VAULT_KEY_FILE, else vault.key beside the vault. A running gateway acts 
     });
 }
 
+const EXPECTATIONS = `
+<file> is YAML or JSON: a list of calls, each with the answer it is to get. "server", "tool" and "expect" (allow or deny)
+are required; who calls is an "agent", or what is in a token: "groups", "scopes", "subject". "args" are the call's own.
+
+  - agent: researcher
+    server: brave
+    tool: web_search
+    expect: allow
+  - agent: backend
+    server: postgres
+    tool: drop_table
+    args: { table: users }
+    expect: deny
+  - groups: [developers]
+    server: time
+    tool: get_time
+    expect: allow`;
+
 function addPolicy(program: Command, host: Host, overrides: () => Overrides, run: Run): void {
   const policy = program.command('policy').description('ask the policy, test it, try another one');
   policy.addHelpText(
@@ -222,6 +240,7 @@ Examples:
   withFiles(policy.command('test <file>'))
     .description('compare answers with a list of expectations; exit 1 on a difference')
     .option('--scopes <file>', 'another scopes file than the one in force')
+    .addHelpText('after', EXPECTATIONS)
     .action(async (file: string, options: PolicyFiles) => {
       const { testPolicy } = await import('./policy.ts');
       await run(testPolicy(host, overrides(), file, options));

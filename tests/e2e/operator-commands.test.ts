@@ -1,5 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it, test } from 'vitest';
 import { createDesk, type Desk } from '../config/desk.ts';
 import { runGatehouse } from './gatehouse-process.ts';
@@ -10,6 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => desk.remove());
 
+const EXAMPLE_RULES = fileURLToPath(new URL('../../config/rules.example.json', import.meta.url));
 const run = (...args: string[]) => runGatehouse({ args, cwd: desk.cwd, env: { HOME: desk.home } });
 const rules = (agents: object) => desk.write('cwd/rules.json', JSON.stringify({ agents }));
 const FRONTEND = {
@@ -44,6 +46,16 @@ it('fails a list of expectations by the one that is not met', async () => {
   const said = await run('policy', 'test', 'list.yaml', '--rules', 'rules.json');
   expect(said.code).toBe(1);
   expect(said.stdout).toContain('1 of 2 as expected');
+});
+
+it('shows in its help a list of expectations that it takes, and that the example of rules meets', async () => {
+  const { code, stdout } = await run('policy', 'test', '--help');
+  expect(code).toBe(0);
+  const example = stdout.split('\n').filter(line => /^ {2}(?:- | {2}[a-z]+: )/.test(line));
+  writeFileSync(join(desk.cwd, 'list.yaml'), example.join('\n'));
+  const said = await run('policy', 'test', 'list.yaml', '--rules', EXAMPLE_RULES);
+  expect(said).toMatchObject({ code: 0, stderr: '' });
+  expect(said.stdout).toContain('3 of 3 as expected');
 });
 
 test.each(['single-agent', 'multi-agent'])('writes %s files that are valid, and once only', async type => {
