@@ -320,6 +320,7 @@ export function createApp(options: AppOptions): App {
     sightOf: caller => figuresSight(policy.current(), caller, key => catalog.current().servers.has(key)),
     sockets: watching.sockets,
     addRoutes: rest.mount,
+    addedMethods: rest.table.map(({ method }) => method),
   });
   offerGatewayGauges(
     metrics,

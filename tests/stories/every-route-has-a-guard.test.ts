@@ -133,6 +133,18 @@ test.each(WHO)('the REST API, asked by %s, answers as its table declares', async
   }
 });
 
+test('a page of another origin is told the methods of every route, and no others', async () => {
+  const methods = new Set([...rest, ...http].map(({ method }) => method).filter(method => method !== 'ALL'));
+  for (const method of ['PUT', 'PATCH', 'DELETE']) expect(methods).toContain(method);
+  const reply = await fetch(`${gateway.origin()}/api/servers`, {
+    method: 'OPTIONS',
+    headers: { origin: 'http://localhost:5173', 'access-control-request-method': 'PUT' },
+  });
+  expect(reply.status).toBe(204);
+  const told = reply.headers.get('access-control-allow-methods')?.split(', ');
+  expect(told).toEqual([...methods, 'OPTIONS'].sort());
+});
+
 describe('beside the table', () => {
   it('stands nothing in the router but what is an operator’s', () => {
     expect(findUndeclared(http)).toEqual([]);

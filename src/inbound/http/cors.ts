@@ -4,8 +4,6 @@
  */
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
-export const METHODS = 'GET, POST, DELETE, OPTIONS';
-
 const REQUEST_HEADERS = [
   'authorization',
   'x-authorization',
@@ -40,8 +38,11 @@ export function allowOrigin(res: HttpResponse, origin: string): void {
   res.setHeader('vary', 'origin');
 }
 
-/** Answers OPTIONS, preflight or plain. The origin's own headers are on the answer already where it has any. */
-export function answerOptions(req: HttpRequest, res: HttpResponse): void {
+/**
+ * Answers OPTIONS, preflight or plain, with the methods that are served at all, this one among them. The origin's own
+ * headers are on the answer already where it has any.
+ */
+export function answerOptions(req: HttpRequest, res: HttpResponse, methods: string): void {
   if (req.headers.origin !== undefined && req.headers['access-control-request-method'] !== undefined) {
     const asked = String(req.headers['access-control-request-headers'] ?? '');
     const params = asked
@@ -50,12 +51,12 @@ export function answerOptions(req: HttpRequest, res: HttpResponse): void {
       .map(name => name.trim())
       .filter(name => PARAM_HEADER.test(name))
       .slice(0, MAX_PARAM_HEADERS);
-    res.setHeader('access-control-allow-methods', METHODS);
+    res.setHeader('access-control-allow-methods', methods);
     res.setHeader('access-control-allow-headers', [REQUEST_HEADERS, ...params].join(', '));
     res.setHeader('access-control-max-age', String(MAX_AGE_S));
     res.setHeader('vary', 'origin, access-control-request-method, access-control-request-headers');
   } else {
-    res.setHeader('allow', METHODS);
+    res.setHeader('allow', methods);
   }
   res.writeHead(204).end();
 }

@@ -50,6 +50,8 @@ export interface HttpDeps {
   sightOf: RouteDeps['sightOf'];
   /** Adds the routes of other surfaces. */
   addRoutes?: RouteDeps['addRoutes'];
+  /** Of those routes. */
+  addedMethods?: readonly string[];
   /** WebSockets, after the guards. */
   sockets?: {
     isFor(path: string): boolean;
@@ -141,6 +143,12 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     ...deps,
     readiness: () => (isDraining ? { ready: false, reason: 'shutting down', serversConfigured: 0 } : deps.readiness()),
   });
+  const served: readonly ServedRoute[] = [
+    ...deps.native.flatMap(part => part.served()),
+    ...(deps.sockets?.served() ?? []),
+    ...routes.routes.map(({ method, path }): ServedRoute => ({ kind: 'route', method, path })),
+  ];
+  const methods = methodsOf(served, deps.addedMethods ?? []);
   const answerRoute = getRequestListener(routes.fetch, {
     // Only for HTTP/1.0 without Host: URLs of ours are never built from it.
     hostname: 'localhost',
@@ -174,7 +182,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
       refused.set(no.reason, (refused.get(no.reason) ?? 0) + 1);
       refuse(req, res, no.status, no.error, no.headers);
     } else if (req.method === 'OPTIONS') {
-      answerOptions(req, res);
+      answerOptions(req, res, methods);
     } else if (sendContinue !== null && Number(req.headers['content-length']) > listen.maxBodyBytes) {
       // Before the 100, so that a client that asks first is spared the upload.
       refuse(req, res, 413, 'too_large', CLOSE);
@@ -354,12 +362,15 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
     },
     connections: () => connections,
     inFlight: () => inFlight,
-    routes: () => [
-      ...deps.native.flatMap(part => part.served()),
-      ...(deps.sockets?.served() ?? []),
-      ...routes.routes.map(({ method, path }): ServedRoute => ({ kind: 'route', method, path })),
-    ],
+    routes: () => served,
   };
+}
+
+/** As browsers and `Allow` are told them. */
+function methodsOf(served: readonly ServedRoute[], added: readonly string[]): string {
+  const all = new Set([...served.map(({ method }) => method), ...added, 'OPTIONS']);
+  all.delete('ALL');
+  return [...all].sort().join(', ');
 }
 
 function requireCertificates({ certificates }: HttpDeps): CertificateSource {

@@ -105,11 +105,11 @@ describe('CORS', () => {
     ask(server.port, { origin, 'access-control-request-method': 'POST', ...headers }, 'OPTIONS /mcp HTTP/1.1');
 
   test('a preflight from a listed origin is answered 204 with that origin and the headers of MCP', async () => {
-    const server = await start({ corsOrigins: ['https://app.example'] });
+    const server = await start({ corsOrigins: ['https://app.example'] }, { addedMethods: ['PATCH', 'GET'] });
     const answer = await preflight(server, 'https://app.example');
     expect(answer.status).toBe(204);
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
-    expect(answer.headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS');
+    expect(answer.headers.get('access-control-allow-methods')).toBe('GET, OPTIONS, PATCH, POST');
     const allowed = answer.headers.get('access-control-allow-headers')?.split(', ');
     expect(allowed).toEqual([
       'authorization',
