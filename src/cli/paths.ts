@@ -1,18 +1,50 @@
-/** `gatehouse --print-config-paths`: which files would be read, where else we looked, and why these. */
+/**
+ * `gatehouse --print-config-paths`: which files are read, where else we looked, and why these; then every other file that
+ * a gateway with this configuration would read or write. Makes none of them.
+ */
 import type { Overrides } from '../config/load.ts';
-import { type Located, locateConfig, locateServers } from '../config/locate.ts';
+import {
+  type Located,
+  locateConfig,
+  locateProviders,
+  locateRules,
+  locateScopes,
+  locateServers,
+  locateVault,
+} from '../config/locate.ts';
+import { listUsedFiles, type UsedFile, vaultFiles } from '../config/used-files.ts';
 import type { Host } from './host.ts';
+import { loadWhole } from './load.ts';
 
 export async function printPaths(host: Host, overrides: Overrides): Promise<number> {
-  print(host, 'configuration', locateConfig({ ...host, ...overrides }));
-  print(host, 'servers file', locateServers({ ...host, ...overrides }));
-  return 0;
+  const places = { ...host, ...overrides };
+  printSearch(host, 'configuration', locateConfig(places));
+  printSearch(host, 'servers file', locateServers(places));
+  printSearch(host, 'rules', locateRules(host));
+  printSearch(host, 'scopes', locateScopes(host));
+  printSearch(host, 'OAuth providers', locateProviders(host));
+
+  const loaded = await loadWhole(host, overrides);
+  for (const file of loaded.ok ? listUsedFiles(loaded.config) : vaultFiles(locateVault(host))) printFile(host, file);
+  if (loaded.ok) return 0;
+  const count = loaded.problems.length === 1 ? 'a mistake' : `${loaded.problems.length} mistakes`;
+  host.stderr.line(
+    host.stderr.paint.red(
+      `Where the rest is cannot be said: there is ${count} in the configuration (gatehouse validate).`,
+    ),
+  );
+  return 1;
 }
 
-function print({ stdout }: Host, what: string, { chosen, places }: Located): void {
+function printSearch({ stdout }: Host, what: string, { chosen, places }: Located): void {
   stdout.line(`${what}: ${chosen ?? 'none'}`);
   for (const place of places) {
     const mark = place.path === chosen ? '>' : ' ';
     stdout.line(`  ${mark} ${place.path}  (${place.because}${place.exists ? '' : ', does not exist'})`);
   }
+}
+
+function printFile({ stdout }: Host, { name, path, because, exists }: UsedFile): void {
+  if (path === null) stdout.line(`${name}: none  (${because})`);
+  else stdout.line(`${name}: ${path}  (${exists ? 'exists' : 'does not exist yet'})`);
 }

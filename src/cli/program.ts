@@ -67,7 +67,10 @@ export async function runCommandLine(host: Host): Promise<number> {
     .option('--mcp-config <file>', 'servers file (GATEWAY_MCP_CONFIG)')
     .option('--debug', 'log more and offer get_gateway_status (GATEWAY_DEBUG)')
     .option('--init', 'write example files to ~/.config/agent-mcp-gateway')
-    .option('--print-config-paths', 'show which files would be read, and why')
+    .option(
+      '--print-config-paths',
+      'show every file that would be read or written, where it was looked for, and if it exists',
+    )
     .addHelpText('after', EXAMPLES)
     .configureOutput({
       writeOut: text => host.stdout.line(text.trimEnd()),

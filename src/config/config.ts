@@ -113,6 +113,8 @@ export interface Config {
     rules: string | null;
     scopes: string | null;
     providers: string | null;
+    /** What those refer to: `${file:...}`, keys of issuers. */
+    referred: readonly string[];
     watched: readonly string[];
   };
 }

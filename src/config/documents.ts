@@ -23,6 +23,8 @@ export interface Reading {
   problems: Problem[];
   /** Environment variables that a file refers to. */
   names: Set<string>;
+  /** Other files that a file refers to; absolute. */
+  files: Set<string>;
 }
 
 export interface ReadConfigFile {

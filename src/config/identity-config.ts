@@ -101,6 +101,8 @@ export interface IdentityContext {
   folder: string;
   /** Of the providers file. */
   fromProviders: readonly IssuerSettings[];
+  /** Takes the files of pinned keys; absolute. */
+  files?: Set<string>;
   /** `ADMIN_USER` and `ADMIN_PASSWORD`. */
   env: Readonly<Record<string, string | undefined>>;
   /** Whether only this machine can reach the listener. */
@@ -144,7 +146,7 @@ export function toIdentityConfig(section: IdentitySection | undefined, context: 
 
 function toIssuer(
   entry: IssuerEntry,
-  { folder }: IdentityContext,
+  { folder, files }: IdentityContext,
   at: readonly (string | number)[],
   mistakes: Mistake[],
 ): IssuerSettings | null {
@@ -161,8 +163,10 @@ function toIssuer(
     const hint = 'leave it at deny, and have the application emit the groups assigned to it only';
     report('groupOverage', 'looking groups up at Microsoft Graph is not supported by this version', hint);
   }
-  const pinned = entry.jwksFile === undefined ? entry.jwks : readKeyFile(resolveIn(folder, entry.jwksFile));
-  if (entry.jwksFile !== undefined && pinned === null) {
+  const keyFile = entry.jwksFile === undefined ? null : resolveIn(folder, entry.jwksFile);
+  if (keyFile !== null) files?.add(keyFile);
+  const pinned = keyFile === null ? entry.jwks : readKeyFile(keyFile);
+  if (keyFile !== null && pinned === null) {
     report('jwksFile', 'cannot be read as a JSON key set');
     return null;
   }

@@ -20,6 +20,8 @@ export interface InterpolationSource {
   /** Folder of the document: what `${config:dir}` stands for and what `${file:...}` is relative to. */
   folder: string;
   findSecret?: FindSecret | undefined;
+  /** Takes the files that were referred to; absolute. */
+  files?: Set<string> | undefined;
 }
 
 export interface Interpolated {
@@ -84,7 +86,7 @@ const UNCLOSED: Unfound = { message: '"${" is never closed by "}"', hint: 'write
 
 function lookUp(inner: string, source: InterpolationSource, names: Set<string>): string | Unfound {
   if (inner === 'config:dir') return source.folder;
-  if (inner.startsWith('file:')) return readReferredFile(inner.slice('file:'.length), source.folder);
+  if (inner.startsWith('file:')) return readReferredFile(inner.slice('file:'.length), source);
   if (inner.startsWith('vault:')) return findKept(inner.slice('vault:'.length), source);
 
   const [, name, fallback] = VARIABLE.exec(inner) ?? [];
@@ -117,8 +119,9 @@ function findKept(name: string, { findSecret }: InterpolationSource): string | U
 }
 
 /** The text of a file without its last line break: how secrets are mounted into containers. */
-function readReferredFile(written: string, folder: string): string | Unfound {
+function readReferredFile(written: string, { folder, files }: InterpolationSource): string | Unfound {
   const path = isAbsolute(written) ? written : resolve(folder, written);
+  files?.add(path);
   const read = readTextFile(path, MAX_SECRET_FILE_BYTES);
   if (read.ok) return read.text.replace(/\r?\n$/, '');
   return { message: `the file ${path} cannot be read: ${read.reason}`, hint: null };

@@ -97,7 +97,8 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     problems.push(nothingFound(configPlace, serversPlace));
 
   const execPath = input.execPath ?? process.execPath;
-  const reading: Reading = { env: input.env, findSecret, cwd: input.cwd, execPath, problems, names: new Set() };
+  const found = { names: new Set<string>(), files: new Set<string>() };
+  const reading: Reading = { env: input.env, findSecret, cwd: input.cwd, execPath, problems, ...found };
   const file = readConfigFile(configPlace.chosen, reading);
   const start = environment.values.start ?? file.config.initStrategy ?? 'eager';
   const fromYaml = readYamlServers(file, start, reading);
@@ -116,6 +117,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     path: providersPlace.chosen,
     env: input.env,
     findSecret,
+    files: reading.files,
     publicUrl: written.identity?.publicUrl ?? null,
   });
   problems.push(...providers.problems);
@@ -123,6 +125,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const identity = toIdentityConfig(written.identity, {
     folder: folder ?? input.cwd,
     fromProviders: providers.issuers,
+    files: reading.files,
     env: input.env,
     onLoopback: isLoopbackHost(host),
     servesHttp: transport !== 'stdio',
@@ -224,6 +227,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       rules: rulesPlace.chosen,
       scopes: scopesPlace.chosen,
       providers: providersPlace.chosen,
+      referred: [...reading.files].sort(),
       watched: [
         ...[configPlace, serversPlace, rulesPlace, scopesPlace].flatMap(({ places }) => places.map(({ path }) => path)),
         locateVault(input).path,

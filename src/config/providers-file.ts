@@ -57,6 +57,8 @@ export interface ProvidersInput {
   path: string | null;
   env: Readonly<Record<string, string | undefined>>;
   findSecret?: FindSecret | undefined;
+  /** Takes the files that the file refers to. */
+  files?: Set<string>;
   /** Makes our endpoint a recipient that tokens may name. */
   publicUrl: string | null;
 }
@@ -68,7 +70,7 @@ export interface ProvidersFinding {
   names: ReadonlySet<string>;
 }
 
-export function readProviders({ path, env, findSecret, publicUrl }: ProvidersInput): ProvidersFinding {
+export function readProviders({ path, env, findSecret, files, publicUrl }: ProvidersInput): ProvidersFinding {
   const problems: Problem[] = [];
   const nothing = { issuers: [], problems, names: new Set<string>() };
   if (path === null) return nothing;
@@ -79,7 +81,7 @@ export function readProviders({ path, env, findSecret, publicUrl }: ProvidersInp
   if (parsed?.ok === false) parsed.messages.forEach(say);
   if (parsed?.ok !== true) return nothing;
 
-  const filled = interpolate(parsed.value, { env, findSecret, folder: dirname(path) });
+  const filled = interpolate(parsed.value, { env, findSecret, files, folder: dirname(path) });
   const providers = toMap(toMap(filled.value)?.providers);
   if (providers === null) {
     say('must hold "providers": a section with one entry per provider');
