@@ -2,6 +2,9 @@
  * Ranking by words: BM25F, one saturation over the weighted fields of a document (S. Robertson, H. Zaragoza, "The
  * Probabilistic Relevance Framework: BM25 and Beyond", 2009). Saturation is also what bounds stuffing: however often a
  * word is repeated, it never counts as more than one word found.
+ *
+ * Beyond it, a document gains by how much of its own name was said. A long request holds more words than any document,
+ * so how many of them one holds says little; that all of a name is among them says what the request is about.
  */
 import { FIELD_NAMES, type FieldName } from './document.ts';
 import { countOf, fieldOf, slotOf } from './inverted-index.ts';
@@ -12,7 +15,7 @@ import type { View } from './view.ts';
 export type FieldTuning = Readonly<Record<FieldName, { weight: number; length: number }>>;
 
 export const FIELD_TUNING: FieldTuning = {
-  name: { weight: 3, length: 0.3 },
+  name: { weight: 2, length: 0.3 },
   owner: { weight: 1, length: 0.3 },
   description: { weight: 1, length: 0.6 },
   tags: { weight: 0.7, length: 0.3 },
@@ -21,6 +24,9 @@ export const FIELD_TUNING: FieldTuning = {
   values: { weight: 0.2, length: 0.7 },
 };
 export const SATURATION = 2;
+/** What a document gains, as a share of its score, when its whole name was said. */
+const NAME_SHARE = 0.5;
+const NAME = FIELD_NAMES.indexOf('name');
 
 /** Scores by slot and the slots that have one. Lives until the next ranking with the same board. */
 export interface ScoreBoard {
@@ -36,6 +42,8 @@ export function rankByWords(
 ): ScoreBoard {
   const { index, visible, meanLengths } = view;
   const scores = new Float64Array(index.slots.length);
+  /** By slot: what those words of its name tell that were said. */
+  const named = new Float64Array(index.slots.length);
   const touched: number[] = [];
   const weights = FIELD_NAMES.map(name => tuning[name].weight);
   const lengths = FIELD_NAMES.map(name => tuning[name].length);
@@ -59,11 +67,16 @@ export function rankByWords(
         found = 0;
       }
       const field = fieldOf(use);
+      if (field === NAME) named[here] = (named[here] as number) + weight;
       const strictness = lengths[field] as number;
       const length = (index.slots[here]?.lengths[field] as number) / (meanLengths[field] || 1);
       found += ((weights[field] as number) * countOf(use)) / (1 - strictness + strictness * length);
     }
     settle(slot, found, gain);
+  }
+  for (const slot of touched) {
+    const said = named[slot] as number;
+    if (said > 0) scores[slot] = (scores[slot] as number) * (1 + (NAME_SHARE * said) / view.nameWeightOf(slot));
   }
   return { scores, touched };
 }

@@ -22,6 +22,8 @@ export interface View {
   holders(term: number): number;
   /** How much a word tells, by how few hold it. A word that nobody holds tells most. */
   weightOf(term: number | null): number;
+  /** What the words of a document's name tell together; 0 where it has none. */
+  nameWeightOf(slot: number): number;
 }
 
 /** By slot: 1 where there is a document and the caller may see it. */
@@ -62,6 +64,11 @@ export function createView(index: InvertedIndex, visible: Uint8Array): View {
     }
     return holding;
   };
+  const weightOf = (term: number | null): number => {
+    const holding = term === null ? 0 : holders(term);
+    return Math.log(1 + (count - holding + 0.5) / (holding + 0.5));
+  };
+  const nameWeights = new Map<number, number>();
   return {
     index,
     version: index.version,
@@ -70,9 +77,15 @@ export function createView(index: InvertedIndex, visible: Uint8Array): View {
     documents: found.map(slot => index.slots[slot] as IndexedDocument),
     meanLengths: totals.map(total => total / Math.max(count, 1)),
     holders,
-    weightOf(term) {
-      const holding = term === null ? 0 : holders(term);
-      return Math.log(1 + (count - holding + 0.5) / (holding + 0.5));
+    weightOf,
+    nameWeightOf(slot) {
+      let weight = nameWeights.get(slot);
+      if (weight === undefined) {
+        weight = 0;
+        for (const term of new Set(index.slots[slot]?.nameTerms)) weight += weightOf(term);
+        nameWeights.set(slot, weight);
+      }
+      return weight;
     },
   };
 }

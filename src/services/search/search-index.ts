@@ -9,9 +9,10 @@ import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.
 import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import { matchContext } from '../../domain/search/match-context.ts';
-import { toQuery } from '../../domain/search/query.ts';
+import { type Query, toQuery } from '../../domain/search/query.ts';
 import { addUp, best, bestOf, type Scored, spread, withOwnerVote, withSentences } from '../../domain/search/ranking.ts';
 import { splitSentences } from '../../domain/search/sentences.ts';
+import { spreadOverWishes } from '../../domain/search/several-wishes.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { SearchClosedError, type SearchHit, type SearchIndex, type SearchRequest } from '../../ports/search-index.ts';
@@ -64,7 +65,9 @@ export function createSearchIndex(deps: {
     const named = findNamed(whole.asked, query, lexical);
     const weights = request.weights ?? deps.weights(visible);
     const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
-    const hits = fused.slice(0, request.limit).map(hit => toHit(hit, whole, rankings, named, query));
+    const queryOf = ({ document }: IndexedDocument) => queryFor(whole, document.kind);
+    const found = named.size > 0 ? fused.slice(0, request.limit) : spreadOverWishes(fused, queryOf, request.limit);
+    const hits = found.map(hit => toHit(hit, whole, rankings, named, query));
     return {
       hits,
       confidence: hits[0]?.confidence ?? 'none',
@@ -160,6 +163,13 @@ function isSameName(order: readonly (number | null)[], name: readonly number[]):
   return name.length > 0 && order.length === name.length && order.every((term, at) => term === name[at]);
 }
 
+/** A request in the words of a kind that was asked. */
+function queryFor({ asked }: Text, kind: DocumentKind): Query {
+  const found = asked.find(other => other.kind === kind);
+  if (found === undefined) throw new Error(`a ${kind} was found though none was asked for`);
+  return found.query;
+}
+
 /** What was asked by name is the best by words and by meaning, and first. */
 function lift(found: readonly Scored<IndexedDocument>[], named: ReadonlySet<IndexedDocument>) {
   if (named.size === 0) return found;
@@ -177,8 +187,7 @@ function toHit(
   named: ReadonlySet<IndexedDocument>,
   query: string,
 ): SearchHit {
-  const words = whole.asked.find(({ kind }) => kind === indexed.document.kind)?.query;
-  const coverage = words === undefined ? 0 : coverageOf(words, indexed);
+  const coverage = coverageOf(queryFor(whole, indexed.document.kind), indexed);
   const likeness = rankings === null ? null : rankings.likeness(indexed);
   const confidence: Confidence = named.has(indexed) ? 'high' : confidenceOf({ coverage, likeness });
   return {

@@ -28,6 +28,16 @@ describe('rankByWords', () => {
     expect(first(office, query)).toBe(finds);
   });
 
+  it('puts what was named in full above what holds as many of the words', () => {
+    const named = tool('shop', 'cancel_order', 'Ends it.');
+    const talking = tool('shop', 'cancel_order_reminder_mail', 'Cancel or keep an order, says the mail.');
+    const view = viewOf([...OFFICE, talking, named]);
+    expect(rank(view, 'cancel an order').map(({ id }) => id)).toEqual([
+      'shop__cancel_order',
+      'shop__cancel_order_reminder_mail',
+    ]);
+  });
+
   it('finds nothing for words that nothing holds', () => {
     expect(rank(office, 'quantum chromodynamics')).toEqual([]);
   });
