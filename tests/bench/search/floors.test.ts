@@ -28,13 +28,13 @@ const MOST_OF_OTHERS = 25;
 
 /** In per cent, of all three rankings fused. */
 const FLOORS: Readonly<Record<string, Quality>> = {
-  livemcp: { recall1: 14.5, recall5: 38.3, recall10: 47.1, ndcg10: 38.6, mrr: 46.8 },
-  'livemcp-step': { recall1: 52.3, recall5: 77.3, recall10: 77.3, ndcg10: 65.9, mrr: 62.7 },
-  'livemcp-agent': { recall1: 17.6, recall5: 51.6, recall10: 63.1, ndcg10: 44.8, mrr: 47.8 },
-  mcpbench: { recall1: 14.4, recall5: 43.3, recall10: 59.3, ndcg10: 66.3, mrr: 81.1 },
-  azure: { recall1: 79.2, recall5: 95.9, recall10: 99.2, ndcg10: 90.5, mrr: 87.6 },
-  'mean of MCP': { recall1: 35.8, recall5: 61.5, recall10: 69.4, ndcg10: 61.4, mrr: 65.4 },
-  'mean of all': { recall1: 41.4, recall5: 69.4, recall10: 76.7, ndcg10: 66.9, mrr: 69.4 },
+  livemcp: { recall1: 16.1, recall5: 39.7, recall10: 50.0, ndcg10: 40.8, mrr: 49.0 },
+  'livemcp-step': { recall1: 58.4, recall5: 77.1, recall10: 77.1, ndcg10: 68.6, mrr: 66.4 },
+  'livemcp-agent': { recall1: 16.7, recall5: 51.4, recall10: 66.7, ndcg10: 46.0, mrr: 47.0 },
+  mcpbench: { recall1: 14.0, recall5: 44.5, recall10: 60.2, ndcg10: 66.8, mrr: 80.4 },
+  azure: { recall1: 80.7, recall5: 95.7, recall10: 99.0, ndcg10: 90.7, mrr: 88.0 },
+  'mean of MCP': { recall1: 37.2, recall5: 61.7, recall10: 70.6, ndcg10: 62.6, mrr: 66.2 },
+  'mean of all': { recall1: 41.7, recall5: 69.5, recall10: 77.1, ndcg10: 67.4, mrr: 69.7 },
 };
 
 if (!hasCorpus) console.warn(NO_CORPUS);
