@@ -69,7 +69,7 @@ export interface FinderDeps {
 /** As many as the index ranks. */
 const DEPTH = 100;
 const TOOLS_PER_SERVER = 5;
-/** Below it a tool is no reason to have found its server. */
+/** Relevance below which a tool is no reason to have found its server. */
 const LEAST_MATCHING = 0.2;
 export const PLAIN = { draft: false, deprecated: false, disabled: false };
 
@@ -151,7 +151,7 @@ export function createFinder(deps: FinderDeps): Finder {
       .map(async hit => {
         const view = await registry.read.find(who, hit.document.id);
         const matching = foundTools
-          .filter(({ path, hit: tool }) => path === hit.document.id && tool.relevance >= LEAST_MATCHING)
+          .filter(({ path, hit: tool }) => path === hit.document.id && isMatching(tool))
           .slice(0, TOOLS_PER_SERVER);
         return view.kind === 'failure' ? [] : [{ view: view.value, tools: matching, hit }];
       });
@@ -191,6 +191,10 @@ export function createFinder(deps: FinderDeps): Finder {
   };
 }
 
+/** Relevance compares with the best, and where little is seen the best may be poor: a word or the meaning has to fit, too. */
+const isMatching = ({ relevance, lexicalScore, confidence }: Ranked): boolean =>
+  relevance >= LEAST_MATCHING && (lexicalScore > 0 || confidence !== 'none');
+
 const isTool = ({ document }: Ranked): boolean => document.kind === 'tool';
 
 function isInLife(
@@ -201,7 +205,5 @@ function isInLife(
 }
 
 function toRanked({ hits }: SearchResult): Ranked[] {
-  return hits.map(({ document, relevanceScore, lexicalScore, vectorScore, matchContext }) => {
-    return { document, relevance: relevanceScore, lexicalScore, vectorScore, matchContext };
-  });
+  return hits.map(({ relevanceScore, ...hit }) => ({ ...hit, relevance: relevanceScore }));
 }

@@ -9,8 +9,7 @@ import type { SearchHit } from '../../ports/search-index.ts';
 /** What a tool scored, as much of it as its server gets. */
 const SERVER_SHARE = 0.9;
 
-/** A hit without what only the index itself is asked for. */
-export interface Ranked extends Pick<SearchHit, 'document' | 'lexicalScore' | 'vectorScore' | 'matchContext'> {
+export interface Ranked extends Omit<SearchHit, 'relevanceScore'> {
   relevance: number;
 }
 
@@ -32,8 +31,8 @@ export function liftServers(
     const relevance =
       vectorScore === null ? lexicalScore : weights.lexical * lexicalScore + weights.vector * vectorScore;
     if (own !== undefined && relevance <= own.relevance) continue;
-    const matchContext = own?.matchContext ?? tool.matchContext;
-    servers.set(document.id, { document, lexicalScore, vectorScore, relevance, matchContext });
+    const { confidence, matchContext } = own ?? tool;
+    servers.set(document.id, { document, lexicalScore, vectorScore, relevance, confidence, matchContext });
   }
   const ranked = [...found.filter(hit => !isServer(hit)), ...servers.values()];
   return keepApart(ranked.map(hit => ({ ...hit })).sort((a, b) => b.relevance - a.relevance));

@@ -49,7 +49,7 @@ describe('a server beside its tools', () => {
   const WEIGHTS = { lexical: 0.3, vector: 0.7 };
   const server = (path: string) => serverDocument({ ...draftServer(path), revision: 1 });
   const ranked = (document: Ranked['document'], lexicalScore: number, vectorScore: number | null): Ranked => ({
-    ...{ document, lexicalScore, vectorScore, matchContext: document.name },
+    ...{ document, lexicalScore, vectorScore, confidence: 'low', matchContext: document.name },
     relevance: vectorScore === null ? lexicalScore : 0.3 * lexicalScore + 0.7 * vectorScore,
   });
   const forecast = tool('weather', 'forecast', 'Rain for the coming days.');
