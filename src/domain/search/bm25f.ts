@@ -76,7 +76,9 @@ export function rankByWords(
   }
   for (const slot of touched) {
     const said = named[slot] as number;
-    if (said > 0) scores[slot] = (scores[slot] as number) * (1 + (NAME_SHARE * said) / view.nameWeightOf(slot));
+    // Two misspelt words may be corrected to one: a name is said once.
+    if (said > 0)
+      scores[slot] = (scores[slot] as number) * (1 + NAME_SHARE * Math.min(1, said / view.nameWeightOf(slot)));
   }
   return { scores, touched };
 }

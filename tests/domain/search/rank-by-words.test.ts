@@ -38,6 +38,14 @@ describe('rankByWords', () => {
     ]);
   });
 
+  it('counts a name as said once, however many slips of it there are', () => {
+    const scoreOf = (text: string) => rank(office, text).find(({ id }) => id === 'weather__forecast')?.score ?? 0;
+    const right = scoreOf('forecast');
+    expect(right).toBeGreaterThan(0);
+    expect(scoreOf('forecast forcast forecsat')).toBeGreaterThan(right);
+    expect(scoreOf('forecast forcast forecsat')).toBeLessThan(3 * right);
+  });
+
   it('finds nothing for words that nothing holds', () => {
     expect(rank(office, 'quantum chromodynamics')).toEqual([]);
   });

@@ -53,7 +53,9 @@ describe.each([
 ])('$what', ({ isWarm }) => {
   it('answers any request as if the hidden documents did not exist', async () => {
     const { masked, innocent } = await openBoth(isWarm);
-    const query = fc.array(fc.constantFrom(...WORDS), { minLength: 1, maxLength: 6 }).map(words => words.join(' '));
+    // Short wishes, and long ones of several.
+    const some = (maxLength: number) => fc.array(fc.constantFrom(...WORDS), { minLength: 1, maxLength });
+    const query = fc.oneof(some(6), some(24)).map(words => words.join(' '));
     await fc.assert(
       fc.asyncProperty(query, async text => {
         const seen = await masked.search(ask(text, { isVisible: publicOnly, limit: 50 }));
