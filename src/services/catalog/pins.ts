@@ -74,6 +74,21 @@ export function createPins(deps: {
   /** Could not be stored: in force here all the same, and stored with the next reading. */
   const unsaved = new Set<string>();
   let held = new Set<string>();
+  const turns = new Map<ServerKey, Promise<void>>();
+
+  /** One reading or approval of a server at a time: each reads what is kept, judges, and writes. */
+  function inTurn<T>(server: ServerKey, work: () => Promise<T>): Promise<T> {
+    const done = (turns.get(server) ?? Promise.resolve()).then(work);
+    const settled = done.then(
+      () => {},
+      () => {},
+    );
+    turns.set(server, settled);
+    void settled.then(() => {
+      if (turns.get(server) === settled) turns.delete(server);
+    });
+    return done;
+  }
 
   /** Read anew each time: another process may have approved something since. */
   async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool>> {
@@ -139,73 +154,77 @@ export function createPins(deps: {
     );
   }
 
+  async function screen(server: ServerKey, tools: readonly JsonObject[], formerly: ServerKey | null) {
+    if (onDrift === 'off') {
+      tell(server, tools, null);
+      return tools;
+    }
+    if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
+    const approved = await approvedOf(server);
+    const changed: ApprovedTool[] = [];
+    const judged = new Set<string>();
+    const shown = tools.flatMap(offered => {
+      const { name } = offered;
+      // Twice in one list: the first counts, as everywhere.
+      if (typeof name !== 'string' || judged.has(name)) return [];
+      judged.add(name);
+      const hash = hashDefinition(offered);
+      const before = approved.get(name);
+      const next = judge(server, name, offered, hash, before);
+      if (next !== null) changed.push(next);
+      const entry = next ?? before;
+      if (entry === undefined) return [];
+      // The very object that was listed where it is as approved: unchanged lists are known by it further on.
+      return [entry.hash === hash ? offered : entry.approved];
+    });
+    for (const entry of changed) {
+      if (entry.pending === null) continue;
+      approved.set(entry.tool, entry);
+      unsaved.add(keyOf(server, entry.tool));
+    }
+    // Before it is stored: a full disk must not let a call through.
+    holdAgain();
+    if (changed.length > 0) await store.put(changed);
+    for (const entry of changed) {
+      approved.set(entry.tool, entry);
+      unsaved.delete(keyOf(server, entry.tool));
+    }
+    holdAgain();
+    tell(server, shown, approved);
+    return shown;
+  }
+
+  async function approve(server: ServerKey, { tool, hash }: ApprovalWish, by: string): Promise<Approval> {
+    const approved = await approvedOf(server);
+    const waiting = [...approved.values()].filter(
+      entry => entry.pending !== null && (tool === null || entry.tool === tool),
+    );
+    const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
+      pending === null
+        ? []
+        : [
+            {
+              ...entry,
+              ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
+              pending: null,
+            },
+          ],
+    );
+    if (next.length === 0) return nothingWaits();
+    if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
+    await store.put(next);
+    for (const entry of next) approved.set(entry.tool, entry);
+    holdAgain();
+    for (const listener of listeners) listener(server);
+    return { kind: 'approved', tools: next };
+  }
+
   return {
-    async screen(server, tools, formerly = null) {
-      if (onDrift === 'off') {
-        tell(server, tools, null);
-        return tools;
-      }
-      if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
-      const approved = await approvedOf(server);
-      const changed: ApprovedTool[] = [];
-      const judged = new Set<string>();
-      const shown = tools.flatMap(offered => {
-        const { name } = offered;
-        // Twice in one list: the first counts, as everywhere.
-        if (typeof name !== 'string' || judged.has(name)) return [];
-        judged.add(name);
-        const hash = hashDefinition(offered);
-        const before = approved.get(name);
-        const next = judge(server, name, offered, hash, before);
-        if (next !== null) changed.push(next);
-        const entry = next ?? before;
-        if (entry === undefined) return [];
-        // The very object that was listed where it is as approved: unchanged lists are known by it further on.
-        return [entry.hash === hash ? offered : entry.approved];
-      });
-      for (const entry of changed) {
-        if (entry.pending === null) continue;
-        approved.set(entry.tool, entry);
-        unsaved.add(keyOf(server, entry.tool));
-      }
-      // Before it is stored: a full disk must not let a call through.
-      holdAgain();
-      if (changed.length > 0) await store.put(changed);
-      for (const entry of changed) {
-        approved.set(entry.tool, entry);
-        unsaved.delete(keyOf(server, entry.tool));
-      }
-      holdAgain();
-      tell(server, shown, approved);
-      return shown;
-    },
+    screen: (server, tools, formerly = null) => inTurn(server, () => screen(server, tools, formerly)),
     isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),
     heldCount: () => held.size,
     pending: () => store.listPending(),
-    async approve(server, { tool, hash }, by) {
-      const approved = await approvedOf(server);
-      const waiting = [...approved.values()].filter(
-        entry => entry.pending !== null && (tool === null || entry.tool === tool),
-      );
-      const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
-        pending === null
-          ? []
-          : [
-              {
-                ...entry,
-                ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
-                pending: null,
-              },
-            ],
-      );
-      if (next.length === 0) return nothingWaits();
-      if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
-      await store.put(next);
-      for (const entry of next) approved.set(entry.tool, entry);
-      holdAgain();
-      for (const listener of listeners) listener(server);
-      return { kind: 'approved', tools: next };
-    },
+    approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
   };
 }

@@ -45,6 +45,11 @@ function start(onDrift: OnDrift = 'hold', store = createStore()) {
   return { pins, events, store };
 }
 
+const swapped = async <A, B>(one: Promise<A>, other: Promise<B>): Promise<[B, A]> => {
+  const [a, b] = await Promise.all([one, other]);
+  return [b, a];
+};
+
 describe('a tool that changes its definition after it was seen', () => {
   test.each([
     { now: REWORDED, effect: 'quarantine', because: 'what a model reads has changed' },
@@ -69,6 +74,27 @@ describe('a tool that changes its definition after it was seen', () => {
     for (let n = 0; n < 5; n++) await pins.screen('mail', [REWORDED]);
     expect([events.length, store.writes]).toEqual([1, 2]);
   });
+
+  test.each([
+    { first: 'the approval', approved: REWORDED, answer: 'approved' },
+    { first: 'the listing', approved: BEFORE, answer: 'failure' },
+  ])(
+    'is held with what it says while it is approved, whichever comes first: $first',
+    async ({ first, ...expected }) => {
+      const { pins, store } = start();
+      await pins.screen('mail', [BEFORE]);
+      await pins.screen('mail', [REWORDED]);
+      const approve = () => pins.approve('mail', { tool: 'send', hash: hashDefinition(REWORDED) }, 'ada');
+      const list = () => pins.screen('mail', [REBUILT]);
+      const [approval] =
+        first === 'the approval' ? await Promise.all([approve(), list()]) : await swapped(list(), approve());
+      expect(approval.kind).toBe(expected.answer);
+      expect(await store.list('mail')).toMatchObject([
+        { approved: expected.approved, pending: { hash: hashDefinition(REBUILT) } },
+      ]);
+      expect(pins.isHeld('mail', 'send')).toBe(true);
+    },
+  );
 
   test('is held where it was approved before versions were told apart, and in no other version', async () => {
     const { pins, store } = start();
