@@ -84,6 +84,9 @@ test(
         gateway.post('/api/search/semantic', 'admin', { query: 'generic tool number 2', max_results: 5 }),
       );
       expect(found.value.status).toBe(200);
+      const tools = found.value.body.tools as { match_context: string }[];
+      expect(tools.length).toBeGreaterThan(0);
+      for (const tool of tools) expect(tool.match_context).toMatch(/^Generic tool/);
       searches.push(found.ms);
     }
     const median = (times: number[]) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)]?.toFixed(1);

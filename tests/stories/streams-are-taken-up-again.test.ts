@@ -186,8 +186,12 @@ test('a client that never reads is cut off at a bound, and others do not notice'
     60_000,
   );
   for (let i = 0; i < 50; i += 1) expect(textOf(await mine.call('child__echo', { text: `${i}` }))).toBe(`${i}`);
-  // Each may hold one answer, which was there twice while it was put together.
-  expect(gateway.residentBytes() - before).toBeLessThan(10 * 3 * 12 * MiB + 100 * MiB);
+  // Each may hold one answer, which was there twice while it was put together; on a busy machine, for a little longer.
+  await waitFor(
+    async () => (gateway.residentBytes() - before < 10 * 3 * 12 * MiB + 100 * MiB ? true : null),
+    'what was put together is given back',
+    20_000,
+  );
   if (IS_FULL) {
     const connections = async () => (await gateway.samples()).get('gatehouse_http_connections') ?? 0;
     await waitFor(async () => ((await connections()) <= 3 ? true : null), 'they are cut off', 120_000);
