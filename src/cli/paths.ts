@@ -15,6 +15,7 @@ import {
 import { listUsedFiles, type UsedFile, vaultFiles } from '../config/used-files.ts';
 import type { Host } from './host.ts';
 import { loadWhole } from './load.ts';
+import { reportProblems } from './report.ts';
 
 export async function printPaths(host: Host, overrides: Overrides): Promise<number> {
   const places = { ...host, ...overrides };
@@ -27,9 +28,8 @@ export async function printPaths(host: Host, overrides: Overrides): Promise<numb
   const loaded = await loadWhole(host, overrides);
   for (const file of loaded.ok ? listUsedFiles(loaded.config) : vaultFiles(locateVault(host))) printFile(host, file);
   if (!loaded.ok) {
-    const count = loaded.problems.length === 1 ? 'a mistake' : `${loaded.problems.length} mistakes`;
-    const text = `Where the rest is cannot be said: there is ${count} in the configuration (gatehouse validate).`;
-    host.stderr.line(host.stderr.paint.red(text));
+    host.stderr.line('Where the rest is cannot be said:');
+    reportProblems(host.stderr, loaded.problems);
   }
   // What was asked is answered; whether the files are right is another question.
   return 0;

@@ -125,5 +125,5 @@ it('says of a configuration with mistakes what can be said, and that there is mo
   expect(stdout).toContain(`configuration: ${desk.cwd}/gateway.config.yaml`);
   expect(stdout).toContain(`vault: ${desk.home}/.config/agent-mcp-gateway/vault.json  (does not exist yet)`);
   expect(stdout).not.toContain('audit ledger');
-  expect(stderr).toMatch(/^Where the rest is cannot be said: there is a mistake in the configuration/);
+  expect(stderr).toMatch(/^Where the rest is cannot be said:\nThe configuration has one mistake:\n.*lisen/);
 });
