@@ -14,6 +14,8 @@ export default defineConfig({
           name: 'parts',
           include: ['tests/**/*.test.ts'],
           exclude: [...HEAVY, '**/node_modules/**'],
+          // One core less is the default, which on two cores is half of them.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
