@@ -81,7 +81,7 @@ test(
       expect(list.value.body.total_count).toBe(COUNT + 1);
       lists.push(list.ms);
       const found = await timed(() =>
-        gateway.post('/api/search/semantic', 'admin', { query: 'generic tool number 2', max_results: 5 }),
+        gateway.post('/api/search/semantic', 'admin', { query: 'generic tool that takes a subject', max_results: 5 }),
       );
       expect(found.value.status).toBe(200);
       const tools = found.value.body.tools as { match_context: string }[];
