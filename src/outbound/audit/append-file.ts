@@ -3,7 +3,7 @@
  * next one. Owner-only (0600). Refused: anything but a regular file, because a pipe keeps nothing.
  */
 import { constants } from 'node:fs';
-import type { Disk } from './disk.ts';
+import { type Disk, type FileId, standsAt } from './disk.ts';
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 const OWNER_ONLY = 0o600;
@@ -14,9 +14,11 @@ export class AppendFile {
   #path: string;
   readonly #disk: Disk;
   readonly #fd: number;
-  readonly #inode: number;
+  readonly #id: FileId;
   /** All of it is whole pieces. */
   #size: number;
+  /** As much of it was there when it was last seen under its name. */
+  #seenSize: number;
   #isTorn = false;
 
   constructor(disk: Disk, path: string) {
@@ -28,7 +30,8 @@ export class AppendFile {
       if (!facts.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
       if ((facts.mode & 0o077) !== 0) disk.fchmodSync(this.#fd, OWNER_ONLY);
       this.#size = facts.size;
-      this.#inode = facts.ino;
+      this.#seenSize = facts.size;
+      this.#id = { dev: facts.dev, ino: facts.ino };
     } catch (cause) {
       disk.closeSync(this.#fd);
       throw cause;
@@ -41,6 +44,11 @@ export class AppendFile {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** What was written behind it may have gone where nobody looks. */
+  get seenSize(): number {
+    return Math.min(this.#seenSize, this.#size);
   }
 
   get fd(): number {
@@ -121,19 +129,31 @@ export class AppendFile {
 
   /** Whole, as text; for files that are kept small. */
   read(): string {
-    const buffer = Buffer.allocUnsafe(this.#size);
+    return this.readFrom(0).toString('utf8');
+  }
+
+  /** The bytes from there on, also of a file that has no name any more. */
+  readFrom(start: number): Buffer {
+    const buffer = Buffer.allocUnsafe(Math.max(0, this.#size - start));
     let at = 0;
     while (at < buffer.length) {
-      const length = this.#disk.readSync(this.#fd, buffer, at, buffer.length - at, at);
+      const length = this.#disk.readSync(this.#fd, buffer, at, buffer.length - at, start + at);
       if (length === 0) break;
       at += length;
     }
-    return buffer.toString('utf8', 0, at);
+    return buffer.subarray(0, at);
   }
 
   /** False when the name leads elsewhere by now: the file was moved or removed by somebody else. */
   isInPlace(): boolean {
-    return this.#disk.statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+    const isInPlace = standsAt(this.#disk, this.#path, this.#id);
+    if (isInPlace) this.#seenSize = this.#size;
+    return isInPlace;
+  }
+
+  /** It has no name any more: what is in it goes when it is closed. */
+  isUnlinked(): boolean {
+    return this.#disk.fstatSync(this.#fd).nlink === 0;
   }
 
   /** It has been given another name. */

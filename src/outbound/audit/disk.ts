@@ -31,6 +31,18 @@ export function failureCode(cause: unknown): string {
   return typeof code === 'string' ? code : 'UNKNOWN';
 }
 
+/** Which file it is, whatever it is called: as long as it is open, no other one is it. */
+export interface FileId {
+  dev: number;
+  ino: number;
+}
+
+/** False when the name leads elsewhere or nowhere. Throws when the way to it cannot be read. */
+export function standsAt(disk: Disk, path: string, { dev, ino }: FileId): boolean {
+  const found = disk.statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.ino === ino && found.dev === dev;
+}
+
 /** First the one, then the other, off the event loop; null when both are on the disk. */
 export function syncBoth(disk: Disk, first: number, second: number, done: (failed: Error | null) => void): void {
   disk.fdatasync(first, failed => {

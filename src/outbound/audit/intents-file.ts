@@ -117,6 +117,16 @@ export class IntentsFile {
     this.#file = next.at(this.#file.path);
   }
 
+  /** False: it was moved or removed by somebody else, and nobody would find what is announced in it. */
+  isInPlace(): boolean {
+    return this.#file.isInPlace();
+  }
+
+  /** A file with those that are still open, under the name that leads elsewhere or nowhere. */
+  putBack(announced: Announced, nextSeq: number, isSynced: boolean): void {
+    this.#rewrite(announced.lines(nextSeq), isSynced);
+  }
+
   get fd(): number {
     return this.#file.fd;
   }

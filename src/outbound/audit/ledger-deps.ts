@@ -4,7 +4,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Disk } from './disk.ts';
 import type { Retention } from './ledger-files.ts';
-import type { TryLock } from './open-ledger.ts';
+import type { TryLock } from './ledger-lock.ts';
 
 export interface LedgerOptions extends Retention {
   /** Absolute. */

@@ -6,11 +6,13 @@
 import { join } from 'node:path';
 import type { ChainEnd, Checkpoint, Sealed } from '../../domain/audit-chain.ts';
 import { readSeal } from '../../domain/audit-chain.ts';
-import { findLedgerFiles, partName } from '../../domain/audit-names.ts';
+import { findLedgerFiles, headName, intentsName, partName } from '../../domain/audit-names.ts';
 import { AppendFile } from './append-file.ts';
+import { type Finding, openInPlaceOf, putAside } from './current-part.ts';
 import type { Disk } from './disk.ts';
-import type { HeadFile } from './head-file.ts';
-import type { IntentsFile } from './intents-file.ts';
+import { HeadFile } from './head-file.ts';
+import type { Announced, IntentsFile } from './intents-file.ts';
+import type { LedgerLock } from './ledger-lock.ts';
 
 export interface Retention {
   durability: 'process' | 'disk';
@@ -29,7 +31,7 @@ export interface LedgerParts {
   head: HeadFile;
   base: Checkpoint['base'];
   end: ChainEnd;
-  releaseLock: () => void;
+  lock: LedgerLock;
 }
 
 /** One write at most takes this many characters. */
@@ -43,6 +45,7 @@ export class LedgerFiles {
   readonly #retention: Retention;
   readonly #parts: LedgerParts;
   #ledger: AppendFile;
+  #head: HeadFile;
   #base: Checkpoint['base'];
   #end: ChainEnd;
   /** Of the current part; that of the line to come while it is empty. */
@@ -55,6 +58,7 @@ export class LedgerFiles {
     this.#parts = parts;
     this.#retention = retention;
     this.#ledger = parts.ledger;
+    this.#head = parts.head;
     this.intents = parts.intents;
     this.#base = parts.base;
     this.#end = parts.end;
@@ -155,7 +159,7 @@ export class LedgerFiles {
     if (base === null) return;
     this.#base = base;
     this.writeHead();
-    this.#parts.head.sync();
+    this.#head.sync();
     for (const part of doomed) this.#disk.unlinkSync(join(folder, part.name));
   }
 
@@ -168,17 +172,64 @@ export class LedgerFiles {
   }
 
   writeHead(): void {
-    this.#parts.head.write({ base: this.#base, last: this.#end });
+    this.#head.write({ base: this.#base, last: this.#end });
   }
 
-  /** Moved or removed from outside: lines would go where nobody reads them, so a new file is begun. */
-  reopenIfMoved(): boolean {
-    if (this.#ledger.isInPlace()) return false;
-    const next = new AppendFile(this.#disk, this.path);
-    this.#ledger.close();
-    this.#ledger = next;
-    this.#firstSeq = this.#readFirstSeq();
-    return true;
+  /** False: lines would go where nobody reads them. One question to the system, for in front of every write. */
+  isLedgerInPlace(): boolean {
+    return this.#ledger.isInPlace();
+  }
+
+  isInPlace(): boolean {
+    const { lock } = this.#parts;
+    return this.#ledger.isInPlace() && this.intents.isInPlace() && this.#head.isInPlace() && lock.isInPlace();
+  }
+
+  /**
+   * Puts in its place what was moved or removed from outside; null: all is in place. The folder is not made again: who
+   * took it away, or the volume under it, must bring it back. Each step stands by itself, so that what failed half-way
+   * is gone on with.
+   */
+  putInPlace(announced: Announced, nextSeq: number): { findings: readonly Finding[]; carriedBytes: number } | null {
+    if (this.isInPlace()) return null;
+    const { folder, name, lock } = this.#parts;
+    const isSynced = this.#retention.durability === 'disk';
+    // What is wrong with the folder itself is told by the system in its own words.
+    this.#disk.readdirSync(folder);
+    if (!lock.isInPlace()) lock.takeAgain();
+    const findings: Finding[] = [];
+    let carriedBytes = 0;
+    if (!this.#ledger.isInPlace()) {
+      const place = { disk: this.#disk, folder, name };
+      const state = { lastHash: this.#end.hash, isBookGone: !this.#head.isInPlace() };
+      const next = openInPlaceOf(this.#ledger, place, state);
+      if (isSynced) next.ledger.sync();
+      this.#ledger.close();
+      this.#ledger = next.ledger;
+      this.#firstSeq = this.#readFirstSeq();
+      findings.push(...next.findings);
+      carriedBytes = next.carriedBytes;
+    }
+    if (!this.intents.isInPlace()) {
+      if (this.#hasText(intentsName(name))) {
+        findings.push({
+          operation: 'audit/put-aside',
+          metadata: { file: putAside(this.#disk, folder, intentsName(name)) },
+        });
+      }
+      this.intents.putBack(announced, nextSeq, isSynced);
+    }
+    if (!this.#head.isInPlace()) {
+      const next = new HeadFile(this.#disk, join(folder, headName(name)));
+      this.#head.close();
+      this.#head = next;
+    }
+    this.writeHead();
+    return { findings, carriedBytes };
+  }
+
+  #hasText(name: string): boolean {
+    return (this.#disk.statSync(join(this.#parts.folder, name), { throwIfNoEntry: false })?.size ?? 0) > 0;
   }
 
   sync(): void {
@@ -187,10 +238,10 @@ export class LedgerFiles {
 
   close(): void {
     this.writeHead();
-    this.#parts.head.sync();
+    this.#head.sync();
     this.#ledger.close();
     this.intents.close();
-    this.#parts.head.close();
-    this.#parts.releaseLock();
+    this.#head.close();
+    this.#parts.lock.release();
   }
 }

@@ -14,7 +14,9 @@ import { createFloodGate } from './flood.ts';
 import { Announced, formatIntent } from './intents-file.ts';
 import type { Ledger, LedgerDeps } from './ledger-deps.ts';
 import { LedgerFiles } from './ledger-files.ts';
+import { LedgerWords } from './ledger-words.ts';
 import { LineQueue } from './line-queue.ts';
+import { Lookout } from './lookout.ts';
 import { openLedger } from './open-ledger.ts';
 import { composeOutage, composeOwnLine, type Outage } from './own-lines.ts';
 
@@ -26,10 +28,7 @@ const HEAD_DELAY_MS = 250;
 const RETRY_MS = 500;
 /** Beyond these in one second, what was turned away becomes counts. */
 const TURNED_AWAY_PER_SECOND = 1_000;
-/** A failure that comes and goes is told this often at most. */
-const TELL_MS = 10_000;
 
-const GO: Promise<boolean> = Promise.resolve(true);
 const STOP: Promise<boolean> = Promise.resolve(false);
 
 /** Everything of one turn that waits for the same write. */
@@ -44,6 +43,8 @@ class GatheringLedger implements Ledger {
   readonly #announced = new Announced();
   readonly #queue = new LineQueue();
   readonly #flood;
+  readonly #words: LedgerWords;
+  readonly #lookout: Lookout;
   readonly #flushNow = () => this.#flush();
   readonly #writeSome = (lines: readonly Sealed[]) => {
     const written = this.#files?.writeSome(lines, this.#deps.clock.wallMs()) ?? 0;
@@ -65,12 +66,13 @@ class GatheringLedger implements Ledger {
   #isClosed = false;
   #failing: Outage | null = null;
   #lastTryMs = Number.NEGATIVE_INFINITY;
-  #lastToldMs = Number.NEGATIVE_INFINITY;
   readonly #counts = { lines: 0, intents: 0, batches: 0, failures: 0, refused: 0, unrecorded: 0 };
 
   constructor(deps: LedgerDeps) {
     this.#deps = deps;
     this.#disk = deps.disk ?? SYSTEM_DISK;
+    this.#words = new LedgerWords(deps.log, deps.config);
+    this.#lookout = new Lookout(deps, this.#words, this.#announced, this.#queue);
     this.#flood = createFloodGate(deps.clock, TURNED_AWAY_PER_SECOND, facts => {
       this.#add(composeHead(facts) + composeTail(facts, null));
       this.#delayLines();
@@ -84,7 +86,7 @@ class GatheringLedger implements Ledger {
 
   intend(facts: AuditFacts): Promise<boolean> | null {
     this.open();
-    if (this.#failing !== null) return this.#intendWhileFailing();
+    if (this.#failing !== null && !this.#isWellAgain()) return this.#deps.config.onFailure === 'closed' ? STOP : null;
     if (this.#isClosed) return STOP;
     if (facts.intent !== 0) return null;
     const head = composeHead(facts);
@@ -95,12 +97,10 @@ class GatheringLedger implements Ledger {
     return this.#wait();
   }
 
-  #intendWhileFailing(): Promise<boolean> | null {
-    const { clock, config } = this.#deps;
-    // Space may be back: who needs it asks before the timer does.
-    if (clock.monotonicMs() - this.#lastTryMs >= RETRY_MS) this.#retry();
-    if (this.#failing === null) return GO;
-    return config.onFailure === 'closed' ? STOP : null;
+  /** Space may be back: who needs it asks before the timer does. */
+  #isWellAgain(): boolean {
+    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS) this.#retry();
+    return this.#failing === null;
   }
 
   conclude(facts: AuditFacts): Promise<void> | null {
@@ -135,10 +135,23 @@ class GatheringLedger implements Ledger {
   }
 
   isRefusing(): boolean {
-    return this.#failing !== null && this.#deps.config.onFailure === 'closed';
+    if (this.#deps.config.onFailure === 'open') return false;
+    this.#lookUnasked();
+    return this.#failing !== null;
+  }
+
+  /** Nobody may have written for long: who asks is told what the next one who writes would meet. */
+  #lookUnasked(): void {
+    if (this.#files === null || this.#failing !== null || this.#isClosed) return;
+    try {
+      this.#look(this.#files, false);
+    } catch (cause) {
+      this.#fail(cause, null);
+    }
   }
 
   status(): LedgerStatus {
+    this.#lookUnasked();
     const { seq, hash } = this.#files?.end ?? { seq: 0, hash: '' };
     return {
       file: this.#files?.path ?? null,
@@ -201,6 +214,7 @@ class GatheringLedger implements Ledger {
   #write(): void {
     const files = this.#files;
     if (files === null) return;
+    this.#look(files, false);
     if (this.#intents !== '') {
       const intents = this.#intents;
       this.#intents = '';
@@ -208,6 +222,13 @@ class GatheringLedger implements Ledger {
       this.#counts.batches += 1;
     }
     if (this.#areLinesDue) this.#writeLines(files);
+  }
+
+  /** Throws where what was moved or removed by others cannot be put back. While the disk is waited for, files stay open. */
+  #look(files: LedgerFiles, isThorough: boolean): void {
+    if (this.#isSyncing) return;
+    const isLineAdded = isThorough ? this.#lookout.putInPlace(files) : this.#lookout.look(files);
+    if (isLineAdded) this.#delayLines();
   }
 
   #writeLines(files: LedgerFiles): void {
@@ -219,7 +240,7 @@ class GatheringLedger implements Ledger {
     for (const intent of this.#concluding) this.#announced.delete(intent);
     this.#concluding = [];
     this.#tidy(files, files.rotations !== rotations);
-    if (files.rotations !== rotations) this.#tellEnd('audit ledger continues in a new file');
+    if (files.rotations !== rotations) this.#words.tellEnd('audit ledger continues in a new file', files);
     if (!this.#isHeadDue) {
       this.#isHeadDue = true;
       this.#deps.clock.after(HEAD_DELAY_MS, this.#writeHead);
@@ -237,8 +258,8 @@ class GatheringLedger implements Ledger {
     const files = this.#files;
     if (files === null || this.#isClosed || this.#failing !== null) return;
     try {
+      this.#look(files, true);
       files.writeHead();
-      if (files.reopenIfMoved()) this.#deps.log.warn('audit ledger was moved by another program; a new file is begun');
     } catch (cause) {
       this.#fail(cause, null);
     }
@@ -259,7 +280,7 @@ class GatheringLedger implements Ledger {
   }
 
   #fail(cause: unknown, waiting: Waiting | null): void {
-    const { clock, log, config } = this.#deps;
+    const { clock, config } = this.#deps;
     const now = clock.monotonicMs();
     const code = failureCode(cause);
     this.#counts.failures += 1;
@@ -268,14 +289,7 @@ class GatheringLedger implements Ledger {
     this.#intents = '';
     this.#failing ??= { code, sinceMs: now, refused: 0, unrecorded: 0 };
     this.#failing.code = code;
-    if (now - this.#lastToldMs >= TELL_MS) {
-      this.#lastToldMs = now;
-      const isClosed = config.onFailure === 'closed';
-      const consequence = isClosed
-        ? 'calls are refused until it can be'
-        : 'calls go on, recorded as far as memory allows';
-      log.error('audit ledger cannot be written', { code, file: config.path, consequence });
-    }
+    this.#words.tellFailing(code, now);
     waiting?.resolve(config.onFailure === 'open');
     this.#waiting?.resolve(config.onFailure === 'open');
     this.#waiting = null;
@@ -295,24 +309,25 @@ class GatheringLedger implements Ledger {
     if (this.#failing !== null) this.#retrySoon();
   };
 
-  /** Writes what waits and a line about the failure; all is well again when the disk takes both. */
+  /** Writes what waits and a line about the failure; all is well again when both stand in the file at the path. */
   #retry(): void {
     const failing = this.#failing;
-    if (failing === null || this.#isClosed) return;
+    if (failing === null || this.#isClosed || this.#isSyncing) return;
     this.#lastTryMs = this.#deps.clock.monotonicMs();
     try {
       const files = this.#files ?? this.#openFiles();
+      this.#look(files, true);
       this.#writeLines(files);
       this.#queue.writeAtOnce(composeOutage(failing, this.#lastTryMs, this.#deps.clock.wallMs()), this.#writeSome);
       files.writeHead();
+      if (!files.isInPlace()) throw Object.assign(new Error('gone while it was written'), { code: 'ENOENT' });
     } catch (cause) {
       failing.code = failureCode(cause);
       this.#counts.failures += 1;
       return;
     }
     this.#failing = null;
-    const { refused, unrecorded } = failing;
-    this.#deps.log.info('audit ledger can be written again', { refused, unrecorded });
+    this.#words.tellWell(failing);
   }
 
   #tryToOpen(): void {
@@ -324,13 +339,11 @@ class GatheringLedger implements Ledger {
   }
 
   #openFiles(): LedgerFiles {
-    const { config, log, tryLock, clock } = this.#deps;
+    const { config, tryLock, clock } = this.#deps;
     const opened = openLedger(this.#disk, config.path, tryLock, this.#deps.maxSlots);
     const files = new LedgerFiles(this.#disk, opened.parts, config);
     this.#files = files;
-    for (const { operation, metadata } of opened.findings) {
-      log.warn('audit ledger is not as it was left', { finding: operation, ...metadata });
-    }
+    for (const finding of opened.findings) this.#words.tellFinding(finding);
     this.#queue.begin(opened.parts.end, [
       ...opened.findings.map(({ operation, metadata }) => composeOwnLine(operation, clock.wallMs(), metadata)),
       ...opened.interrupted.map(({ id, head }) => head + composeInterrupted(id)),
@@ -339,14 +352,8 @@ class GatheringLedger implements Ledger {
     // Only now: until its line is written, an announcement is all there is.
     this.#tidy(files, true);
     files.writeHead();
-    this.#tellEnd('audit ledger is open');
+    this.#words.tellEnd('audit ledger is open', files);
     return files;
-  }
-
-  /** Said where others keep it: who can rewrite the files cannot rewrite what was said. In pieces, or it would be masked. */
-  #tellEnd(message: string): void {
-    const { seq, hash } = this.#files?.end ?? { seq: 0, hash: '' };
-    this.#deps.log.info(message, { file: this.#files?.path, seq, sha256: hash.match(/.{1,16}/g)?.join(' ') });
   }
 
   readonly #writeAll = () => {
@@ -376,7 +383,7 @@ class GatheringLedger implements Ledger {
     try {
       if (lost === 0) this.#tidy(files, true);
       if (this.#deps.config.durability === 'disk') files.sync();
-      this.#tellEnd('audit ledger is closed');
+      this.#words.tellEnd('audit ledger is closed', files);
     } catch (cause) {
       this.#deps.log.error('audit ledger could not be closed well', { code: failureCode(cause) });
     } finally {

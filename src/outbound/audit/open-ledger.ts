@@ -9,21 +9,18 @@ import type { AuditMetadata } from '../../domain/audit.ts';
 import { type ChainEnd, type Checkpoint, readSeal } from '../../domain/audit-chain.ts';
 import { findLedgerFiles, headName, intentsName, lockName, slotName } from '../../domain/audit-names.ts';
 import { AppendFile } from './append-file.ts';
+import { type Finding, openCurrentPart } from './current-part.ts';
 import type { Disk } from './disk.ts';
 import { HeadFile } from './head-file.ts';
 import { IntentsFile, type OpenIntent } from './intents-file.ts';
 import type { LedgerParts } from './ledger-files.ts';
-import type { OwnOperation } from './own-lines.ts';
-
-/** null: held by another process. Throws when it cannot be made. */
-export type TryLock = (path: string) => { release(): void } | null;
+import { LedgerLock, type TryLock } from './ledger-lock.ts';
 
 export interface Opened {
   parts: LedgerParts;
   /** Announced before the last process died, and not in the ledger: to be written down as interrupted. */
   interrupted: readonly OpenIntent[];
-  /** What was not as it was left, to be written down. */
-  findings: readonly { operation: OwnOperation; metadata: AuditMetadata }[];
+  findings: readonly Finding[];
 }
 
 const MAX_SLOTS = 256;
@@ -35,7 +32,7 @@ const OVERLAP = 128;
 export function openLedger(disk: Disk, path: string, tryLock: TryLock, maxSlots = MAX_SLOTS): Opened {
   const folder = dirname(path);
   disk.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { name, lock } = findFreeSlot(folder, basename(path), tryLock, maxSlots);
+  const { name, lock } = findFreeSlot(disk, folder, basename(path), tryLock, maxSlots);
   const closers: (() => void)[] = [() => lock.release()];
   try {
     const head = new HeadFile(disk, join(folder, headName(name)));
@@ -49,7 +46,7 @@ export function openLedger(disk: Disk, path: string, tryLock: TryLock, maxSlots 
     const checkpoint = head.read();
     const continued = continueChain(found, checkpoint, () => readFirstBase(disk, folder, name));
     const announced = intents.read();
-    const parts: LedgerParts = { folder, name, ledger, intents, head, ...continued, releaseLock: () => lock.release() };
+    const parts: LedgerParts = { folder, name, ledger, intents, head, ...continued, lock };
     return {
       parts,
       interrupted: announced.length === 0 ? [] : withoutConcluded(disk, folder, name, announced),
@@ -62,50 +59,18 @@ export function openLedger(disk: Disk, path: string, tryLock: TryLock, maxSlots 
 }
 
 function findFreeSlot(
+  disk: Disk,
   folder: string,
   name: string,
   tryLock: TryLock,
   maxSlots: number,
-): { name: string; lock: { release(): void } } {
+): { name: string; lock: LedgerLock } {
   for (let slot = 1; slot <= maxSlots; slot += 1) {
     const candidate = slotName(name, slot);
-    const lock = tryLock(join(folder, lockName(candidate)));
+    const lock = LedgerLock.tryTo(disk, join(folder, lockName(candidate)), tryLock);
     if (lock !== null) return { name: candidate, lock };
   }
   throw Object.assign(new Error('too many gateways write audit logs here'), { code: 'EBUSY' });
-}
-
-/** What follows the last line end was never waited for by anybody. What is not our writing is put aside whole. */
-function openCurrentPart(
-  disk: Disk,
-  folder: string,
-  name: string,
-): { ledger: AppendFile; findings: Opened['findings'] } {
-  const path = join(folder, name);
-  const ledger = new AppendFile(disk, path);
-  const last = ledger.lastLine();
-  const isOurs = last === null || readSeal(last) !== null || ledger.firstLine()?.startsWith('{"seq":') === true;
-  if (!isOurs) {
-    ledger.close();
-    const aside = findFreeName(disk, folder, `${name}.other`);
-    disk.renameSync(path, join(folder, aside));
-    return {
-      ledger: new AppendFile(disk, path),
-      findings: [{ operation: 'audit/put-aside', metadata: { file: aside } }],
-    };
-  }
-  const dropped = ledger.dropPartialLine();
-  return {
-    ledger,
-    findings: dropped === 0 ? [] : [{ operation: 'audit/healed', metadata: { dropped_bytes: dropped } }],
-  };
-}
-
-function findFreeName(disk: Disk, folder: string, stem: string): string {
-  for (let number = 1; ; number += 1) {
-    const name = `${stem}-${number}`;
-    if (disk.statSync(join(folder, name), { throwIfNoEntry: false }) === undefined) return name;
-  }
 }
 
 /** The last sealed line there is, in the current part or the one before it. */
@@ -139,8 +104,8 @@ function continueChain(
   found: ChainEnd | null,
   checkpoint: Checkpoint | null,
   readBase: () => Checkpoint['base'] | null,
-): { base: Checkpoint['base']; end: ChainEnd; findings: Opened['findings'] } {
-  const disagree = (metadata: AuditMetadata): Opened['findings'] => [{ operation: 'audit/discrepancy', metadata }];
+): { base: Checkpoint['base']; end: ChainEnd; findings: readonly Finding[] } {
+  const disagree = (metadata: AuditMetadata): readonly Finding[] => [{ operation: 'audit/discrepancy', metadata }];
   if (checkpoint === null) {
     if (found === null) {
       const id = randomBytes(32).toString('hex');
