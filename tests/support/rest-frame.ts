@@ -11,6 +11,7 @@ import { type LimitRules, UNLIMITED } from '../../src/domain/limits.ts';
 import type { PolicySet } from '../../src/domain/policy.ts';
 import { REST_API } from '../../src/domain/scope-rules.ts';
 import { mountRest, type RestDeps } from '../../src/inbound/rest/mount.ts';
+import { describeApi } from '../../src/inbound/rest/openapi.ts';
 import type { RestRoute } from '../../src/inbound/rest/route.ts';
 import { createSystemClock } from '../../src/outbound/clock.ts';
 import { createMemoryLimits } from '../../src/outbound/limits/memory-limits.ts';
@@ -23,6 +24,7 @@ import { createQuarantine, type Quarantine } from '../../src/services/limits/qua
 import { startServer } from '../inbound/http/wire.ts';
 import { openLedgerAt, readAll } from '../outbound/audit/desk.ts';
 import { waitFor } from './gateway-process.ts';
+import { createOpenApiCheck } from './openapi-check.ts';
 import { createKeptLog, type LogLine } from './staircase.ts';
 
 export const callerOf = (subject: string, more: Partial<Identity> = {}): Identity => ({
@@ -107,6 +109,7 @@ export async function startFrame(
     },
   );
   onFinished(() => server.stop(0));
+  const check = createOpenApiCheck(describeApi(setup.routes, '9.9.9'));
   return {
     ...{ port: server.port, url: server.url, log, quarantine },
     book: count =>
@@ -125,6 +128,8 @@ export async function startFrame(
         },
         ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
       });
+      // What a route of a test answers is its own; whatever is refused, the frame must have printed.
+      if (reply.status >= 400) await check.hold(reply, server.url + path, method);
       const text = await reply.text();
       const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true;
       return {

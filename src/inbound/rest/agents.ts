@@ -24,6 +24,10 @@ const Registered = z.object({
   message: z.string(),
   agent: AgentInfo.pick({ name: true, path: true, url: true, num_skills: true, registered_at: true, is_enabled: true }),
 });
+const Taken = z.object({ detail: z.string(), suggestion: z.string() });
+const Invalid = z.object({
+  ...{ detail: z.string(), message: z.string(), errors: z.array(z.string()), warnings: z.array(z.string()) },
+});
 const Page = z.object({
   agents: z.array(AgentInfo),
   total_count: z.int(),
@@ -41,6 +45,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
   const card = async (agent: RegisteredAgent) =>
     answer(200, toCard(agent, await extrasOf(agent)), etagOf(agent.revision));
   const described = { 200: { says: 'The card.', schema: AgentCard } };
+  const invalid = { 422: { says: 'The card is not valid: every mistake, and what else is odd.', schema: Invalid } };
   const ui = (action: string) => ({ kind: 'ui', action }) as const;
 
   return [
@@ -48,7 +53,11 @@ export function agentRoutes(agents: Agents): RestRoute[] {
       ...{ method: 'POST', path: '/api/agents/register', operation: 'agents/register', tag },
       summary: 'Register an agent by its card',
       ...{ access: ui('publish_agent'), body: Written },
-      answers: { 201: { says: 'It is registered.', schema: Registered } },
+      answers: {
+        201: { says: 'It is registered.', schema: Registered },
+        409: { says: 'There is an agent at this path already.', schema: Taken },
+        ...invalid,
+      },
       async run({ who, body, note }) {
         const result = await agents.register(who, body);
         if (result.kind === 'failure') return result;
@@ -111,7 +120,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
     }),
     defineRoute({
       ...{ method: 'GET', path: '/api/agents/{path+}', operation: 'agents/get', tag, access: ui('get_agent') },
-      ...{ summary: 'Read the card of an agent', params: Path, answers: described },
+      ...{ summary: 'Read the card of an agent', params: Path, answers: described, fails: ['NOT_FOUND'] },
       async run({ who, params: { path }, note }) {
         note({ target: `/${path}` });
         const found = await agents.find(who, path);
@@ -128,7 +137,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
           access: { kind: 'caller' } as const,
         },
         summary: method === 'PUT' ? 'Put a card in the place of the one there is' : 'Change members of a card',
-        ...{ params: Path, body: Written, answers: described },
+        ...{ params: Path, body: Written, answers: { ...described, ...invalid }, fails: ['NOT_FOUND', 'STALE'] },
         async run({ who, params: { path }, body, headers, note }) {
           note({ target: `/${path}` });
           const expected = readIfMatch(headers);
@@ -141,6 +150,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
     defineRoute({
       ...{ method: 'DELETE', path: '/api/agents/{path+}', operation: 'agents/delete', tag, access: { kind: 'caller' } },
       ...{ summary: 'Remove an agent', params: Path, answers: { 204: { says: 'It is gone.', schema: null } } },
+      fails: ['NOT_FOUND'],
       async run({ who, params: { path }, note }) {
         note({ target: `/${path}` });
         const removed = await agents.remove(who, path);
@@ -157,6 +167,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
           schema: z.object({ message: z.string(), path: z.string(), is_enabled: z.boolean() }),
         },
       },
+      fails: ['NOT_FOUND', 'STALE'],
       async run({ who, params: { path }, query: { enabled }, note }) {
         note({ target: `/${path}` });
         const toggled = await agents.toggle(who, path, enabled);
@@ -170,6 +181,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         ...{ method: 'POST' as const, path, operation: 'agents/rate', tag, access: ui('get_agent') },
         ...{ summary: 'Give an agent stars', params: Path, body: z.looseObject({ rating: Stars }) },
         answers: { 200: { says: 'The mean.', schema: z.object({ message: z.string(), average_rating: z.number() }) } },
+        fails: ['NOT_FOUND'],
         async run({ who, params, body, note }) {
           note({ target: `/${params.path}` });
           const rated = await agents.rate(who, params.path, body.rating);
@@ -183,6 +195,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         ...{ method: 'GET' as const, path, operation: 'agents/rating', tag, access: ui('get_agent') },
         ...{ summary: 'Read the stars of an agent', params: Path },
         answers: { 200: { says: 'The mean, and who gave what.', schema: RatingList } },
+        fails: ['NOT_FOUND'],
         async run({ who, params }) {
           const found = await agents.ratings(who, params.path);
           if (found.kind === 'failure') return found;

@@ -69,6 +69,7 @@ export function authRoutes({ rightsOf, findSession, providerOf, publicUrl, hasLo
       ...{ ...usual, path: '/api/auth/csrf-token', operation: 'auth/csrf-token', access: { kind: 'caller' } },
       summary: 'Get what pages must show in X-CSRF-Token with whatever changes something',
       answers: { 200: { says: 'The token of this session.', schema: CsrfToken } },
+      fails: ['NOT_FOUND'],
       run({ who, headers }) {
         const session = findSession(headers.cookie);
         if (session === null || session.who !== who) {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { describeApi } from './openapi.ts';
-import { answer, defineRoute, type RestRoute } from './route.ts';
+import { answer, defineRoute, type RestRoute, type ServiceNo } from './route.ts';
 
 export interface DocsDesk {
   version: string;
@@ -66,10 +66,16 @@ export function docsRoutes({ version, table, readFile }: DocsDesk): RestRoute[] 
         return answer(200, document, { 'cache-control': 'no-cache' });
       },
     });
-  const file = (name: string, type: keyof typeof TYPES, read: () => Promise<string | null>) =>
+  const file = (
+    name: string,
+    type: keyof typeof TYPES,
+    read: () => Promise<string | null>,
+    fails: readonly ServiceNo[] = [],
+  ) =>
     defineRoute({
       ...{ ...common, path: `/docs/${name}`, operation: 'docs', summary: 'Read a file of the page' },
       answers: { 200: { says: 'The file.', schema: null, types: [TYPES[type]] } },
+      fails,
       async run() {
         const text = await read();
         if (text === null) return failure('NOT_FOUND', {}, { say: 'This page is not a part of this installation.' });
@@ -87,8 +93,8 @@ export function docsRoutes({ version, table, readFile }: DocsDesk): RestRoute[] 
         headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': CSP },
       }),
     }),
-    file('swagger-ui.css', 'css', () => readFile('swagger-ui.css')),
-    file('swagger-ui-bundle.js', 'js', () => readFile('swagger-ui-bundle.js')),
+    file('swagger-ui.css', 'css', () => readFile('swagger-ui.css'), ['NOT_FOUND']),
+    file('swagger-ui-bundle.js', 'js', () => readFile('swagger-ui-bundle.js'), ['NOT_FOUND']),
     file('start.js', 'js', () => Promise.resolve(START)),
   ];
 }

@@ -13,6 +13,7 @@ import type { SessionCookie } from './session-cookie.ts';
 
 const MAX_BODY = 16 * 1024;
 const word = z.string().optional().catch(undefined);
+const HTML = ['text/html'];
 const PageQuery = z.object({ next: word, error: word });
 /** What is left out is a wrong name or password like any other. */
 const LoginBody = z.object({ username: z.string().default(''), password: z.string().default(''), next: word });
@@ -40,7 +41,10 @@ export function loginRoutes({ login, cookie }: { login: AdminLogin; cookie: Sess
     defineRoute({
       ...{ ...usual, method: 'GET', path: '/login', operation: 'login/page', query: PageQuery },
       summary: 'Show the form an operator logs in on',
-      answers: { 200: { says: 'The form, as HTML.', schema: null }, 302: { says: 'Logged in already.', schema: null } },
+      answers: {
+        200: { says: 'The form.', schema: null, types: HTML },
+        302: { says: 'Logged in already.', schema: null },
+      },
       run({ query, headers }) {
         const next = toLocalPath(query.next);
         return sessionIn(headers.cookie) === null ? page(200, next, query.error ?? null) : redirect(next);
@@ -52,7 +56,8 @@ export function loginRoutes({ login, cookie }: { login: AdminLogin; cookie: Sess
       summary: 'Log in with the name and the password of the operator',
       answers: {
         302: { says: 'To `next` with a session cookie, or back to the form with an error.', schema: null },
-        429: { says: 'Too many attempts; `Retry-After` says when the next may be made.', schema: null },
+        429: { says: 'Too many attempts; `Retry-After` says when the next may be made.', schema: null, types: HTML },
+        503: { says: 'Not now: it cannot be recorded.', schema: null, types: HTML },
       },
       async run({ body, headers, address, id }) {
         const next = toLocalPath(body.next);

@@ -2,6 +2,7 @@
  * The table of routes as an OpenAPI 3.1 document: printed from what requests are matched and read by, so it says what is
  * served and nothing else. What the frame adds to every route (credentials, refusals, limits) is added here once.
  */
+import { ERRORS } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { type Components, createComponents } from './openapi-schemas.ts';
 import type { Access, AnswerFact, RestRoute } from './route.ts';
@@ -22,7 +23,7 @@ export function describeApi(table: readonly RestRoute[], version: string): JsonO
       title: 'Gatehouse',
       version,
       description:
-        'One door to every MCP server. Every refusal is {"detail": "..."}; a request id is in X-Request-Id and in the audit log.',
+        'One door to every MCP server. Every refusal is {"detail": "..."}, or {"error": "<word>"} at the front door; a request id is in X-Request-Id and in the audit log.',
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }, { session: [] }],
@@ -104,11 +105,11 @@ function queryParameters({ query }: RestRoute, components: Components): JsonObje
   });
 }
 
-/** The route's own, and what the frame may answer before it. */
-function describeAnswers({ answers, access, params, query, body }: RestRoute, components: Components): JsonObject {
-  const added: (keyof typeof RESPONSES)[] = ['500', '503'];
-  if (access.kind !== 'public') added.push('401', '403', '429');
-  if (params !== null || query !== null || body !== null) added.push('400');
+/** The route's own, what its services say no with, and what the frame may answer before it. */
+function describeAnswers({ answers, fails, access, body }: RestRoute, components: Components): JsonObject {
+  // The front door looks at the host and the origin of every request.
+  const added = ['400', '403', '500', '503', ...fails.map(code => String(ERRORS[code].http))];
+  if (access.kind !== 'public') added.push('401', '429');
   if (body !== null) added.push('413', '415');
   const responses: Record<string, JsonObject> = {};
   for (const status of added) responses[status] = { $ref: `#/components/responses/${status}` };
@@ -119,7 +120,11 @@ function describeAnswers({ answers, access, params, query, body }: RestRoute, co
 
 function describeAnswer(status: number, { says, schema, types = [] }: AnswerFact, components: Components): JsonObject {
   const json =
-    schema !== null ? components.output(schema) : status >= 400 ? { $ref: '#/components/schemas/Error' } : null;
+    schema !== null
+      ? components.output(schema)
+      : status >= 400 && types.length === 0
+        ? { $ref: '#/components/schemas/Error' }
+        : null;
   const content: Record<string, JsonObject> = {};
   if (json !== null) content['application/json'] = { schema: json };
   for (const type of types) content[type] = { schema: { type: 'string' } };
@@ -127,20 +132,28 @@ function describeAnswer(status: number, { says, schema, types = [] }: AnswerFact
 }
 
 const seconds = (description: string): JsonObject => ({ description, schema: { type: 'integer' } });
-const refusal = (description: string, headers: JsonObject = {}): JsonObject => ({
+const refusal = (description: string, headers: JsonObject = {}, schema: JsonObject = ERROR): JsonObject => ({
   description,
   ...(Object.keys(headers).length === 0 ? {} : { headers }),
-  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+  content: { 'application/json': { schema } },
+});
+const ERROR: JsonObject = { $ref: '#/components/schemas/Error' };
+/** Or at the front door, by one of these words, before it is known what is asked. */
+const orAtTheDoor = (...words: string[]): JsonObject => ({
+  anyOf: [ERROR, { type: 'object', properties: { error: { type: 'string', enum: words } }, required: ['error'] }],
 });
 const CHALLENGE: JsonObject = {
   'WWW-Authenticate': { description: 'What to show (RFC 6750, RFC 9728).', schema: { type: 'string' } },
 };
 
 const RESPONSES = {
-  '400': refusal('Not valid: every mistake at once, by its place.'),
+  '400': refusal('Not valid: every mistake at once, by its place.', {}, orAtTheDoor('invalid_request', 'invalid_host')),
   '401': refusal('No credential, or not a good one.', CHALLENGE),
-  '403': refusal('This caller may not.', CHALLENGE),
-  '413': refusal('The body is too large.'),
+  '403': refusal('This caller may not.', CHALLENGE, orAtTheDoor('forbidden_host', 'forbidden_origin')),
+  '404': refusal('There is no such thing, or none for this caller.'),
+  '409': refusal('What there is stands against it: its name is taken, or it is to be changed elsewhere or first.'),
+  '412': refusal('It was changed meanwhile, or is not as `If-Match` or a hash of the request says.'),
+  '413': refusal('The body is too large.', {}, orAtTheDoor('too_large')),
   '415': refusal('The body is of another type.'),
   '429': refusal('Too many requests.', {
     'Retry-After': seconds('Seconds until one more is possible.'),
@@ -148,8 +161,10 @@ const RESPONSES = {
     'X-RateLimit-Remaining': seconds('How many are left.'),
     'X-RateLimit-Reset': seconds('Seconds until all are there again.'),
   }),
-  '500': refusal('A mistake of the gateway.'),
-  '503': refusal('Not now: it cannot be recorded, or what is asked is not available.', {
-    'Retry-After': seconds('Seconds to wait.'),
-  }),
+  '500': refusal('A mistake of the gateway.', {}, orAtTheDoor('internal_error')),
+  '503': refusal(
+    'Not now: it cannot be recorded, what is asked is not available, or there is no room.',
+    { 'Retry-After': seconds('Seconds to wait.') },
+    orAtTheDoor('overloaded', 'shutting_down'),
+  ),
 } as const;

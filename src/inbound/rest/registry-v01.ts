@@ -88,6 +88,7 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
       ...{ method: 'GET', path: '/v0.1/servers/{name+}/versions', operation: 'registry/read', tag, access },
       ...{ summary: 'List the versions of a server', params: NameParams },
       answers: { 200: { says: 'The one that is called.', schema: ListAnswer } },
+      fails: ['NOT_FOUND'],
       async run(call): Promise<RestOutcome> {
         const found = await findByName(call, call.params.name);
         if ('code' in found) return found;
@@ -102,6 +103,7 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
         params: NameParams.extend({ version: z.string() }),
       },
       answers: { 200: { says: 'Its document.', schema: Entry } },
+      fails: ['NOT_FOUND'],
       async run(call): Promise<RestOutcome> {
         const { name, version } = call.params;
         const found = await findByName(call, name);

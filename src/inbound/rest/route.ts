@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { AuditMetadata } from '../../domain/audit.ts';
-import type { Failure } from '../../domain/error.ts';
+import type { ErrorCode, Failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
 
@@ -77,6 +77,9 @@ export interface AnswerFact {
   types?: readonly string[];
 }
 
+/** What only some services say no with; what the frame may say to every route is not said again. */
+export type ServiceNo = Extract<ErrorCode, 'NOT_FOUND' | 'RESOURCE_NOT_FOUND' | 'CONFLICT' | 'STALE'>;
+
 export interface RestRoute {
   readonly method: Method;
   /** `{name}` is one segment, `{name+}` one or more. */
@@ -92,6 +95,8 @@ export interface RestRoute {
   /** `form`: takes an HTML form as well as JSON. `isMessage`: MCP, read as the doors read it. */
   readonly body: { schema: z.ZodType; form: boolean; isMessage: boolean; maxBytes: number } | null;
   readonly answers: Readonly<Record<number, AnswerFact>>;
+  /** In no order; may be empty. One whose body holds more than `detail` is among `answers` instead. */
+  readonly fails: readonly ServiceNo[];
   /** Whether it changes anything: announced in the book before it is done. */
   readonly hasEffect: boolean;
   /** The service writes into the book itself, with what only it knows. */
@@ -121,6 +126,7 @@ export interface RouteSpec<P, Q, B> {
   isMessage?: boolean;
   maxBytes?: number;
   answers: Readonly<Record<number, AnswerFact>>;
+  fails?: readonly ServiceNo[];
   hasEffect?: boolean;
   keepsBook?: boolean;
   needsCsrf?: boolean;
@@ -136,6 +142,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     form = false,
     isMessage = false,
     maxBytes = MAX_BODY,
+    fails = [],
     run,
     about,
     ...rest
@@ -144,6 +151,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     ...rest,
     params,
     query,
+    fails,
     body: body === undefined ? null : { schema: body, form, isMessage, maxBytes },
     hasEffect: spec.hasEffect ?? spec.method !== 'GET',
     keepsBook: spec.keepsBook ?? false,

@@ -50,7 +50,9 @@ const GroupShown = z.object({
   created_at: z.string(),
   updated_at: z.string(),
 });
-const Told = z.object({ message: z.string() });
+const Created = z.object({ message: z.string(), ...GroupShown.shape });
+const Deleted = z.object({ message: z.string(), scope_name: z.string() });
+const MembersChanged = z.object({ message: z.string(), server_path: z.string(), groups: z.array(z.string()) });
 
 /** Whoever asks for more than is done is told so, or would look for it in vain. */
 const CREATED_HERE =
@@ -64,7 +66,8 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
   const create = defineRoute({
     ...{ method: 'POST', path: '/api/servers/groups/create', operation: 'groups/create', tag, access: KEEPERS },
     ...{ summary: 'Create a group whose name an identity provider knows too', form: true, body: CreateBody },
-    answers: { 201: { says: 'It is there, and grants nothing yet.', schema: Told } },
+    answers: { 201: { says: 'It is there, and grants nothing yet.', schema: Created } },
+    fails: ['CONFLICT'],
     async run({ who, body, note }) {
       const { group_name: name, description = '', create_in_idp: isWantedThere = false } = body;
       note({ target: name });
@@ -79,7 +82,8 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
   const remove = defineRoute({
     ...{ method: 'POST', path: '/api/servers/groups/delete', operation: 'groups/delete', tag, access: KEEPERS },
     ...{ summary: 'Delete a group with all that it grants', form: true, body: DeleteBody },
-    answers: { 200: { says: 'It is gone.', schema: Told } },
+    answers: { 200: { says: 'It is gone.', schema: Deleted } },
+    fails: ['NOT_FOUND', 'CONFLICT'],
     async run({ who, body: { group_name: name, delete_from_idp: isUnwantedThere = false }, note }) {
       note({ target: name });
       return answerWith(await groups.remove(who, name), scope => ({
@@ -113,6 +117,7 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
       ...{ method: 'POST', path: '/api/servers/groups/import', operation: 'groups/import', tag, access: KEEPERS },
       ...{ summary: 'Write a whole group, in the place of one of the same name', body: ImportBody },
       answers: { 200: { says: 'As it counts from now on.', schema: GroupShown } },
+      fails: ['CONFLICT'],
       async run({ who, body, note }) {
         note({ target: body.scope_name });
         return answerWith(await groups.import(who, toWish(body)), toGroupDocument);
@@ -122,6 +127,7 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
       ...{ method: 'GET', path: '/api/servers/groups/{group+}', operation: 'groups/read', tag, access: KEEPERS },
       ...{ summary: 'Read one group', params: z.object({ group: z.string() }) },
       answers: { 200: { says: 'What it grants, and to whom.', schema: GroupShown } },
+      fails: ['NOT_FOUND'],
       run: ({ who, params }) => answerWith(groups.find(who, params.group), toGroupDocument),
     }),
   ];
@@ -139,7 +145,8 @@ function membersRoute(path: string, summary: string, change: Registry['groups'][
       form: true,
       body: MembersBody,
     },
-    answers: { 200: { says: 'It counts from now on.', schema: Told } },
+    answers: { 200: { says: 'It counts from now on.', schema: MembersChanged } },
+    fails: ['NOT_FOUND', 'CONFLICT'],
     async run({ who, body, note }: RestCall<unknown, unknown, z.output<typeof MembersBody>>): Promise<RestOutcome> {
       const server = toPath(body.server_name);
       note({ target: server, metadata: { groups: body.group_names.join(',').slice(0, 512) } });

@@ -26,6 +26,7 @@ const Toggled = z.object({
   num_tools: z.int(),
 });
 const Refreshed = Toggled.omit({ message: true, new_enabled_state: true });
+const VersionTold = z.object({ message: z.string(), path: z.string(), version: z.string() });
 const Removed = z.object({ message: z.string(), path: z.string() });
 const Version = z.object({
   version: z.string(),
@@ -47,6 +48,7 @@ const tag = 'servers';
 const TOGGLE = { kind: 'ui', action: 'toggle_service', owners: 'register_service' } as const;
 const MODIFY = { kind: 'ui', action: 'modify_service', owners: 'register_service' } as const;
 const CHECK = { kind: 'ui', action: 'health_check_service', owners: 'register_service' } as const;
+const CHANGE_FAILS = ['NOT_FOUND', 'CONFLICT'] as const;
 /** Whoever may change every server may remove one, so the registry itself asks for the rest. */
 const REMOVE = { kind: 'caller' } as const;
 
@@ -73,6 +75,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/servers/toggle', operation: 'servers/toggle', tag, access: TOGGLE, form: true },
     ...{ summary: 'Switch a server on or off', body: ToggleBody },
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
+    fails: [...CHANGE_FAILS, 'STALE'],
     run: call => withNamed(call.body, path => toggle(call, path, call.body.new_state)),
   });
   const toggleAt = defineRoute({
@@ -80,6 +83,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ summary: 'Switch a server on (`enabled=on`) or off (without it)', params: PathParams },
     body: z.strictObject({ enabled: flag.optional() }),
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
+    fails: [...CHANGE_FAILS, 'STALE'],
     run: call => toggle(call, toPath(call.params.path), call.body.enabled ?? false),
   });
 
@@ -92,6 +96,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/servers/remove', operation: 'servers/remove', tag, access: REMOVE, form: true },
     ...{ summary: 'Remove a server with everything that is kept of it', body: Named },
     answers: { 200: { says: 'It is gone.', schema: Removed } },
+    fails: CHANGE_FAILS,
     run: call => withNamed(call.body, path => remove(call, path)),
   });
 
@@ -99,6 +104,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/refresh/{path+}', operation: 'servers/refresh', tag, access: CHECK },
     ...{ summary: 'Connect to a server and read its tools anew', params: PathParams, hasEffect: true },
     answers: { 200: { says: 'How it was found.', schema: Refreshed } },
+    fails: ['NOT_FOUND'],
     run: call => refreshAt(call, toPath(call.params.path)),
   });
 
@@ -122,6 +128,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'DELETE', path: '/api/servers/{path+}', operation: 'servers/remove', tag, access: REMOVE },
       ...{ summary: 'Remove a server with everything that is kept of it', params: PathParams },
       answers: { 200: { says: 'It is gone.', schema: Removed } },
+      fails: CHANGE_FAILS,
       run: call => remove(call, toPath(call.params.path)),
     }),
     refresh,
@@ -129,6 +136,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'POST', path: '/api/internal/healthcheck', operation: 'servers/refresh', tag, access: CHECK },
       ...{ summary: 'Connect to a server and read its tools anew', body: Named, form: true },
       answers: { 200: { says: 'How it was found.', schema: Refreshed } },
+      fails: ['NOT_FOUND'],
       run: call => withNamed(call.body, path => refreshAt(call, path)),
     }),
     defineRoute({
@@ -139,6 +147,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
         params: PathParams,
       },
       answers: { 200: { says: 'In the order they were added.', schema: Versions } },
+      fails: ['NOT_FOUND'],
       async run({ who, params }) {
         const path = toPath(params.path);
         const found = await versions.list(who, path);
@@ -159,7 +168,8 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'PUT', path: '/api/servers/{path+}/versions/default', operation: 'servers/versions', tag },
       ...{ access: MODIFY, summary: 'Make another version the one that is called', params: PathParams, form: true },
       body: z.strictObject({ version: z.string().min(1).max(128) }),
-      answers: { 200: { says: 'It is the active one.', schema: z.object({ message: z.string() }) } },
+      answers: { 200: { says: 'It is the active one.', schema: VersionTold } },
+      fails: CHANGE_FAILS,
       async run({ who, params, body: { version }, note }) {
         const path = toPath(params.path);
         note({ target: path, metadata: { version } });
@@ -172,7 +182,8 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'DELETE', path: '/api/servers/{path+}/versions/{version}', operation: 'servers/versions', tag },
       ...{ access: MODIFY, summary: 'Remove a version that is not the active one' },
       params: PathParams.extend({ version: z.string() }),
-      answers: { 200: { says: 'It is gone.', schema: z.object({ message: z.string() }) } },
+      answers: { 200: { says: 'It is gone.', schema: VersionTold } },
+      fails: CHANGE_FAILS,
       async run({ who, params, note }) {
         const path = toPath(params.path);
         note({ target: path, metadata: { version: params.version.slice(0, 128) } });
@@ -186,6 +197,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ access: MODIFY, summary: 'Give a server another credential, or none', params: PathParams, form: true },
       ...{ body: CredentialBody, maxBytes: 64 * 1024 },
       answers: { 200: { says: 'It goes with every request from now on.', schema: CredentialAnswer } },
+      fails: [...CHANGE_FAILS, 'STALE'],
       async run({ who, params, body, note }) {
         const path = toPath(params.path);
         note({ target: path, metadata: { scheme: body.auth_scheme } });

@@ -18,7 +18,7 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
   const rate = defineRoute({
     ...{ method: 'POST', path: '/api/servers/{path+}/rate', operation: 'servers/rate', tag, access: LIST },
     ...{ summary: 'Give a server 1 to 5 stars; a second time takes the place of the first', params: PathParams },
-    ...{ body: RateBody, answers: { 200: { says: 'The mean of all.', schema: RateAnswer } } },
+    ...{ body: RateBody, answers: { 200: { says: 'The mean of all.', schema: RateAnswer } }, fails: ['NOT_FOUND'] },
     async run({ who, params, body, note }) {
       const path = toPath(params.path);
       note({ target: path });
@@ -35,6 +35,7 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
       ...{ method: 'GET', path: '/api/servers/{path+}/rating', operation: 'servers/rating', tag, access: LIST },
       ...{ summary: 'Read the stars of a server', params: PathParams },
       answers: { 200: { says: 'The mean, and who gave what.', schema: RatingAnswer } },
+      fails: ['NOT_FOUND'],
       async run({ who, params }) {
         const rated = await ratings.read(who, toPath(params.path));
         if (rated.kind === 'failure') return rated;
@@ -46,6 +47,7 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
       ...{ method: 'GET', path: '/api/v2/servers/{path+}/rating', operation: 'servers/rating', tag, access: LIST },
       ...{ summary: 'Read the stars of a server', params: PathParams },
       answers: { 200: { says: 'The mean, how many, and who gave what.', schema: Aggregate } },
+      fails: ['NOT_FOUND'],
       async run({ who, params }) {
         const rated = await ratings.read(who, toPath(params.path));
         if (rated.kind === 'failure') return rated;
@@ -58,6 +60,7 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
       ...{ method: 'GET', path: '/api/v2/servers/{path+}', operation: 'servers/read', tag, access: LIST },
       ...{ summary: 'Read one server with its stars', params: PathParams },
       answers: { 200: { says: 'Its card and its stars.', schema: ServerShown.extend(Aggregate.shape) } },
+      fails: ['NOT_FOUND'],
       async run({ who, params }) {
         const found = await read.find(who, toPath(params.path));
         if (found.kind === 'failure') return found;

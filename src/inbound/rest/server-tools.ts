@@ -36,6 +36,7 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
     ...{ method: 'GET', path: '/api/tools/{path+}', operation: 'servers/tools', tag, access: LIST },
     ...{ summary: 'List the tools of one server, or of all of them', params: PathParams },
     answers: { 200: { says: 'Those that the caller may use.', schema: ToolsAnswer } },
+    fails: ['NOT_FOUND'],
     async run({ who, params }): Promise<RestOutcome> {
       const path = toPath(params.path);
       if (path === '/all') {
@@ -81,6 +82,7 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
       ...{ method: 'GET', path: '/api/servers/{path+}/health', operation: 'servers/health', tag, access: LIST },
       ...{ summary: 'Read how one server is', params: PathParams },
       answers: { 200: { says: 'As it was last found.', schema: HealthShown } },
+      fails: ['NOT_FOUND'],
       async run({ who, params }) {
         const found = await read.find(who, toPath(params.path));
         return found.kind === 'failure' ? found : answer(200, showHealth(found.value.health));
@@ -92,6 +94,7 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
       answers: {
         200: { says: 'Settings per client; headers with values for whoever may change it.', schema: ConnectAnswer },
       },
+      fails: ['NOT_FOUND'],
       async run({ who, params, headers, note }) {
         const path = toPath(params.path);
         const found = await read.connection(who, path);

@@ -36,7 +36,12 @@ const ServerList = z.object({
   has_next: z.boolean(),
 });
 
+const CardsByPath = z.record(z.string().startsWith('/'), ServerShown);
+
 const RegisteredAnswer = z.object({ path: z.string(), name: z.string(), message: z.string() });
+
+/** Without the card for whoever may change the server and not list it. */
+const Edited = z.union([ServerShown, z.object({ path: z.string(), message: z.string() })]);
 
 const DuplicatesBody = z.strictObject({
   name: z.string().min(1).max(256),
@@ -55,6 +60,7 @@ const DuplicatesAnswer = z.object({
 const tag = 'servers';
 const LIST = { kind: 'ui', action: 'list_service' } as const;
 const MODIFY = { kind: 'ui', action: 'modify_service', owners: 'register_service' } as const;
+const EDIT_FAILS = ['NOT_FOUND', 'CONFLICT', 'STALE'] as const;
 const DEFAULT_LIMIT = 20;
 
 export function serverRoutes(registry: Registry): RestRoute[] {
@@ -65,6 +71,8 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     summary: 'Register a server, another version of one, or one in the place of another',
     ...{ access: { kind: 'ui', action: 'register_service' }, body: RegisterBody },
     answers: { 201: { says: 'It is registered; its tools are read next.', schema: RegisteredAnswer } },
+    // Of another version, and with `overwrite`, also what there is to say to a change.
+    fails: ['CONFLICT', 'NOT_FOUND', 'STALE'],
     async run({ who, body, note }) {
       note({ target: body.path });
       const result = await registry.register(who, toNewServer(body));
@@ -93,6 +101,7 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'GET', path: '/api/servers/{path+}', operation: 'servers/read', tag, access: LIST },
     ...{ summary: 'Read one server', params: PathParams },
     answers: { 200: { says: 'Its card, without anything secret.', schema: ServerShown } },
+    fails: ['NOT_FOUND'],
     run: show,
   });
 
@@ -117,7 +126,8 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     defineRoute({
       ...{ method: 'GET', path: '/api/server_details/{path+}', operation: 'servers/read', tag, access: LIST },
       ...{ summary: 'Read one server, or all of them as a map by path', params: PathParams },
-      answers: { 200: { says: 'A card, or a card per path.', schema: null } },
+      answers: { 200: { says: 'A card, or a card per path.', schema: z.union([ServerShown, CardsByPath]) } },
+      fails: ['NOT_FOUND'],
       async run(call) {
         if (toPath(call.params.path) !== '/all') return show(call);
         const { servers } = await read.list(call.who, {}, { offset: 0, limit: Number.MAX_SAFE_INTEGER });
@@ -130,19 +140,21 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     defineRoute({
       ...{ method: 'PUT', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Write a server anew; what is left out is as if it had never been said', params: PathParams },
-      ...{ body: PutBody, answers: { 200: { says: 'The card as it is now.', schema: ServerShown } } },
+      ...{ body: PutBody, answers: { 200: { says: 'The card as it is now.', schema: Edited } }, fails: EDIT_FAILS },
       run: call => edit(call, toWholeChange(call.body)),
     }),
     defineRoute({
       ...{ method: 'PATCH', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Change a part of a server; what is left out stays', params: PathParams, body: PatchBody },
-      answers: { 200: { says: 'The card as it is now.', schema: ServerShown } },
+      answers: { 200: { says: 'The card as it is now.', schema: Edited } },
+      fails: EDIT_FAILS,
       run: call => edit(call, toChange(call.body)),
     }),
     defineRoute({
       ...{ method: 'POST', path: '/edit/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Change a server by the form of a page', params: PathParams, body: PatchBody },
       answers: { 303: { says: 'Back to the page.', schema: null } },
+      fails: EDIT_FAILS,
       async run(call) {
         const edited = await edit(call, toChange(call.body));
         return edited.kind === 'rest' ? { kind: 'rest', status: 303, headers: { location: '/' } } : edited;

@@ -55,6 +55,7 @@ export function tokenRoutes(tokens: VendTokens): RestRoute[] {
       // Whether it may have one is written down with the attempt.
       ...{ access: { kind: 'caller' }, keepsBook: true, maxBytes: MAX_BODY, body: GenerateBody },
       answers: { 200: { says: 'The token.', schema: Generated } },
+      fails: ['RESOURCE_NOT_FOUND'],
       async run({ who, body, id, address }) {
         const requested = body.requested_scopes ?? [];
         const description = body.description ?? null;
@@ -69,6 +70,7 @@ export function tokenRoutes(tokens: VendTokens): RestRoute[] {
       summary: 'Take a token back: one of the caller, or any for an administrator',
       ...{ access: { kind: 'caller' }, keepsBook: true, maxBytes: MAX_BODY, body: RevokeBody },
       answers: { 200: { says: 'It is good for nothing any more.', schema: Revoked } },
+      fails: ['RESOURCE_NOT_FOUND'],
       async run({ who, body: { jti }, id, address }) {
         const outcome = await tokens.revoke(who, jti, { id, address });
         return outcome.kind === 'refused' ? toFailure(outcome) : answer(200, { success: true, jti });

@@ -391,7 +391,13 @@ describe('the book', () => {
           return answer(201, {});
         },
       }),
-      route({ method: 'GET', path: '/api/gone/{path+}', access: { kind: 'caller' }, run: () => failure('NOT_FOUND') }),
+      route({
+        method: 'GET',
+        path: '/api/gone/{path+}',
+        access: { kind: 'caller' },
+        fails: ['NOT_FOUND'],
+        run: () => failure('NOT_FOUND'),
+      }),
     ]);
     await frame.ask('POST', '/api/x', { token: 'admin' });
     await frame.ask('GET', '/api/gone/a/b', { token: 'user' });

@@ -53,6 +53,14 @@ const TABLE = [
     ...{ method: 'GET', path: '/open', access: { kind: 'public' } },
     answers: { 200: { says: 'A page.', schema: null, types: ['text/html'] } },
   }),
+  route({
+    ...{ method: 'DELETE', path: '/api/things/{path+}', fails: ['NOT_FOUND', 'CONFLICT', 'STALE'] },
+    answers: { 200: { says: 'What is left.', schema: List } },
+  }),
+  route({
+    ...{ method: 'DELETE', path: '/api/things/{path+}/parts/{part}' },
+    answers: { 204: { says: 'Gone.', schema: null } },
+  }),
   route({ method: 'GET', path: '/again', answers: { 200: { says: 'All.', schema: List } } }),
 ];
 const DOCUMENT = describeApi(TABLE, '9.9.9');
@@ -153,16 +161,23 @@ it('shares what has an id or stands in two places', () => {
 });
 
 test.each([
-  { path: '/open', method: 'get', statuses: ['200', '500', '503'], because: 'nobody is asked who it is' },
+  {
+    ...{ path: '/open', method: 'get', because: 'nobody is asked who it is' },
+    statuses: ['200', '400', '403', '500', '503'],
+  },
   {
     path: '/api/things',
     method: 'get',
     statuses: ['200', '400', '401', '403', '429', '500', '503'],
-    because: 'there is a query',
+    because: 'somebody is asked who it is',
   },
   {
     ...{ path: '/api/things', method: 'post', because: 'there is a body' },
     statuses: ['201', '400', '401', '403', '409', '413', '415', '429', '500', '503'],
+  },
+  {
+    ...{ path: '/api/things/{path}', method: 'delete', because: 'its services say no by these codes' },
+    statuses: ['200', '400', '401', '403', '404', '409', '412', '429', '500', '503'],
   },
 ])('adds what the frame answers to $method $path: $because', ({ path, method, statuses }) => {
   expect(Object.keys(at('paths', path, method, 'responses')).sort()).toEqual(statuses);
@@ -199,6 +214,13 @@ test.each([
   { seen: { path: '/api/things', body: '{}', status: 418 }, fault: /not said to answer 418/ },
   { seen: { path: '/api/things', body: '', contentType: 'text/html' }, fault: /said to be application\/json/ },
   { seen: { path: '/api/a/b', body: '{}' }, fault: /not in the document/ },
+  { seen: { path: '/api/a/b', body: '{"detail":"no"}', status: 404 }, fault: null },
+  { seen: { path: '/health', body: '{}' }, fault: null },
+  { seen: { path: '/api/things', body: '{"error":"forbidden_origin"}', status: 403 }, fault: null },
+  { seen: { path: '/api/things/a/b', body: '{"detail":"no"}', status: 404 }, fault: null },
+  { seen: { path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: /not said to answer 412/ },
+  { seen: { method: 'DELETE', path: '/api/things/a/b/parts/c', body: '', status: 204 }, fault: null },
+  { seen: { method: 'DELETE', path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: null },
   { seen: { path: '/api/things/a/b', body: '{"name":"b"}' }, fault: null },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204 }, fault: null },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '{}', status: 204 }, fault: /no body/ },
