@@ -10,6 +10,7 @@ import { runGatehouse } from '../e2e/gatehouse-process.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 import { openClient } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 
 let server: StartedScripted;
 let gateway: GatewayProcess;
@@ -37,7 +38,7 @@ const listed = async (era: Era) => JSON.stringify(await ask(era, 'tools/list'));
 const codeOf = (answer: JsonObject) => ((answer.error as JsonObject | undefined)?.data as JsonObject | undefined)?.code;
 
 async function api(method: string, path: string, body?: JsonObject) {
-  const reply = await fetch(gateway.origin + path, {
+  const reply = await fetchHeld(gateway.origin + path, {
     ...{ method, headers: { 'content-type': 'application/json' } },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
@@ -78,10 +79,11 @@ test('its new words reach nobody, and its tools wait', async () => {
 test('what somebody has approved is shown and called', async () => {
   expect((await api('POST', '/api/definitions/approve', { server: 'mail', tool: 'nothing' })).status).toBe(404);
   const offeredEcho = offeredBy(await pending(), 'echo');
-  const one = await api('POST', '/api/definitions/approve', { server: 'mail', tool: 'echo' });
+  // By its path, as it is registered; further down by its name, as it is listed here.
+  const one = await api('POST', '/api/definitions/approve', { server: '/mail', tool: 'echo' });
   expect(one).toEqual({
     status: 200,
-    body: { server: 'mail', approved: ['echo'], definitions: [{ server: 'mail', tool: 'echo', hash: offeredEcho }] },
+    body: { server: '/mail', approved: ['echo'], definitions: [{ server: 'mail', tool: 'echo', hash: offeredEcho }] },
   });
   for (const era of ERAS) {
     await waitFor(

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { trimSlashes } from '../../domain/scope-rules.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
 import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
@@ -36,7 +37,7 @@ const Warning = z.object({
 
 const ApproveBody = z
   .strictObject({
-    /** One of its versions as it is listed: `team/github@v2.0.0`. */
+    /** By its name or its path, `team/github` or `/team/github`; one of its versions as it is listed: `team/github@v2.0.0`. */
     server: z.string().min(1).max(400),
     /** All that wait on the server where it is left out. */
     tool: z.string().min(1).max(512).optional(),
@@ -95,11 +96,14 @@ export function definitionRoutes(
       answers: {
         200: { says: 'What was approved: the tools, and which definitions of them.', schema: Approved },
       },
+      fails: ['NOT_FOUND', 'STALE'],
       async run({ who, body: { server, tool = null, hash = null }, note }) {
-        const key = serverOfVersion(server);
-        note({ server: key, target: tool, metadata: { approves: originOf(server) } });
+        const named = trimSlashes(server);
+        const key = serverOfVersion(named);
+        const origin = originOf(named);
+        note({ server: key, target: tool, metadata: { approves: origin } });
         if (!mayOversee(who, key)) return nothingWaits();
-        const approval = await pins.approve(originOf(server), { tool, hash }, who.subject);
+        const approval = await pins.approve(origin, { tool, hash }, who.subject);
         if (approval.kind === 'failure') return approval;
         const definitions = approval.tools.map(({ server: of, tool: name, hash: now }) => ({
           ...{ server: of, tool: name, hash: now },
