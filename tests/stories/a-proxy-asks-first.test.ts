@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 import { type Answer, issuerToken, KEYS, openVendingGateway, type VendingGateway } from '../support/vending-gateway.ts';
 
 const call = (name: string, args: JsonObject = { text: 'a' }) => ({
@@ -194,7 +195,7 @@ describe('the door of a server refuses whom the answer refuses', () => {
 });
 
 test('GET asks too, as proxies do that keep the body', async () => {
-  const reply = await fetch(`${gateway.origin()}/validate`, {
+  const reply = await fetchHeld(`${gateway.origin()}/validate`, {
     headers: { 'x-authorization': `Bearer ${lob1()}`, 'x-original-url': '/alpha/mcp' },
   });
   expect([reply.status, await reply.json()]).toEqual([200, expect.objectContaining({ server_name: 'alpha' })]);

@@ -9,6 +9,7 @@ import { type StartedScripted, startScripted } from '../support/downstreams/star
 import { findFreePort } from '../support/free-port.ts';
 import { type GuardedGateway, startGuarded } from '../support/guarded-gateway.ts';
 import { openClient } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 
 const SERVERS = ['currenttime', 'fininfo', 'mcpgw'] as const;
 const METHODS = ['initialize', 'notifications/initialized', 'ping', 'tools/list', 'tools/call'];
@@ -91,7 +92,7 @@ const cardOf = (path: string): JsonObject => ({
 });
 
 async function api(who: Bot, method: string, path: string, body?: JsonObject) {
-  const reply = await fetch(gateway.origin + path, {
+  const reply = await fetchHeld(gateway.origin + path, {
     method,
     headers: { authorization: `Bearer ${tokens.get(who)}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -11,6 +11,7 @@ import { runGatehouse } from '../e2e/gatehouse-process.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 import { openClient } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 import { type Caller, openRegistryGateway } from '../support/registry-gateway.ts';
 
 const CYRILLIC = '\u0455end_email';
@@ -49,7 +50,7 @@ afterAll(async () => {
 });
 
 async function warnings(): Promise<JsonObject[]> {
-  const reply = await fetch(`${gateway.origin}/api/definitions/pending`);
+  const reply = await fetchHeld(`${gateway.origin}/api/definitions/pending`);
   return ((await reply.json()) as { warnings: JsonObject[] }).warnings;
 }
 

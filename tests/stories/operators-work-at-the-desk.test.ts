@@ -323,6 +323,15 @@ describe('the document', () => {
     expect(ours.filter(operation => !check.seen.has(operation))).toEqual([]);
   });
 
+  it('says of whatever is named in a path that it may not be there', () => {
+    const named = Object.entries(document.paths as Record<string, Record<string, JsonObject>>).flatMap(
+      ([path, item]) =>
+        path.includes('{') ? Object.entries(item).map(([method, { responses }]) => ({ method, path, responses })) : [],
+    );
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter(({ responses }) => !('404' in (responses as JsonObject)))).toEqual([]);
+  });
+
   it('has a page that loads nothing from elsewhere and runs nothing that stands in it', async () => {
     const { text, headers } = await ask('GET', '/docs', null);
     const policy = headers.get('content-security-policy') ?? '';

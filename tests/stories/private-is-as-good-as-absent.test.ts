@@ -8,6 +8,7 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { waitFor } from '../support/gateway-process.ts';
 import { openClient } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 import { ADMIN, METHODS, openSearched, type SearchedGateway, tokenFor, type Who } from '../support/searched-gateway.ts';
 
 const EVERY: Who = { name: 'eve', groups: ['everybody'] };
@@ -105,7 +106,7 @@ describe.each(ERAS)('in the %s era', era => {
 
 test('the explanation of a decision about oneself tells nothing either', async () => {
   const explain = async (name: string) => {
-    const reply = await fetch(`${searched.gateway.origin}/api/policy/explain`, {
+    const reply = await fetchHeld(`${searched.gateway.origin}/api/policy/explain`, {
       method: 'POST',
       headers: { authorization: `Bearer ${tokenFor(EVERY)}`, 'content-type': 'application/json' },
       body: JSON.stringify({ server: name, tool: 'echo' }),

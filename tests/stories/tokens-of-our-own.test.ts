@@ -11,6 +11,7 @@ import { openOwnKeys } from '../../src/outbound/idp/own-keys.ts';
 import { createRevocationFile } from '../../src/outbound/idp/revocation-file.ts';
 import { parentMark } from '../../src/services/identity/lineage.ts';
 import { errorOf, type Reply, resultOf } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 import { createEcKey, signToken } from '../support/token-issuer.ts';
 import {
   ISSUER,
@@ -128,7 +129,7 @@ describe('at a gateway with keys, an issuer and scopes', () => {
   });
 
   test('other methods, other types and more than it takes are refused as what they are', async () => {
-    const got = await fetch(gateway.origin() + GENERATE);
+    const got = await fetchHeld(gateway.origin() + GENERATE);
     expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
     expect((await gateway.post(GENERATE, KEYS.ci, 'a=b', { 'content-type': 'text/plain' })).status).toBe(415);
     const large = JSON.stringify({ description: 'x'.repeat(70_000) });

@@ -7,6 +7,7 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 import { openClient } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
 
 let folder: string;
 let server: StartedScripted;
@@ -34,7 +35,7 @@ afterAll(async () => {
 
 async function ask(path: string, body: JsonObject): Promise<number> {
   const headers = { 'content-type': 'application/json' };
-  return (await fetch(one.origin + path, { method: 'POST', headers, body: JSON.stringify(body) })).status;
+  return (await fetchHeld(one.origin + path, { method: 'POST', headers, body: JSON.stringify(body) })).status;
 }
 /** Whether a call through the other gateway is answered by the server. */
 async function isCalled(tool: string): Promise<boolean> {

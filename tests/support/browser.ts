@@ -1,4 +1,5 @@
 /** As much of a browser as a form needs: it keeps the cookies it is given, follows nothing, and says where it stands. */
+import { fetchHeld } from './openapi-check.ts';
 
 export interface Page {
   status: number;
@@ -21,7 +22,7 @@ export function openBrowser(origin: string): Browser {
   async function ask(path: string, init: RequestInit): Promise<Page> {
     const headers = new Headers(init.headers);
     if (browser.cookie !== '') headers.set('cookie', browser.cookie);
-    const reply = await fetch(origin + path, { ...init, headers, redirect: 'manual' });
+    const reply = await fetchHeld(origin + path, { ...init, headers });
     for (const line of reply.headers.getSetCookie()) browser.cookie = toKept(line);
     const text = await reply.text();
     const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true;

@@ -23,7 +23,7 @@ export interface OpenApiCheck {
   hold(reply: Response, url: string, method?: string): Promise<Response>;
   /** `fetch`, and the answer held against the document. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
-  /** `GET /api/x`, of every operation that was answered with 2xx. */
+  /** `GET /api/x`, of every operation that was answered with 2xx or 3xx. */
   readonly seen: ReadonlySet<string>;
   /** Under these tags. */
   operations(...tags: string[]): string[];
@@ -98,7 +98,7 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     const contentType = reply.headers.get('content-type');
     const fault = findFault({ method, path: pathname + search, status, contentType, body });
     if (fault !== null) throw new Error(fault);
-    if (operation !== null && reply.ok) seen.add(operation.name);
+    if (operation !== null && status < 400) seen.add(operation.name);
     return reply;
   }
 
@@ -113,12 +113,16 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
 
 const checks = new Map<string, Promise<OpenApiCheck>>();
 
-/** `fetch`, with the answer held against what the gateway that gave it prints of itself, which is read once. */
-export async function fetchHeld(url: string, init: RequestInit = {}): Promise<Response> {
-  const { origin } = new URL(url);
+/** The check of a gateway by what it prints of itself, which is read once. */
+export function openApiOf(origin: string): Promise<OpenApiCheck> {
   const check = checks.get(origin) ?? readCheck(origin);
   checks.set(origin, check);
-  return (await check).fetch(url, init);
+  return check;
+}
+
+/** `fetch`, with the answer held against what the gateway that gave it prints of itself. */
+export async function fetchHeld(url: string, init: RequestInit = {}): Promise<Response> {
+  return (await openApiOf(new URL(url).origin)).fetch(url, init);
 }
 
 async function readCheck(origin: string): Promise<OpenApiCheck> {

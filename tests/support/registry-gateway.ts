@@ -1,6 +1,6 @@
 /**
  * The gateway in this process with a registry, callers in every role of the documents, and one server of its own file: for
- * stories of servers that are registered while it runs.
+ * stories of servers that are registered while it runs. Every answer is held against the document it prints of itself.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { createSealer } from '../../src/outbound/vault/sealer.ts';
 import { createDesk } from '../config/desk.ts';
 import { type StartedScripted, startScripted } from './downstreams/start.ts';
 import { type Client, openClient } from './mcp-client.ts';
+import { fetchHeld } from './openapi-check.ts';
 
 /** One caller per role; `lob` is of a line of business, `stranger` of no group that counts. */
 export const CALLERS = {
@@ -142,9 +143,8 @@ export async function openRegistryGateway(settings: JsonObject = {}): Promise<Re
     },
     async send(method, path, caller, body, headers = {}) {
       const isForm = body instanceof URLSearchParams;
-      const reply = await fetch(origin + path, {
+      const reply = await fetchHeld(origin + path, {
         method,
-        redirect: 'manual',
         headers: {
           ...(caller === null ? {} : { authorization: `Bearer ${CALLERS[caller]}` }),
           ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),

@@ -2,6 +2,7 @@
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { waitFor } from './gateway-process.ts';
 import { type GuardedGateway, startGuarded, tokenOf } from './guarded-gateway.ts';
+import { fetchHeld } from './openapi-check.ts';
 
 export interface SearchedGateway {
   gateway: GuardedGateway;
@@ -50,7 +51,7 @@ export async function openSearched(setup: {
   });
 
   async function ask(who: Who, method: string, path: string, body?: Json): Promise<JsonObject> {
-    const reply = await fetch(gateway.origin + path, {
+    const reply = await fetchHeld(gateway.origin + path, {
       method,
       headers: { authorization: `Bearer ${tokenFor(who)}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

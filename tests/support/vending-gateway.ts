@@ -11,6 +11,7 @@ import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { createDesk } from '../config/desk.ts';
 import { type StartedScripted, startScripted } from './downstreams/start.ts';
 import { type Client, openClient } from './mcp-client.ts';
+import { fetchHeld } from './openapi-check.ts';
 import { createEcKey, signToken } from './token-issuer.ts';
 
 export const KEYS = {
@@ -156,7 +157,7 @@ export async function openVendingGateway(
     },
     async post(path, token, body, headers = {}) {
       const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
-      const reply = await fetch(origin + path, {
+      const reply = await fetchHeld(origin + path, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...authorization, ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
