@@ -175,7 +175,7 @@ describe('beside keys, an issuer and scopes', () => {
     expect([status, location, browser.cookie]).toEqual([302, '/login', '']);
     browser.cookie = before;
     expect((await browser.get('/api/auth/me')).status).toBe(401);
-    expect((await browser.submit('/logout', {})).location).toBe('/login');
+    expect((await browser.submit('/api/auth/logout', {})).location).toBe('/login');
   });
 
   test('a token that was given out to a login works on the doors, and ends with the password', async () => {
