@@ -169,7 +169,7 @@ describe('the key', () => {
     expect(await rotateVaultKey(first.host, first.desk, false)).toBe(0);
     expect(first.said()).toContain('2 secrets were sealed anew');
     const after = readFileSync(at('vault.key'), 'utf8').trim().split('\n');
-    expect(after).toEqual([expect.not.stringMatching(before), before]);
+    expect(after).toEqual([expect.not.stringContaining(before), before]);
     expect(readFileSync(at('vault.json'), 'utf8').match(/"key":"[0-9a-f]+"/g)).toHaveLength(3);
     expect(new Set(readFileSync(at('vault.json'), 'utf8').match(/"key":"[0-9a-f]+"/g)).size).toBe(1);
     expect([textOf('x'), sealer.open('server', 'credential', sealed).kind]).toEqual(['v', 'secret']);
