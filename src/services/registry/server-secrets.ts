@@ -62,8 +62,7 @@ export function findSecretsObjection(
 
 /**
  * To be called last, once everything else has been accepted: the first seal of a gateway lays its vault, and what is
- * refused is to leave nothing behind. Fails where there is no usable key:
- * nothing is kept in clear.
+ * refused is to leave nothing behind. Fails where there is no usable key: nothing is kept in clear.
  */
 export function sealSecrets(
   sealer: Sealer | null,
