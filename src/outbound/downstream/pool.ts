@@ -173,7 +173,7 @@ class Pool implements Downstreams {
     await Promise.all(this.#all().map(server => server.stop('SHUTTING_DOWN', graceMs)));
     await Promise.all(this.#leaving.values());
     this.#listeners.clear();
-    this.#deps.watchdog.close();
+    await this.#deps.watchdog.close();
   }
 }
 

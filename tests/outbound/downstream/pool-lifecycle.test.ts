@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { Secret } from '../../../src/domain/secret.ts';
+import { listProcesses } from '../../support/children/observe.ts';
 import { startScripted, stdioScripted } from '../../support/downstreams/start.ts';
 import {
   http,
@@ -33,6 +34,12 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+const watchdogs = () =>
+  listProcesses().filter(
+    ({ parent, state, commandLine }) =>
+      parent === process.pid && state !== 'Z' && commandLine.includes('gatehouse-watchdog'),
+  );
 
 describe('starting', () => {
   test('connects eager servers and leaves lazy ones alone until they are needed', async () => {
@@ -227,8 +234,9 @@ describe('closing', () => {
     const closed = kit.pool.close(5000);
     expect(await kit.call('s', 'echo')).toMatchObject({ code: 'SHUTTING_DOWN' });
     expect(textOf(await running)).toBe('slept 300 ms');
+    expect(watchdogs()).toHaveLength(1);
     await closed;
-    expect(isAlive(pid)).toBe(false);
+    expect([isAlive(pid), watchdogs()]).toEqual([false, []]);
   });
 
   test('answers what does not finish in time, and says what may have happened', async () => {
