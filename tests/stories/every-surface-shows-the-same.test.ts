@@ -1,63 +1,57 @@
 /**
- * Whoever asks, whatever the scopes and whatever is visible to whom: the list of servers, the compatibility API, the search
- * and the servers that can be called over MCP are one set, and so are the tools that are listed, found and callable.
+ * Whatever the scopes of a caller and whatever is visible to whom: the list of servers, the compatibility API, the search
+ * and the servers that can be called over MCP are one set, and so are the tools that are listed, found and callable. What
+ * the sets must be is said here a second time, from the grants alone.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
-import { errorOf, resultOf } from '../support/mcp-client.ts';
+import { type Client, errorOf, resultOf } from '../support/mcp-client.ts';
 import { ADMIN, METHODS, openSearched, type SearchedGateway, tokenFor, type Who } from '../support/searched-gateway.ts';
 
-const SEED = 20_261_126;
-const CALLERS = 12;
+const RUNS = 40;
+/** Shrinking what failed counts as well; what was found until then is told. */
+const MOST_MS = 60_000;
 const SERVERS = ['atlas', 'borealis', 'cassini', 'delta', 'team/ember', 'team/fjord', 'granite', 'harbor'];
 const TOOLS = ['tool_0001', 'tool_0002', 'tool_0003'];
 const TEAMS = ['red', 'green', 'blue'];
+const GROUP = 'caller';
 
-const someTeams = fc.subarray(TEAMS);
 const aVisibility = fc.oneof(
-  fc.constant({ visibility: 'public' }),
-  fc.constant({ visibility: 'private' }),
-  fc.subarray(TEAMS, { minLength: 1 }).map(teams => ({ visibility: 'group-restricted', allowed_groups: teams })),
+  fc.constant({ visibility: 'public', allowed_groups: [] as string[] }),
+  fc.constant({ visibility: 'private', allowed_groups: [] as string[] }),
+  fc
+    .subarray(TEAMS, { minLength: 1 })
+    .map(teams => ({ visibility: 'group-restricted', allowed_groups: teams as string[] })),
 );
-/** Per server the tools that are granted; null: all. A server of which nothing is granted is not listed either. */
-const aGrant = fc.oneof(fc.constant(null), fc.subarray(TOOLS));
-const someRights = fc.record({ teams: someTeams, grants: fc.tuple(...SERVERS.map(() => aGrant)) });
-
-const [visibilities = []] = fc.sample(fc.tuple(...SERVERS.map(() => aVisibility)), { seed: SEED, numRuns: 1 });
-const callers = fc.sample(someRights, { seed: SEED, numRuns: CALLERS }).map(({ teams, grants }, at) => {
-  const name = `caller-${at}`;
-  const granted = SERVERS.map((server, i) => ({ server, tools: grants[i] ?? null })).filter(
-    ({ tools }) => tools === null || tools.length > 0,
-  );
-  return {
-    who: { name, groups: [name, ...teams] } satisfies Who,
-    rights: {
-      ui: { list_service: granted.map(({ server }) => server) },
-      servers: granted.map(({ server, tools }) => ({ server, methods: METHODS, tools: tools ?? '*' })),
-    },
-  };
+/** Of one server, what its caller is granted there: all tools, some, or none, which is no grant at all. */
+const aGrant = fc.oneof(fc.constant(TOOLS), fc.subarray(TOOLS));
+const aWorld = fc.record({
+  teams: fc.subarray(TEAMS),
+  servers: fc.tuple(...SERVERS.map(() => fc.record({ shown: aVisibility, tools: aGrant }))),
 });
+type World = typeof aWorld extends fc.Arbitrary<infer T> ? T : never;
 
 let behind: StartedScripted;
 let searched: SearchedGateway;
-/** Public name to path of its server. */
-let everyTool: Map<string, string>;
+/** Public names by path and own name. */
+let nameOf: Map<string, string>;
 beforeAll(async () => {
   behind = await startScripted({ tools: TOOLS.length });
   searched = await openSearched({
-    rights: Object.fromEntries(callers.map(({ who, rights }) => [who.name, rights])),
-    servers: SERVERS.map((path, i) => ({
+    rights: {},
+    servers: SERVERS.map(path => ({
       ...{ path: `/${path}`, name: `Server ${path}`, description: `Works for ${path}`, proxy_pass_url: behind.url },
-      ...visibilities[i],
     })),
     agents: [],
     tools: SERVERS.length * TOOLS.length,
   });
   const { tools } = await searched.search(ADMIN, 'a tool', { entity_types: ['tool'] });
-  everyTool = new Map(tools.map(({ public_name: name, server_path: path }) => [String(name), String(path)]));
-  expect(everyTool.size).toBe(SERVERS.length * TOOLS.length);
+  nameOf = new Map(
+    tools.map(({ public_name: name, server_path: path, tool_name: tool }) => [`${path} ${tool}`, String(name)]),
+  );
+  expect(nameOf.size).toBe(SERVERS.length * TOOLS.length);
 }, 60_000);
 afterAll(async () => {
   await searched?.stop();
@@ -65,61 +59,95 @@ afterAll(async () => {
 });
 
 const sorted = (names: Iterable<unknown>) => [...new Set(Array.from(names, String))].sort();
-const rows = (list: unknown) => list as JsonObject[];
+const rows = (list: unknown) => (list ?? []) as JsonObject[];
+
+/** The only changes are those of REST: they hold for the very next question on any surface. */
+async function establish({ teams, servers }: World): Promise<Who> {
+  const granted = servers.map(({ tools }, at) => ({ server: SERVERS[at] ?? '', tools })).filter(it => it.tools.length);
+  await searched.ask(ADMIN, 'POST', '/api/servers/groups/import', {
+    ...{ scope_name: GROUP, group_mappings: [GROUP] },
+    server_access: granted.map(({ server, tools }) => ({ server, tools, methods: METHODS })),
+    ui_permissions: { list_service: granted.map(({ server }) => server) },
+  });
+  for (const [at, { shown }] of servers.entries())
+    await searched.ask(ADMIN, 'PATCH', `/api/servers/${SERVERS[at]}`, shown);
+  return { name: 'casey', groups: [GROUP, ...teams] };
+}
+
+/** What is granted and in sight. */
+function expected({ teams, servers }: World): { servers: string[]; tools: string[] } {
+  const seen = servers.flatMap(({ shown: { visibility, allowed_groups: allowed }, tools }, at) => {
+    const isVisible = visibility === 'public' || allowed.some(team => (teams as string[]).includes(team));
+    return isVisible && tools.length > 0 ? [{ path: `/${SERVERS[at]}`, tools }] : [];
+  });
+  const names = seen.flatMap(({ path, tools }) => tools.map(tool => nameOf.get(`${path} ${tool}`)));
+  return { servers: sorted(seen.map(({ path }) => path)), tools: sorted(names) };
+}
+
+async function callable(client: Client): Promise<string[]> {
+  const answered: string[] = [];
+  for (const name of nameOf.values()) {
+    const reply = await client.call(name, { subject: 'it' });
+    if (reply.answer?.result !== undefined) answered.push(name);
+    else expect((errorOf(reply).data as JsonObject).code, name).toMatch(/^(?:DENIED_BY_POLICY|TOOL_NOT_FOUND)$/);
+  }
+  return answered;
+}
 
 async function overMcp(who: Who) {
   const client = await searched.gateway.open('modern', tokenFor(who));
-  const listed = rows(resultOf(await client.request('tools/list')).tools ?? []).map(({ name }) => String(name));
-  const callable: { server: string; name: string }[] = [];
-  for (const [name, server] of everyTool) {
-    const reply = await client.call(name, { subject: 'it' });
-    if (reply.answer?.result !== undefined) callable.push({ server, name });
-    else expect((errorOf(reply).data as JsonObject).code, name).toMatch(/^(?:DENIED_BY_POLICY|TOOL_NOT_FOUND)$/);
-  }
+  const listed = rows(resultOf(await client.request('tools/list')).tools).map(({ name }) => name);
+  const answered = await callable(client);
   await client.close();
-  return { listed, callable };
+  const pathOf = new Map([...nameOf].map(([key, name]) => [name, key.split(' ')[0]]));
+  return { listed: sorted(listed), callable: sorted(answered), ofCallable: sorted(answered.map(it => pathOf.get(it))) };
 }
 
 async function overRest(who: Who) {
-  const get = (path: string) => searched.ask(who, 'GET', path);
-  const official = rows((await get('/v0.1/servers')).servers).map(({ server }) => {
+  const official = rows((await searched.ask(who, 'GET', '/v0.1/servers')).servers).map(({ server }) => {
     const meta = ((server as JsonObject)._meta as JsonObject)['io.mcpgateway/internal'] as JsonObject;
     return meta.path;
   });
   const servers = await searched.search(who, 'works for somebody', { entity_types: ['mcp_server'] });
   const tools = await searched.search(who, 'takes a subject and a few options', { entity_types: ['tool'] });
   return {
-    official,
-    found: servers.servers.map(({ path }) => path),
-    foundTools: tools.tools.map(({ public_name: name }) => name),
-    ofFoundTools: tools.tools.map(({ server_path: path }) => path),
+    official: sorted(official),
+    found: sorted(servers.servers.map(({ path }) => path)),
+    foundTools: sorted(tools.tools.map(({ public_name: name }) => name)),
+    ofFoundTools: sorted(tools.tools.map(({ server_path: path }) => path)),
   };
 }
 
 /** Whoever may list no server is refused the list, and sees none anywhere else. */
-async function listedServers(who: Who, mayList: boolean): Promise<unknown[]> {
-  if (mayList) return rows((await searched.ask(who, 'GET', '/api/servers')).servers).map(({ path }) => path);
-  await expect(searched.ask(who, 'GET', '/api/servers')).rejects.toThrow(' 403 ');
+async function listedServers(who: Who, { servers }: World): Promise<string[]> {
+  const listing = searched.ask(who, 'GET', '/api/servers');
+  if (servers.some(({ tools }) => tools.length > 0)) return sorted(rows((await listing).servers).map(it => it.path));
+  await expect(listing).rejects.toThrow(' 403 ');
   return [];
 }
 
-test.each(callers)(
-  '$who.name sees one set of servers and one of tools',
-  async ({ who, rights }) => {
-    const servers = sorted(await listedServers(who, rights.ui.list_service.length > 0));
-    const { official, found, foundTools, ofFoundTools } = await overRest(who);
-    const { listed, callable } = await overMcp(who);
-    expect({ official: sorted(official), found: sorted(found) }).toEqual({ official: servers, found: servers });
-    expect(sorted(callable.map(({ server }) => server))).toEqual(servers);
-    expect(sorted(ofFoundTools)).toEqual(servers);
-    const names = sorted(callable.map(({ name }) => name));
-    expect({ listed: sorted(listed), found: sorted(foundTools) }).toEqual({ listed: names, found: names });
-  },
-  30_000,
-);
-
-test('the callers differ: no set is everything, nothing or the same for all', async () => {
+test('every surface shows one set of servers and one of tools: what is granted and in sight', async () => {
   const seen = new Set<string>();
-  for (const { who } of callers) seen.add(sorted((await overRest(who)).foundTools).join(' '));
-  expect(seen.size).toBeGreaterThan(CALLERS / 2);
-});
+  const property = fc.asyncProperty(aWorld, async world => {
+    const who = await establish(world);
+    const should = expected(world);
+    const { official, found, foundTools, ofFoundTools } = await overRest(who);
+    const mcp = await overMcp(who);
+    expect({
+      official,
+      found,
+      listed: await listedServers(who, world),
+      ofFoundTools,
+      ofCallable: mcp.ofCallable,
+    }).toEqual({
+      ...{ official: should.servers, found: should.servers, listed: should.servers },
+      ...{ ofFoundTools: should.servers, ofCallable: should.servers },
+    });
+    expect({ listed: mcp.listed, callable: mcp.callable, found: foundTools }).toEqual({
+      ...{ listed: should.tools, callable: should.tools, found: should.tools },
+    });
+    seen.add(should.tools.join(' '));
+  });
+  await fc.assert(property, { numRuns: RUNS, interruptAfterTimeLimit: MOST_MS, markInterruptAsFailure: false });
+  expect(seen.size, 'the worlds differ').toBeGreaterThan(5);
+}, 90_000);
