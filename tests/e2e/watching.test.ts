@@ -108,7 +108,7 @@ describe('/metrics', () => {
   test('switched off is 503 with an error', async () => {
     gateway = await startGateway({ servers: { echo: stdioScripted() }, settings: { metrics: false } });
     const { status, text } = await gateway.get('/metrics');
-    expect([status, JSON.parse(text)]).toEqual([503, { error: expect.any(String) }]);
+    expect([status, JSON.parse(text)]).toEqual([503, { error: expect.any(String), detail: expect.any(String) }]);
     await gateway.stop();
   });
 });

@@ -93,7 +93,7 @@ describe.each(ROUTES)('%s', route => {
       const answer = await ask(port, headers, line);
       expect([answer.status, JSON.stringify(headers)]).toEqual([status, JSON.stringify(headers)]);
       expect([...answer.headers.keys()].filter(name => name.startsWith('access-control'))).toEqual([]);
-      expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });
+      expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String), detail: expect.any(String) });
     }
     expect(callsSoFar()).toBe(before);
   });

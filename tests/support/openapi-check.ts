@@ -14,6 +14,7 @@ export interface Seen {
   status: number;
   contentType: string | null;
   body: string;
+  etag?: string | null;
 }
 
 export interface OpenApiCheck {
@@ -64,7 +65,7 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     return operations.find(({ name, pattern }) => name.startsWith(`${verb} `) && pattern.test(plain)) ?? null;
   }
 
-  function findFault({ method, path, status, contentType, body }: Seen): string | null {
+  function findFault({ method, path, status, contentType, body, etag = null }: Seen): string | null {
     const operation = findOperation(method, path);
     if (operation === null) {
       if (!SURFACES.test(path) || NO_ROUTE.has(status)) return null;
@@ -76,7 +77,10 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     const named =
       typeof written.$ref === 'string' ? /^#\/components\/responses\/(.+)$/.exec(written.$ref)?.[1] : undefined;
     const at = named === undefined ? [...pointer, 'responses', String(status)] : ['components', 'responses', named];
-    const { content } = at.reduce<JsonObject>((value, part) => value[part] as JsonObject, document);
+    const { content, headers } = at.reduce<JsonObject>((value, part) => value[part] as JsonObject, document);
+    const printed = (headers as Record<string, JsonObject> | undefined)?.ETag;
+    if (etag !== null ? printed === undefined : printed?.required === true)
+      return `${name} ${status} is said to have ${etag === null ? 'an' : 'no'} ETag`;
     if (content === undefined) return body === '' ? null : `${name} ${status} is said to have no body`;
     if (method === 'HEAD') return null;
     const type = (contentType ?? '').split(';')[0] ?? '';
@@ -96,7 +100,8 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     const { status } = reply;
     const body = await reply.clone().text();
     const contentType = reply.headers.get('content-type');
-    const fault = findFault({ method, path: pathname + search, status, contentType, body });
+    const etag = reply.headers.get('etag');
+    const fault = findFault({ method, path: pathname + search, status, contentType, body, etag });
     if (fault !== null) throw new Error(fault);
     if (operation !== null && status < 400) seen.add(operation.name);
     return reply;

@@ -6,11 +6,12 @@
  */
 import { isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { DoorWord } from './door-words.ts';
 import type { HttpRequest } from './http-message.ts';
 
 export interface Refusal {
   status: 400 | 403;
-  error: 'invalid_request' | 'invalid_host' | 'forbidden_host' | 'forbidden_origin';
+  error: Extract<DoorWord, 'invalid_request' | 'invalid_host' | 'forbidden_host' | 'forbidden_origin'>;
 }
 
 export interface Guard {

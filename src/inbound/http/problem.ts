@@ -1,8 +1,9 @@
-/** How an HTTP refusal that is not JSON-RPC is spelled: `{error}`, and the headers it carries. */
+/** How an HTTP refusal that is not JSON-RPC is spelled: `{error, detail}`, and the headers it carries. */
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endLingering } from './body.ts';
+import { type DoorWord, doorSays } from './door-words.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** On every answer that is not MCP: no sniffing, no storing, no framing. */
@@ -24,10 +25,10 @@ export function refuse(
   req: HttpRequest,
   res: HttpResponse,
   status: number,
-  error: string,
+  error: DoorWord,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const payload = JSON.stringify({ error });
+  const payload = JSON.stringify(doorSays(error));
   const unread = !req.complete && hasBody(req) && !(Number(req.headers['content-length']) <= CHEAP_BODY);
   res.writeHead(status, {
     ...SECURITY_HEADERS,
@@ -42,8 +43,8 @@ export function refuse(
 }
 
 /** The same for a request that has no response object: it asked for another protocol. */
-export function refuseUpgrade(socket: Duplex, status: number, error: string): void {
-  const payload = JSON.stringify({ error });
+export function refuseUpgrade(socket: Duplex, status: number, error: DoorWord): void {
+  const payload = JSON.stringify(doorSays(error));
   const headers = {
     ...SECURITY_HEADERS,
     'content-type': 'application/json',

@@ -11,6 +11,7 @@ import type { Challenge, Identity } from '../../domain/identity.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { FiguresSight, MetricsReader } from '../../ports/metrics.ts';
+import { doorSays } from './door-words.ts';
 import { hasBody, SECURITY_HEADERS } from './problem.ts';
 
 export interface Readiness {
@@ -56,10 +57,10 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
   for (const path of OPERATOR_PATHS) {
     routes.use(path, async (c, next) => {
       if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-        return c.json({ error: 'method_not_allowed' }, 405, { allow: 'GET, HEAD' });
+        return c.json(doorSays('method_not_allowed'), 405, { allow: 'GET, HEAD' });
       }
       // A GET that carries a body is somebody trying out where two hops disagree (RFC 9110, 9.3.1).
-      if (hasBody(c.env.incoming)) return c.json({ error: 'unsupported_media_type' }, 415);
+      if (hasBody(c.env.incoming)) return c.json(doorSays('unsupported_media_type'), 415);
       return next();
     });
   }
@@ -86,11 +87,11 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
     const who = await deps.identify(c.env.incoming.headers);
     if (who.kind === 'challenge') {
       const error = who.status === 401 ? 'unauthorized' : 'forbidden';
-      return c.json({ error }, who.status, { 'www-authenticate': who.wwwAuthenticate });
+      return c.json(doorSays(error), who.status, { 'www-authenticate': who.wwwAuthenticate });
     }
     // A token for one server is for nothing else.
-    if (who.boundServer !== null) return c.json({ error: 'forbidden' }, 403);
-    if (metrics === null) return c.json({ error: 'Metrics are switched off.' }, 503);
+    if (who.boundServer !== null) return c.json(doorSays('forbidden'), 403);
+    if (metrics === null) return c.json(doorSays('metrics_off'), 503);
     const sight = deps.sightOf(who);
     return wantsText(c.req.query('format'), c.env.incoming.headers.accept)
       ? c.body(metrics.prometheus(sight), 200, { 'content-type': EXPOSITION })
@@ -101,10 +102,10 @@ export function createRoutes(deps: RouteDeps): Hono<{ Bindings: HttpBindings }> 
 
   deps.addRoutes?.(routes);
 
-  routes.notFound(c => c.json({ error: 'not_found' }, 404));
+  routes.notFound(c => c.json(doorSays('not_found'), 404));
   routes.onError((cause, c) => {
     deps.log.error('request failed', { path: c.req.path, detail: String(cause.stack ?? cause) });
-    return c.json({ error: 'internal_error' }, 500);
+    return c.json(doorSays('internal_error'), 500);
   });
   return routes;
 }

@@ -18,6 +18,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MetricsReader } from '../../ports/metrics.ts';
 import { allowOrigin, answerOptions } from './cors.ts';
+import type { DoorWord } from './door-words.ts';
 import { type Refusal as BadHeader, createGuard, type Guard } from './guard.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import { takePlainPosts } from './plain/plain-posts.ts';
@@ -115,7 +116,7 @@ const SETTINGS = {
 interface No {
   reason: 'shutting_down' | 'host' | 'origin' | 'overloaded';
   status: number;
-  error: string;
+  error: DoorWord;
   headers: Readonly<Record<string, string>>;
 }
 

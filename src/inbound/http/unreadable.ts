@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../ports/clock.ts';
+import { type DoorWord, doorSays } from './door-words.ts';
 
 const BAD_CLIENT_LINGER_MS = 500;
 
@@ -45,12 +46,12 @@ function answerPlain(socket: Socket): void {
   socket.destroy();
 }
 
-function lastAnswer(status: string, word: string): string {
-  const body = JSON.stringify({ error: word });
+function lastAnswer(status: string, word: DoorWord): string {
+  const body = JSON.stringify(doorSays(word));
   return `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
 
-function unreadable(code: string | undefined): readonly [string, string] {
+function unreadable(code: string | undefined): readonly [string, DoorWord] {
   if (code === 'HPE_HEADER_OVERFLOW') return ['431 Request Header Fields Too Large', 'headers_too_large'];
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout', 'request_timeout'];
   return ['400 Bad Request', 'invalid_request'];

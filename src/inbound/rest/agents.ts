@@ -44,7 +44,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
   const extrasOf = async (agent: RegisteredAgent): Promise<CardExtras> => ({ ratings: await agents.ratingsOf(agent) });
   const card = async (agent: RegisteredAgent) =>
     answer(200, toCard(agent, await extrasOf(agent)), etagOf(agent.revision));
-  const described = { 200: { says: 'The card.', schema: AgentCard } };
+  const described = { 200: { says: 'The card.', schema: AgentCard, etag: 'always' } } as const;
   const invalid = { 422: { says: 'The card is not valid: every mistake, and what else is odd.', schema: Invalid } };
   const ui = (action: string) => ({ kind: 'ui', action }) as const;
 
@@ -54,7 +54,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
       summary: 'Register an agent by its card',
       ...{ access: ui('publish_agent'), body: Written },
       answers: {
-        201: { says: 'It is registered.', schema: Registered },
+        201: { says: 'It is registered.', schema: Registered, etag: 'always' },
         409: { says: 'There is an agent at this path already.', schema: Taken },
         ...invalid,
       },
@@ -138,6 +138,7 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         },
         summary: method === 'PUT' ? 'Put a card in the place of the one there is' : 'Change members of a card',
         ...{ params: Path, body: Written, answers: { ...described, ...invalid }, fails: ['NOT_FOUND', 'STALE'] },
+        takesRevision: true,
         async run({ who, params: { path }, body, headers, note }) {
           note({ target: `/${path}` });
           const expected = readIfMatch(headers);

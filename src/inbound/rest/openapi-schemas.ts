@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../../domain/json.ts';
+import { DOOR_WORDS } from '../http/door-words.ts';
 import type { RestRoute } from './route.ts';
 
 export interface Components {
@@ -18,7 +19,13 @@ export interface Components {
 
 const ERROR: JsonObject = {
   type: 'object',
-  properties: { detail: { type: 'string', description: 'What is wrong, for a person.' } },
+  properties: {
+    detail: { type: 'string', description: 'What is wrong, for a person.' },
+    error: {
+      enum: [...DOOR_WORDS],
+      description: 'At the front door, before it is known what is asked: the same for a program.',
+    },
+  },
   required: ['detail'],
 };
 

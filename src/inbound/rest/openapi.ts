@@ -23,7 +23,7 @@ export function describeApi(table: readonly RestRoute[], version: string): JsonO
       title: 'Gatehouse',
       version,
       description:
-        'One door to every MCP server. Every refusal is {"detail": "..."}, or {"error": "<word>"} at the front door; a request id is in X-Request-Id and in the audit log.',
+        'One door to every MCP server. Every refusal is {"detail": "..."}, with {"error": "<word>"} beside it at the front door; a request id is in X-Request-Id and in the audit log.',
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }, { session: [] }],
@@ -45,7 +45,11 @@ export function describeApi(table: readonly RestRoute[], version: string): JsonO
 
 function describeRoute(route: RestRoute, components: Components): JsonObject {
   const { method, path, access, summary, tag, body } = route;
-  const parameters = [...pathParameters(route, components), ...queryParameters(route, components)];
+  const parameters = [
+    ...pathParameters(route, components),
+    ...queryParameters(route, components),
+    ...(route.takesRevision ? [IF_MATCH] : []),
+  ];
   return {
     operationId: operationId(method, path),
     summary,
@@ -118,7 +122,8 @@ function describeAnswers({ answers, fails, access, body }: RestRoute, components
   return responses;
 }
 
-function describeAnswer(status: number, { says, schema, types = [] }: AnswerFact, components: Components): JsonObject {
+function describeAnswer(status: number, fact: AnswerFact, components: Components): JsonObject {
+  const { says, schema, types = [], etag } = fact;
   const json =
     schema !== null
       ? components.output(schema)
@@ -128,32 +133,39 @@ function describeAnswer(status: number, { says, schema, types = [] }: AnswerFact
   const content: Record<string, JsonObject> = {};
   if (json !== null) content['application/json'] = { schema: json };
   for (const type of types) content[type] = { schema: { type: 'string' } };
-  return { description: says, ...(Object.keys(content).length === 0 ? {} : { content }) };
+  return {
+    description: says,
+    ...(etag === undefined ? {} : { headers: { ETag: { ...ETAG, required: etag === 'always' } } }),
+    ...(Object.keys(content).length === 0 ? {} : { content }),
+  };
 }
 
+const ETAG: JsonObject = {
+  description: 'Of this revision, for `If-Match`.',
+  schema: { type: 'string', pattern: '^"[0-9]+"$' },
+};
+const IF_MATCH: JsonObject = {
+  ...{ name: 'If-Match', in: 'header', required: false, schema: { type: 'string' } },
+  description: 'The `ETag` of what is to be changed, or `*`: 412 when it was changed meanwhile.',
+};
 const seconds = (description: string): JsonObject => ({ description, schema: { type: 'integer' } });
-const refusal = (description: string, headers: JsonObject = {}, schema: JsonObject = ERROR): JsonObject => ({
+const refusal = (description: string, headers: JsonObject = {}): JsonObject => ({
   description,
   ...(Object.keys(headers).length === 0 ? {} : { headers }),
-  content: { 'application/json': { schema } },
-});
-const ERROR: JsonObject = { $ref: '#/components/schemas/Error' };
-/** Or at the front door, by one of these words, before it is known what is asked. */
-const orAtTheDoor = (...words: string[]): JsonObject => ({
-  anyOf: [ERROR, { type: 'object', properties: { error: { type: 'string', enum: words } }, required: ['error'] }],
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
 const CHALLENGE: JsonObject = {
   'WWW-Authenticate': { description: 'What to show (RFC 6750, RFC 9728).', schema: { type: 'string' } },
 };
 
 const RESPONSES = {
-  '400': refusal('Not valid: every mistake at once, by its place.', {}, orAtTheDoor('invalid_request', 'invalid_host')),
+  '400': refusal('Not valid: every mistake at once, by its place.'),
   '401': refusal('No credential, or not a good one.', CHALLENGE),
-  '403': refusal('This caller may not.', CHALLENGE, orAtTheDoor('forbidden_host', 'forbidden_origin')),
+  '403': refusal('This caller may not.', CHALLENGE),
   '404': refusal('There is no such thing, or none for this caller.'),
   '409': refusal('What there is stands against it: its name is taken, or it is to be changed elsewhere or first.'),
   '412': refusal('It was changed meanwhile, or is not as `If-Match` or a hash of the request says.'),
-  '413': refusal('The body is too large.', {}, orAtTheDoor('too_large')),
+  '413': refusal('The body is too large.'),
   '415': refusal('The body is of another type.'),
   '429': refusal('Too many requests.', {
     'Retry-After': seconds('Seconds until one more is possible.'),
@@ -161,10 +173,8 @@ const RESPONSES = {
     'X-RateLimit-Remaining': seconds('How many are left.'),
     'X-RateLimit-Reset': seconds('Seconds until all are there again.'),
   }),
-  '500': refusal('A mistake of the gateway.', {}, orAtTheDoor('internal_error')),
-  '503': refusal(
-    'Not now: it cannot be recorded, what is asked is not available, or there is no room.',
-    { 'Retry-After': seconds('Seconds to wait.') },
-    orAtTheDoor('overloaded', 'shutting_down'),
-  ),
+  '500': refusal('A mistake of the gateway.'),
+  '503': refusal('Not now: it cannot be recorded, what is asked is not available, or there is no room.', {
+    'Retry-After': seconds('Seconds to wait.'),
+  }),
 } as const;

@@ -75,6 +75,8 @@ export interface AnswerFact {
   schema: z.ZodType | null;
   /** Where it is no JSON. */
   types?: readonly string[];
+  /** Whether an `ETag` says which revision of the thing it is. Absent: never. */
+  etag?: 'always' | 'sometimes';
 }
 
 /** What only some services say no with; what the frame may say to every route is not said again. */
@@ -97,6 +99,8 @@ export interface RestRoute {
   readonly answers: Readonly<Record<number, AnswerFact>>;
   /** In no order; may be empty. One whose body holds more than `detail` is among `answers` instead. */
   readonly fails: readonly ServiceNo[];
+  /** A revision in `If-Match` is the one it is to be done to. */
+  readonly takesRevision: boolean;
   /** Whether it changes anything: announced in the book before it is done. */
   readonly hasEffect: boolean;
   /** The service writes into the book itself, with what only it knows. */
@@ -127,6 +131,7 @@ export interface RouteSpec<P, Q, B> {
   maxBytes?: number;
   answers: Readonly<Record<number, AnswerFact>>;
   fails?: readonly ServiceNo[];
+  takesRevision?: boolean;
   hasEffect?: boolean;
   keepsBook?: boolean;
   needsCsrf?: boolean;
@@ -153,6 +158,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     query,
     fails,
     body: body === undefined ? null : { schema: body, form, isMessage, maxBytes },
+    takesRevision: spec.takesRevision ?? false,
     hasEffect: spec.hasEffect ?? spec.method !== 'GET',
     keepsBook: spec.keepsBook ?? false,
     needsCsrf: spec.needsCsrf ?? true,

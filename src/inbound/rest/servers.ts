@@ -61,6 +61,7 @@ const tag = 'servers';
 const LIST = { kind: 'ui', action: 'list_service' } as const;
 const MODIFY = { kind: 'ui', action: 'modify_service', owners: 'register_service' } as const;
 const EDIT_FAILS = ['NOT_FOUND', 'CONFLICT', 'STALE'] as const;
+const EDITED = { 200: { says: 'The card as it is now.', schema: Edited, etag: 'always' } } as const;
 const DEFAULT_LIMIT = 20;
 
 export function serverRoutes(registry: Registry): RestRoute[] {
@@ -70,7 +71,7 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/servers/register', operation: 'servers/register', tag, form: true },
     summary: 'Register a server, another version of one, or one in the place of another',
     ...{ access: { kind: 'ui', action: 'register_service' }, body: RegisterBody },
-    answers: { 201: { says: 'It is registered; its tools are read next.', schema: RegisteredAnswer } },
+    answers: { 201: { says: 'It is registered; its tools are read next.', schema: RegisteredAnswer, etag: 'always' } },
     // Of another version, and with `overwrite`, also what there is to say to a change.
     fails: ['CONFLICT', 'NOT_FOUND', 'STALE'],
     async run({ who, body, note }) {
@@ -100,7 +101,7 @@ export function serverRoutes(registry: Registry): RestRoute[] {
   const details = defineRoute({
     ...{ method: 'GET', path: '/api/servers/{path+}', operation: 'servers/read', tag, access: LIST },
     ...{ summary: 'Read one server', params: PathParams },
-    answers: { 200: { says: 'Its card, without anything secret.', schema: ServerShown } },
+    answers: { 200: { says: 'Its card, without anything secret.', schema: ServerShown, etag: 'always' } },
     fails: ['NOT_FOUND'],
     run: show,
   });
@@ -126,7 +127,9 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     defineRoute({
       ...{ method: 'GET', path: '/api/server_details/{path+}', operation: 'servers/read', tag, access: LIST },
       ...{ summary: 'Read one server, or all of them as a map by path', params: PathParams },
-      answers: { 200: { says: 'A card, or a card per path.', schema: z.union([ServerShown, CardsByPath]) } },
+      answers: {
+        200: { says: 'A card, or a card per path.', schema: z.union([ServerShown, CardsByPath]), etag: 'sometimes' },
+      },
       fails: ['NOT_FOUND'],
       async run(call) {
         if (toPath(call.params.path) !== '/all') return show(call);
@@ -140,21 +143,20 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     defineRoute({
       ...{ method: 'PUT', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Write a server anew; what is left out is as if it had never been said', params: PathParams },
-      ...{ body: PutBody, answers: { 200: { says: 'The card as it is now.', schema: Edited } }, fails: EDIT_FAILS },
+      ...{ body: PutBody, answers: EDITED, fails: EDIT_FAILS, takesRevision: true },
       run: call => edit(call, toWholeChange(call.body)),
     }),
     defineRoute({
       ...{ method: 'PATCH', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Change a part of a server; what is left out stays', params: PathParams, body: PatchBody },
-      answers: { 200: { says: 'The card as it is now.', schema: Edited } },
-      fails: EDIT_FAILS,
+      ...{ answers: EDITED, fails: EDIT_FAILS, takesRevision: true },
       run: call => edit(call, toChange(call.body)),
     }),
     defineRoute({
       ...{ method: 'POST', path: '/edit/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Change a server by the form of a page', params: PathParams, body: PatchBody },
       answers: { 303: { says: 'Back to the page.', schema: null } },
-      fails: EDIT_FAILS,
+      ...{ fails: EDIT_FAILS, takesRevision: true },
       async run(call) {
         const edited = await edit(call, toChange(call.body));
         return edited.kind === 'rest' ? { kind: 'rest', status: 303, headers: { location: '/' } } : edited;

@@ -49,7 +49,8 @@ describe('on a loopback bind', () => {
       const answer = await ask(server.port, { host }, line);
       if (status === 200) expect(answer.status, line).not.toBe(403);
       else expect(answer.status, line).toBe(status);
-      if (status !== 200) expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });
+      if (status !== 200)
+        expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String), detail: expect.any(String) });
     }
   });
 
@@ -84,7 +85,10 @@ describe('on a loopback bind', () => {
       if (status === 200) expect(answer.status, line).not.toBe(403);
       else {
         expect(answer.status, line).toBe(403);
-        expect(JSON.parse(answer.body)).toEqual({ error: 'forbidden_origin' });
+        expect(JSON.parse(answer.body)).toMatchObject({
+          error: 'forbidden_origin',
+          detail: expect.stringContaining('listen.corsOrigins'),
+        });
         expect(answer.headers.has('access-control-allow-origin')).toBe(false);
       }
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Challenge } from '../../../src/domain/identity.ts';
+import { doorSays } from '../../../src/inbound/http/door-words.ts';
 import { wantsText } from '../../../src/inbound/http/routes.ts';
 import { createMetrics } from '../../../src/outbound/telemetry/metrics.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
@@ -76,8 +77,8 @@ describe('/metrics', () => {
   });
 
   test.each([
-    { status: 401 as const, error: 'unauthorized' },
-    { status: 403 as const, error: 'forbidden' },
+    { status: 401 as const, error: 'unauthorized' as const },
+    { status: 403 as const, error: 'forbidden' as const },
   ])('answers $status with the challenge to a caller that is not known', async ({ status, error }) => {
     const challenge: Challenge = {
       kind: 'challenge',
@@ -87,14 +88,17 @@ describe('/metrics', () => {
     };
     server = await startServer({}, { metrics: createMetrics({ clock }), identify: () => challenge });
     const answer = await ask(server.port, {}, 'GET /metrics HTTP/1.1');
-    expect([answer.status, JSON.parse(answer.body)]).toEqual([status, { error }]);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([status, doorSays(error)]);
     expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="gatehouse"');
   });
 
   test('answers 503 when there are no metrics', async () => {
     server = await startServer();
     const answer = await ask(server.port, {}, 'GET /metrics HTTP/1.1');
-    expect([answer.status, JSON.parse(answer.body)]).toEqual([503, { error: expect.any(String) }]);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([
+      503,
+      { error: expect.any(String), detail: expect.any(String) },
+    ]);
   });
 });
 
@@ -134,7 +138,7 @@ test.each([
   );
   const answer = await ask(server.port, headers as Record<string, string>, line);
   expect(answer.status).toBe(status);
-  expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String) });
+  expect(JSON.parse(answer.body)).toEqual({ error: expect.any(String), detail: expect.any(String) });
   if (status === 405) expect(answer.headers.get('allow')).toBe('GET, HEAD');
 });
 
@@ -169,7 +173,7 @@ test('a route that breaks is answered 500 without a word of why, and logged', as
     },
   );
   const answer = await ask(server.port, {}, 'GET /ready HTTP/1.1');
-  expect([answer.status, JSON.parse(answer.body)]).toEqual([500, { error: 'internal_error' }]);
+  expect([answer.status, JSON.parse(answer.body)]).toEqual([500, doorSays('internal_error')]);
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
   expect(lines).toMatchObject([{ message: 'request failed', fields: { path: '/ready' } }]);
 });

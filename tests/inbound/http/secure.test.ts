@@ -119,7 +119,10 @@ test('plain HTTP on the TLS port is told so, and closed', async () => {
   const { server } = await startSecure();
   const answer = await exchange(server.port, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
   expect(answer.status).toBe(400);
-  expect(JSON.parse(answer.body)).toEqual({ error: 'https_required' });
+  expect(JSON.parse(answer.body)).toMatchObject({
+    error: 'https_required',
+    detail: expect.stringContaining('use https'),
+  });
   await exchange(server.port, Buffer.from([0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0xff])).catch(() => {});
   await exchange(server.port, 'hello\r\n\r\n').catch(() => {});
   expect((await get(server.port, '/health')).status).toBe(200);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { doorSays } from '../../../src/inbound/http/door-words.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { ask, eventually, exchange, openSocket, parse, type Running, startServer } from './wire.ts';
 
@@ -75,7 +76,7 @@ describe('what HTTP forbids', () => {
     const answer = await exchange(server.port, bytes + followUp);
     expect(answer.status).toBe(400);
     expect(answer.raw.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
-    expect(JSON.parse(answer.body)).toEqual({ error: 'invalid_request' });
+    expect(JSON.parse(answer.body)).toEqual(doorSays('invalid_request'));
     // A body that turns bad half way has met its handler, which then never sees the end of it.
     expect(seen - before).toBeLessThanOrEqual(1);
     expect((await ask(server.port)).status).toBe(200);
@@ -183,7 +184,7 @@ describe('limits', () => {
     for (const answer of refused) {
       expect(answer.status).toBe(503);
       expect(answer.headers.get('retry-after')).toBe('1');
-      expect(JSON.parse(answer.body)).toEqual({ error: 'overloaded' });
+      expect(JSON.parse(answer.body)).toEqual(doorSays('overloaded'));
     }
     expect((await ask(server.port)).status).toBe(200);
     expect((await ask(server.port, {}, 'GET /ready HTTP/1.1')).status).toBe(200);
@@ -258,7 +259,7 @@ describe('a handler that breaks', () => {
     );
     const answer = await ask(server.port, { 'content-length': '0' }, 'POST /mcp HTTP/1.1');
     expect(answer.status).toBe(500);
-    expect(JSON.parse(answer.body)).toEqual({ error: 'internal_error' });
+    expect(JSON.parse(answer.body)).toEqual(doorSays('internal_error'));
     expect((await ask(server.port)).status).toBe(200);
   });
 });

@@ -43,11 +43,11 @@ const TABLE = [
   }),
   route({
     ...{ method: 'GET', path: '/api/things/{path+}', params: z.strictObject({ path: z.string().max(99) }) },
-    answers: { 200: { says: 'It.', schema: Thing }, 404: { says: 'Gone.', schema: null } },
+    answers: { 200: { says: 'It.', schema: Thing, etag: 'always' }, 404: { says: 'Gone.', schema: null } },
   }),
   route({
     ...{ method: 'PUT', path: '/api/things/{path+}/size', body: z.strictObject({ size: z.int() }) },
-    answers: { 204: { says: 'Kept.', schema: null } },
+    ...{ answers: { 204: { says: 'Kept.', schema: null, etag: 'sometimes' } }, takesRevision: true },
   }),
   route({
     ...{ method: 'GET', path: '/open', access: { kind: 'public' } },
@@ -196,6 +196,17 @@ it('says who may use what, and takes a form where the route does', () => {
   ]);
 });
 
+test('says what has a revision, and what takes one', () => {
+  expect(at('paths', '/api/things/{path}', 'get', 'responses', '200', 'headers', 'ETag')).toMatchObject({
+    required: true,
+  });
+  expect(at('paths', '/api/things/{path}/size', 'put', 'responses', '204', 'headers', 'ETag').required).toBe(false);
+  expect(at('paths', '/api/things/{path}/size', 'put').parameters).toContainEqual(
+    expect.objectContaining({ name: 'If-Match', in: 'header', required: false }),
+  );
+  expect(at('paths', '/api/things', 'get', 'responses', '200').headers).toBeUndefined();
+});
+
 test.each([
   {
     table: [route({ method: 'GET', path: '/a/{x}' }), route({ method: 'GET', path: '/a/{x+}' })],
@@ -216,13 +227,17 @@ test.each([
   { seen: { path: '/api/a/b', body: '{}' }, fault: /not in the document/ },
   { seen: { path: '/api/a/b', body: '{"detail":"no"}', status: 404 }, fault: null },
   { seen: { path: '/health', body: '{}' }, fault: null },
-  { seen: { path: '/api/things', body: '{"error":"forbidden_origin"}', status: 403 }, fault: null },
+  { seen: { path: '/api/things', body: '{"error":"forbidden_origin","detail":"no"}', status: 403 }, fault: null },
+  { seen: { path: '/api/things', body: '{"error":"odd","detail":"no"}', status: 403 }, fault: /allowed values/ },
   { seen: { path: '/api/things/a/b', body: '{"detail":"no"}', status: 404 }, fault: null },
   { seen: { path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: /not said to answer 412/ },
   { seen: { method: 'DELETE', path: '/api/things/a/b/parts/c', body: '', status: 204 }, fault: null },
   { seen: { method: 'DELETE', path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: null },
-  { seen: { path: '/api/things/a/b', body: '{"name":"b"}' }, fault: null },
+  { seen: { path: '/api/things/a/b', body: '{"name":"b"}', etag: '"1"' }, fault: null },
+  { seen: { path: '/api/things/a/b', body: '{"name":"b"}' }, fault: /an ETag/ },
+  { seen: { path: '/api/things?q=x', body: '{"things":[]}', etag: '"1"' }, fault: /no ETag/ },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204 }, fault: null },
+  { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204, etag: '"1"' }, fault: null },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '{}', status: 204 }, fault: /no body/ },
 ])('the check of live answers finds $fault in $seen', ({ seen, fault }) => {
   const check = createOpenApiCheck(DOCUMENT);
