@@ -8,7 +8,7 @@ import type { Method, RestRoute } from './route.ts';
 export type Match =
   | { kind: 'found'; route: RestRoute; params: Record<string, string> }
   /** The path is ours under other methods. */
-  | { kind: 'method'; allow: readonly Method[] }
+  | { kind: 'method'; allow: readonly (Method | 'HEAD')[] }
   | { kind: 'malformed' };
 
 interface Compiled {
@@ -39,7 +39,7 @@ export function compileRoutes(table: readonly RestRoute[]): FindRoute {
 
   return (method, path) => {
     const given = path.slice(1).split('/');
-    const allow = new Set<Method>();
+    const allow = new Set<Method | 'HEAD'>();
     let isMalformed = false;
     for (const { segments, least, byMethod } of ordered) {
       if (given.length < least) continue;
@@ -48,6 +48,7 @@ export function compileRoutes(table: readonly RestRoute[]): FindRoute {
       const route = byMethod.get((method === 'HEAD' ? 'GET' : method) as Method);
       if (route === undefined) {
         for (const known of byMethod.keys()) allow.add(known);
+        if (byMethod.has('GET')) allow.add('HEAD');
         continue;
       }
       const params = decodeAll(raw);

@@ -65,7 +65,7 @@ test.each([
 });
 
 test('another method is told which there are, an unknown path nothing', () => {
-  expect(find('PATCH', '/api/servers/health')).toEqual({ kind: 'method', allow: ['GET', 'PUT'] });
+  expect(find('PATCH', '/api/servers/health')).toEqual({ kind: 'method', allow: ['GET', 'HEAD', 'PUT'] });
   expect(find('GET', '/api/unknown')).toBeNull();
   expect(find('GET', '/api/servers/')).toBeNull();
 });

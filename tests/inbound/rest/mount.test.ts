@@ -322,7 +322,7 @@ describe('paths', () => {
       asked: 'PATCH /api/x',
       status: 405,
       body: { detail: 'Method not allowed.' },
-      allow: 'GET, POST',
+      allow: 'GET, HEAD, POST',
       because: 'another method',
     },
   ])('$asked is $status: $because', async ({ asked, status, body, allow }) => {
