@@ -301,6 +301,25 @@ describe('the compatibility API', () => {
     expect((await read(`/v0.1/servers/${path}`)).status).toBe(status);
   });
 
+  test.each([
+    { query: 'search=ALPH', found: true },
+    { query: 'search=no-such-thing', found: false },
+    { query: 'version=latest', found: true },
+    { query: 'version=v1.0.0', found: true },
+    { query: 'version=v9', found: false },
+    { query: 'updated_since=2020-01-01T00:00:00Z', found: true },
+    { query: 'updated_since=2999-01-01T00:00:00Z', found: false },
+  ])('lists a server for $query: $found', async ({ query, found }) => {
+    const { body } = await read(`/v0.1/servers?${query}`);
+    const names = (body.servers as JsonObject[]).map(({ server }) => (server as JsonObject).name);
+    expect(names.includes('io.mcpgateway/alpha')).toBe(found);
+  });
+
+  test('says what is wrong with a time', async () => {
+    const { status, body } = await read('/v0.1/servers?updated_since=yesterday');
+    expect([status, body.detail]).toEqual([400, expect.stringContaining('RFC 3339')]);
+  });
+
   test('is empty, not forbidden, for whoever may list nothing', async () => {
     expect((await gateway.read('/v0.1/servers', 'stranger')).body).toMatchObject({
       servers: [],

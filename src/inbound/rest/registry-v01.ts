@@ -71,12 +71,18 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
       summary: 'List servers in the form of the official registry',
       answers: { 200: { says: 'A page of them, by name.', schema: ListAnswer } },
       async run(call) {
-        const { cursor = '', limit = DEFAULT_LIMIT, search = '', updated_since: since } = call.query;
+        const {
+          cursor = '',
+          limit = DEFAULT_LIMIT,
+          search = '',
+          version = 'latest',
+          updated_since: since,
+        } = call.query;
         const sinceMs = since === undefined ? 0 : Date.parse(since);
         if (Number.isNaN(sinceMs))
           return failure('INVALID_PARAMS', {}, { say: 'updated_since: must be an RFC 3339 time' });
         const named = [...namedServers(read.seen(call.who))]
-          .filter(([name, server]) => name > cursor && isAsked(server, name, search, sinceMs))
+          .filter(([name, server]) => name > cursor && isAsked(server, name, { search, version, sinceMs }))
           .sort(([a], [b]) => (a < b ? -1 : 1));
         const views = await viewAll(call.who, named.slice(0, limit));
         const last = named.length > limit ? (named[limit - 1]?.[0] ?? null) : null;
@@ -139,7 +145,13 @@ function namedServers(servers: readonly RegisteredServer[]): Map<string, Registe
   return named;
 }
 
-function isAsked(server: RegisteredServer, name: string, search: string, sinceMs: number): boolean {
+/** Of a server there is the version that is called, and that is the `latest`. */
+function isAsked(
+  server: RegisteredServer,
+  name: string,
+  { search, version, sinceMs }: { search: string; version: string; sinceMs: number },
+): boolean {
+  if (version !== 'latest' && version !== server.version) return false;
   const words = `${name} ${server.name}`.toLowerCase();
   return server.updatedAtMs >= sinceMs && words.includes(search.toLowerCase());
 }
