@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { DefinitionsConfig } from '../config/definitions-config.ts';
 import { openRecordOf } from '../domain/call.ts';
 import { LOCAL_CALLER } from '../domain/identity.ts';
+import { type NameWarning, WARNING_KINDS } from '../domain/name-warning.ts';
 import { serverOfVersion } from '../domain/server.ts';
 import type { AuditLedger } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,8 +14,9 @@ import type { DefinitionRepository } from '../ports/definition-repository.ts';
 import type { Log } from '../ports/log.ts';
 import type { MetricsReader } from '../ports/metrics.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import { createNameWatch, type NameWarning, type NameWatch, WARNING_KINDS } from '../services/catalog/name-watch.ts';
+import { createNameWatch, type NameWatch } from '../services/catalog/name-watch.ts';
 import { createPins, type DriftEvent, type Pins } from '../services/catalog/pins.ts';
+import { createSlices } from '../services/search/slices.ts';
 
 /** Nobody called: a server did this by itself. */
 const GATEWAY = { ...LOCAL_CALLER, subject: 'gateway' };
@@ -70,7 +72,16 @@ export function createDefinitionParts(
     void audit.conclude(record);
   }
 
-  const names = createNameWatch({ report: warn, clock });
+  const names = createNameWatch({
+    report: warn,
+    fail: (server, cause) =>
+      log.error('the names of a server could not be looked through', {
+        server,
+        detail: cause instanceof Error ? cause.message : String(cause),
+      }),
+    pause: createSlices(clock),
+    clock,
+  });
   deps.catalog.onChange(() => names.keepOnly(deps.catalog.current().servers));
   /** Names meet in the lists of everything, where only active versions are. */
   const onShown: NameWatch['follow'] = (origin, tools) => {

@@ -5,10 +5,11 @@
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { type NameWarning, WARNING_KINDS } from '../../domain/name-warning.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
-import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
+import type { NameWatch } from '../../services/catalog/name-watch.ts';
 import { nothingWaits, type Pins } from '../../services/catalog/pins.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 

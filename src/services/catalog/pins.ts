@@ -11,7 +11,7 @@ import type { ServerKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
-import type { ShownTool } from './name-watch.ts';
+import type { ShownTool } from './name-index.ts';
 
 /**
  * `hold`: a changed tool is not called until it is approved. `serve`: the approved definition is shown and calls go on.
