@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { DefinitionsConfig } from '../config/definitions-config.ts';
 import { openRecordOf } from '../domain/call.ts';
 import { LOCAL_CALLER } from '../domain/identity.ts';
+import { type NameWarning, WARNING_KINDS } from '../domain/name-warning.ts';
 import { serverOfVersion } from '../domain/server.ts';
 import type { AuditLedger } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,8 +14,10 @@ import type { DefinitionRepository } from '../ports/definition-repository.ts';
 import type { Log } from '../ports/log.ts';
 import type { MetricsReader } from '../ports/metrics.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import { createNameWatch, type NameWarning, type NameWatch, WARNING_KINDS } from '../services/catalog/name-watch.ts';
+import { createNameWatch, type NameWatch } from '../services/catalog/name-watch.ts';
 import { createPins, type DriftEvent, type Pins } from '../services/catalog/pins.ts';
+import { createWarningDesk, type WarningDesk } from '../services/catalog/warning-desk.ts';
+import { createSlices } from '../services/search/slices.ts';
 
 /** Nobody called: a server did this by itself. */
 const GATEWAY = { ...LOCAL_CALLER, subject: 'gateway' };
@@ -36,7 +39,7 @@ export function createDefinitionParts(
     clock: Clock;
     log: Log;
   },
-): Pins & Pick<NameWatch, 'warnings'> {
+): Pins & WarningDesk {
   const { audit, metrics, clock, log } = deps;
   let drifts = 0;
 
@@ -70,23 +73,35 @@ export function createDefinitionParts(
     void audit.conclude(record);
   }
 
-  const names = createNameWatch({ report: warn, clock });
+  const names = createNameWatch({
+    report: warn,
+    fail: (server, cause) =>
+      log.error('the names of a server could not be looked through', {
+        server,
+        detail: cause instanceof Error ? cause.message : String(cause),
+      }),
+    pause: createSlices(clock),
+    clock,
+  });
   deps.catalog.onChange(() => names.keepOnly(deps.catalog.current().servers));
+  const originOf = (server: string) => deps.catalog.originOf({ server, exposure: null }, server);
   /** Names meet in the lists of everything, where only active versions are. */
   const onShown: NameWatch['follow'] = (origin, tools) => {
     const server = serverOfVersion(origin);
-    if (deps.catalog.originOf({ server, exposure: null }, server) === origin) names.follow(server, tools);
+    if (originOf(server) === origin) names.follow(server, tools);
   };
   const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown, clock });
+  const desk = createWarningDesk({ names, pins, originOf, clock });
   metrics.counter('gatehouse_definition_drifts_total', 'Tools that changed their definition since the start.', () => [
     { labels: {}, value: drifts },
   ]);
   metrics.gauge('gatehouse_tools_held', 'Tools that are not called until their definition is approved.', () => [
     { labels: {}, value: pins.heldCount() },
   ]);
-  metrics.gauge('gatehouse_name_warnings', "Names and texts of tools that reach over to another server's.", () => {
-    const warnings = names.warnings();
+  const help = "Names and texts of tools that reach over to another server's, and that nobody has acknowledged.";
+  metrics.gauge('gatehouse_name_warnings', help, () => {
+    const warnings = desk.warnings().filter(({ acknowledged }) => acknowledged === null);
     return WARNING_KINDS.map(kind => ({ labels: { kind }, value: warnings.filter(each => each.kind === kind).length }));
   });
-  return { ...pins, warnings: names.warnings };
+  return { ...pins, ...desk };
 }

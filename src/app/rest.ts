@@ -23,8 +23,8 @@ import { serverRoutes } from '../inbound/rest/servers.ts';
 import { readDocsFile } from '../outbound/files/docs-files.ts';
 import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import type { NameWatch } from '../services/catalog/name-watch.ts';
 import type { Pins } from '../services/catalog/pins.ts';
+import type { WarningDesk } from '../services/catalog/warning-desk.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
 import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
@@ -40,7 +40,7 @@ export interface RestParts extends RestDeps {
   registry: Registry;
   agents: Agents;
   finder: Finder;
-  pins: Pins & Pick<NameWatch, 'warnings'>;
+  pins: Pins & WarningDesk;
   health: readonly RestRoute[];
   /** Where clients find the gateway; null: where they asked. */
   publicUrl: string | null;

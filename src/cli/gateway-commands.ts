@@ -3,12 +3,13 @@
  * Each takes `withGateway`'s options: where the gateway is, and the file of a credential.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { WARNING_KINDS } from '../domain/name-warning.ts';
 import type { GatewayOptions } from './gateway.ts';
 import type { Host } from './host.ts';
 import type { Part, SelfTestOptions } from './registry-self-test.ts';
 import type { ListOptions } from './server.ts';
 import type { RefreshWish, TokenWish } from './token.ts';
-import type { ApproveOptions, DiffOptions } from './tools.ts';
+import type { AcknowledgeOptions, ApproveOptions, DiffOptions } from './tools.ts';
 
 type Run = (command: Promise<number>) => Promise<void>;
 
@@ -83,11 +84,13 @@ Examples:
   gatehouse tools diff                      what has changed, field by field; exit 1 when something waits
   gatehouse tools approve github            everything that waits on a server
   gatehouse tools approve github push       one tool
-  gatehouse tools approve github push --hash 9f86d0...   only what "tools diff" showed, not what came since`,
+  gatehouse tools approve github push --hash 9f86d0...   only what "tools diff" showed, not what came since
+  gatehouse tools acknowledge github push   its warnings are in order, until it is approved with other words`,
   );
   withGateway(tools.command('diff [server]'))
     .description('what servers say of their tools now, beside what was approved')
     .option('--json', 'whole definitions, for programs')
+    .option('--all', 'warnings that were acknowledged too')
     .action(async (server: string | undefined, options: DiffOptions) =>
       run((await import('./tools.ts')).diffTools(host, server, options)),
     );
@@ -99,6 +102,12 @@ Examples:
     )
     .action(async (server: string, tool: string | undefined, options: ApproveOptions) =>
       run((await import('./tools.ts')).approveTools(host, server, tool, options)),
+    );
+  withGateway(tools.command('acknowledge <server> <tool>'))
+    .description('say that the warnings of a tool are in order')
+    .addOption(new Option('--kind <kind>', 'one kind of them alone').choices(WARNING_KINDS))
+    .action(async (server: string, tool: string, options: AcknowledgeOptions) =>
+      run((await import('./tools.ts')).acknowledgeWarnings(host, server, tool, options)),
     );
 }
 

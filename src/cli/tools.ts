@@ -1,13 +1,14 @@
 /**
- * `gatehouse tools diff|approve`: definitions that changed since they were approved, and the approval; names and texts that
- * reach over to another server's tools.
+ * `gatehouse tools diff|approve|acknowledge`: definitions that changed since they were approved, and the approval; names and
+ * texts that reach over to another server's tools, and the word that somebody has looked at them.
  */
 import { atGateway, type GatewayOptions, REFUSED } from './gateway.ts';
 import type { Host } from './host.ts';
 import { printable } from './report.ts';
 
-export type DiffOptions = GatewayOptions & { json?: boolean | undefined };
+export type DiffOptions = GatewayOptions & { json?: boolean | undefined; all?: boolean | undefined };
 export type ApproveOptions = GatewayOptions & { hash?: string | undefined };
+export type AcknowledgeOptions = GatewayOptions & { kind?: string | undefined };
 
 interface Waiting {
   server: string;
@@ -31,6 +32,8 @@ interface Warning {
   kind: string;
   likeness: string | null;
   other: { server: string; tool: string | null };
+  /** A gateway of an earlier version does not tell. */
+  acknowledged?: { by: string; at: string } | null;
 }
 
 const DONE = 0;
@@ -48,11 +51,18 @@ export function diffTools(host: Host, server: string | undefined, options: DiffO
     const isWanted = ({ server: of }: { server: string }) => wanted === undefined || of === wanted;
     const pending = all.pending.filter(isWanted);
     // On their own channel: a program that reads the differences is not to trip over a warning.
-    for (const warning of (all.warnings ?? []).filter(isWanted)) host.stderr.line(describeWarning(warning));
+    const warnings = (all.warnings ?? []).filter(isWanted);
+    const open = warnings.filter(({ acknowledged = null }) => acknowledged === null);
+    for (const warning of options.all === true ? warnings : open) host.stderr.line(describeWarning(warning));
     if (options.json === true) host.stdout.line(JSON.stringify(pending, null, 2));
     else for (const waiting of pending) for (const line of describe(host, waiting)) host.stdout.line(line);
     if (pending.length === 0) host.stderr.line('Every tool says what was approved.');
     else host.stderr.line(`Approve with: gatehouse tools approve ${pending[0]?.server} [TOOL [--hash SHA256]]`);
+    const known = warnings.length - open.length;
+    if (known > 0 && options.all !== true)
+      host.stderr.line(
+        `${known} ${known === 1 ? 'warning' : 'warnings'} acknowledged: --all shows ${known === 1 ? 'it' : 'them'}`,
+      );
     return pending.length === 0 ? DONE : WAITING;
   });
 }
@@ -74,7 +84,23 @@ export function approveTools(
   });
 }
 
-function describeWarning({ server, tool, kind, likeness, other }: Warning): string {
+export function acknowledgeWarnings(
+  host: Host,
+  server: string,
+  tool: string,
+  { kind, ...options }: AcknowledgeOptions,
+): Promise<number> {
+  return atGateway(host, options, async gateway => {
+    const body = { server: server.replace(/^\/+/, ''), tool, kind };
+    const answer = await gateway.ask({ method: 'POST', path: '/api/definitions/acknowledge', body });
+    if (answer === null) return REFUSED;
+    for (const warning of (answer.body as { acknowledged: Warning[] }).acknowledged)
+      host.stdout.line(describeWarning(warning));
+    return DONE;
+  });
+}
+
+function describeWarning({ server, tool, kind, likeness, other, acknowledged = null }: Warning): string {
   const whose = spelled(other.tool === null ? other.server : `${other.server} ${other.tool}`);
   const what =
     kind === 'look-alike'
@@ -82,7 +108,9 @@ function describeWarning({ server, tool, kind, likeness, other }: Warning): stri
       : kind === 'foreign-prefix'
         ? `begins like a public name of ${whose}`
         : `speaks of ${whose} in its description`;
-  return `warning: ${spelled(server)}  ${spelled(tool)}: ${what}`;
+  const said = `${spelled(server)}  ${spelled(tool)}: ${what}`;
+  if (acknowledged === null) return `warning: ${said}`;
+  return `acknowledged: ${said} (by ${spelled(acknowledged.by)}, ${printable(acknowledged.at)})`;
 }
 
 /** Two names that look equal are to be told apart here of all places. */

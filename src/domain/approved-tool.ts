@@ -3,6 +3,7 @@
  * look at it. One record per server and tool.
  */
 import { z } from 'zod';
+import { WARNING_KINDS } from './name-warning.ts';
 import { JsonDocument, milliseconds } from './registered.ts';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -22,6 +23,16 @@ export const PendingDefinition = z.strictObject({
 });
 export type PendingDefinition = z.output<typeof PendingDefinition>;
 
+/** Somebody has looked at a warning and found it to be in order. */
+export const Acknowledgement = z.strictObject({
+  kind: z.enum(WARNING_KINDS),
+  other: z.strictObject({ server: z.string().min(1), tool: z.string().nullable() }),
+  /** A subject. */
+  by: z.string().min(1),
+  atMs: milliseconds,
+});
+export type Acknowledgement = z.output<typeof Acknowledgement>;
+
 export const ApprovedTool = z.strictObject({
   /** Key of the server, without a leading slash. */
   server: z.string().min(1),
@@ -34,5 +45,7 @@ export const ApprovedTool = z.strictObject({
   approvedBy: z.string().min(1),
   /** null: the server says what was approved. */
   pending: PendingDefinition.nullable(),
+  /** Of warnings about the approved definition, and of no other: gone with it. At most one of a meaning (`meaningOf`). */
+  acknowledged: z.array(Acknowledgement).default([]),
 });
 export type ApprovedTool = z.output<typeof ApprovedTool>;

@@ -32,11 +32,14 @@ interface Name {
 }
 
 const MAX_AT_KEY = 64;
+/** A map of a million keys takes a tenth of a second to grow; so many of them grow one at a time. */
+const SHELVES = 64;
 const ORDER: readonly Likeness[] = ['confusable', 'version', 'typo'];
 
 export function createNameNeighbours(): NameNeighbours {
   const names = new Map<string, Name>();
-  const byKey = new Map<number, Name[]>();
+  const shelves = Array.from({ length: SHELVES }, () => new Map<number, Name[]>());
+  const shelfOf = (key: number) => shelves[key % SHELVES] as Map<number, Name[]>;
 
   return {
     add(server, tool) {
@@ -49,8 +52,8 @@ export function createNameNeighbours(): NameNeighbours {
       const name: Name = { tool, forms, keys: keysOf(forms), servers: new Set([server]) };
       names.set(tool, name);
       for (const key of name.keys) {
-        const there = byKey.get(key);
-        if (there === undefined) byKey.set(key, [name]);
+        const there = shelfOf(key).get(key);
+        if (there === undefined) shelfOf(key).set(key, [name]);
         else if (there.length < MAX_AT_KEY) there.push(name);
       }
     },
@@ -61,9 +64,12 @@ export function createNameNeighbours(): NameNeighbours {
       if (name.servers.size > 0) return;
       names.delete(tool);
       for (const key of name.keys) {
-        const left = byKey.get(key)?.filter(there => there !== name) ?? [];
-        if (left.length > 0) byKey.set(key, left);
-        else byKey.delete(key);
+        const left =
+          shelfOf(key)
+            .get(key)
+            ?.filter(there => there !== name) ?? [];
+        if (left.length > 0) shelfOf(key).set(key, left);
+        else shelfOf(key).delete(key);
       }
     },
     holders: tool => names.get(tool)?.servers ?? [],
@@ -72,7 +78,7 @@ export function createNameNeighbours(): NameNeighbours {
       const forms = known?.forms ?? formsOf(tool);
       const found = new Map<Name, Neighbour>();
       for (const key of known?.keys ?? keysOf(forms)) {
-        for (const name of byKey.get(key) ?? []) {
+        for (const name of shelfOf(key).get(key) ?? []) {
           if (name === known || found.has(name)) continue;
           const likeness = findLikeness(forms, name.forms);
           const isSeen = likeness !== 'confusable';

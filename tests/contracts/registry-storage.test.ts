@@ -1,5 +1,6 @@
 /** What every backend of the registry promises, whatever it is made of. */
 import { describe, expect, it } from 'vitest';
+import type { ApprovedTool } from '../../src/domain/approved-tool.ts';
 import type { RegisteredServer } from '../../src/domain/registered-server.ts';
 import type { RegistryStorage } from '../../src/ports/registry-storage.ts';
 import type { Added, Updated } from '../../src/ports/repository.ts';
@@ -360,6 +361,20 @@ describe.each(BACKENDS)('$name', ({ open }) => {
     expect(await definitions.remove('a', 'search')).toBe(true);
     expect(await definitions.remove('a', 'search')).toBe(false);
     expect(await definitions.list('a')).toEqual([]);
+  });
+
+  it('who has looked at the warnings of a definition is kept with it', async () => {
+    const { definitions } = open();
+    const acknowledged: ApprovedTool['acknowledged'] = [
+      { kind: 'look-alike', other: { server: 'mail', tool: '\ud800' }, by: 'ada', atMs: 3_000 },
+      { kind: 'foreign-prefix', other: { server: 'mail', tool: null }, by: 'bo', atMs: 4_000 },
+    ];
+    await definitions.put([approvedTool('a', 'send', { acknowledged }), approvedTool('b', 'send')]);
+    expect((await definitions.find('a', 'send'))?.acknowledged).toEqual(acknowledged);
+    expect((await definitions.list('b')).map(entry => entry.acknowledged)).toEqual([[]]);
+    const odd = [{ ...acknowledged[0], kind: 'hearsay' }] as unknown as ApprovedTool['acknowledged'];
+    await expect(definitions.put([approvedTool('a', 'send', { acknowledged: odd })])).rejects.toThrow();
+    expect((await definitions.find('a', 'send'))?.acknowledged).toEqual(acknowledged);
   });
 
   it('definitions are put all or none', async () => {

@@ -79,6 +79,7 @@ const SERVERS = (): Step[] => [
   { ask: 'GET /ws/stats' },
   { ask: 'POST /api/ws-ticket' },
   { ask: 'GET /api/definitions/pending' },
+  { ask: 'POST /api/definitions/acknowledge', body: { server: 'one', tool: 'nothing' }, status: 404 },
 ];
 const GROUPS = (): Step[] => [
   { ask: 'POST /api/servers/groups/create', body: { group_name: 'night' }, status: 201 },

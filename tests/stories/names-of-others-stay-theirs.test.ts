@@ -143,6 +143,27 @@ test('nobody is told who may not list both servers', async () => {
     expect((await guarded.post('/api/definitions/approve', 'developer', { server: 'mail' })).body).toEqual(
       (await guarded.post('/api/definitions/approve', 'developer', { server: 'nothing' })).body,
     );
+    // Nor does anybody say of such a warning that it is in order, or learn that it stands.
+    const acknowledge = async (caller: Caller, server: string, name = 'mail__delete_email') => {
+      const { status, body } = await guarded.post('/api/definitions/acknowledge', caller, { server, tool: name });
+      return { status, body: { ...body, request_id: null } };
+    };
+    for (const caller of ['developer', 'operator'] as const) {
+      const none = await acknowledge(caller, 'rogue', 'nothing');
+      expect(none.status).toBe(404);
+      for (const server of ['rogue', 'mail', 'nothing']) expect(await acknowledge(caller, server)).toEqual(none);
+    }
+    for (const caller of ['user', 'lob', 'stranger'] as const)
+      expect((await acknowledge(caller, 'rogue')).status).toBe(403);
+    expect(await told('admin')).not.toContain('"by"');
+    expect(await acknowledge('admin', 'rogue')).toMatchObject({
+      ...{
+        status: 200,
+        body: { server: 'rogue', acknowledged: [{ kind: 'foreign-prefix', other: { server: 'mail' } }] },
+      },
+    });
+    expect(await told('admin')).toContain('"by"');
+    for (const caller of ['developer', 'operator'] as const) expect(await told(caller)).not.toMatch(/"mail"|mail__/);
   } finally {
     await guarded.remove();
   }

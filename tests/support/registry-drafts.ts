@@ -93,7 +93,7 @@ export function approvedTool(server: string, tool: string, changes: Partial<Appr
     hash: hashDefinition(approved),
     approvedAtMs: 1_000,
     approvedBy: 'first-seen',
-    pending: null,
+    ...{ pending: null, acknowledged: [] },
     ...changes,
   };
 }

@@ -1,15 +1,16 @@
 /**
  * `/api/definitions`: tools whose definition has changed since it was approved, what changed, and the approval; and the
- * names and texts that reach over to another server's tools. For administrators, each for the servers that are there for it.
+ * names and texts that reach over to another server's tools, and who has looked at them. For administrators, each for the servers that are there for it.
  */
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { WARNING_KINDS } from '../../domain/name-warning.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
-import { type NameWarning, type NameWatch, WARNING_KINDS } from '../../services/catalog/name-watch.ts';
 import { nothingWaits, type Pins } from '../../services/catalog/pins.ts';
+import type { ToldWarning, WarningDesk } from '../../services/catalog/warning-desk.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 
 const Waiting = z.object({
@@ -33,14 +34,18 @@ const Warning = z.object({
   kind: z.enum(WARNING_KINDS),
   likeness: z.enum(['confusable', 'version', 'typo']).nullable(),
   other: z.object({ server: z.string(), tool: z.string().nullable() }),
+  acknowledged: z.object({ by: z.string(), at: z.iso.datetime() }).nullable(),
 });
+
+/** By its name or its path, `team/github` or `/team/github`; one of its versions as it is listed: `team/github@v2.0.0`. */
+const namedServer = z.string().min(1).max(400);
+const toolName = z.string().min(1).max(512);
 
 const ApproveBody = z
   .strictObject({
-    /** By its name or its path, `team/github` or `/team/github`; one of its versions as it is listed: `team/github@v2.0.0`. */
-    server: z.string().min(1).max(400),
+    server: namedServer,
     /** All that wait on the server where it is left out. */
-    tool: z.string().min(1).max(512).optional(),
+    tool: toolName.optional(),
     /** `offered.hash` of what was looked at: nothing else is approved. */
     hash: z
       .string()
@@ -59,16 +64,27 @@ const Approved = z.object({
   definitions: z.array(z.object({ server: z.string(), tool: z.string(), hash: z.string() })),
 });
 
+const AcknowledgeBody = z.strictObject({
+  server: namedServer,
+  tool: toolName,
+  /** All that stand of the tool where it is left out; the same for whom they mean. */
+  kind: z.enum(WARNING_KINDS).optional(),
+  other: z.strictObject({ server: namedServer, tool: toolName.optional() }).optional(),
+});
+
+const Acknowledged = z.object({
+  /** As it was asked for. */
+  server: z.string(),
+  acknowledged: z.array(Warning),
+});
+
 export interface DefinitionDesk {
   mayOversee(who: Identity, server: ServerKey): boolean;
   /** A server named without a version means the one that is active. */
   originOf(server: string): string;
 }
 
-export function definitionRoutes(
-  pins: Pins & Pick<NameWatch, 'warnings'>,
-  { mayOversee, originOf }: DefinitionDesk,
-): RestRoute[] {
+export function definitionRoutes(pins: Pins & WarningDesk, { mayOversee, originOf }: DefinitionDesk): RestRoute[] {
   return [
     defineRoute({
       ...{ method: 'GET', path: '/api/definitions/pending', operation: 'definitions/pending', tag: 'definitions' },
@@ -111,11 +127,33 @@ export function definitionRoutes(
         return answer(200, { server, approved: approval.tools.map(entry => entry.tool), definitions });
       },
     }),
+    defineRoute({
+      ...{ method: 'POST', path: '/api/definitions/acknowledge', operation: 'definitions/acknowledge' },
+      tag: 'definitions',
+      summary: 'Say that somebody has looked at the warnings of a tool, until it is approved with other words',
+      access: { kind: 'admin' },
+      body: AcknowledgeBody,
+      answers: {
+        200: { says: 'What is acknowledged now, and by whom it was first.', schema: Acknowledged },
+      },
+      fails: ['NOT_FOUND'],
+      async run({ who, body: { server, tool, kind = null, other }, note }) {
+        const named = trimSlashes(server);
+        note({ server: serverOfVersion(named), target: tool, metadata: { acknowledges: kind ?? 'all warnings' } });
+        const meant =
+          other === undefined ? null : { server: serverOfVersion(trimSlashes(other.server)), tool: other.tool ?? null };
+        const isFor = (key: ServerKey) => mayOversee(who, key);
+        const done = await pins.acknowledge(named, { tool, kind, other: meant, isFor }, who.subject);
+        if (done.kind === 'failure') return done;
+        return answer(200, { server, acknowledged: done.warnings.map(showWarning) });
+      },
+    }),
   ];
 }
 
-const showWarning = ({ server, tool, kind, likeness, other }: NameWarning): z.output<typeof Warning> => ({
-  ...{ server, tool, kind, likeness, other },
+const showWarning = ({ acknowledged, ...found }: ToldWarning): z.output<typeof Warning> => ({
+  ...found,
+  acknowledged: acknowledged === null ? null : { by: acknowledged.by, at: new Date(acknowledged.atMs).toISOString() },
 });
 
 function describe({ server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool) {

@@ -11,7 +11,7 @@ import type { ServerKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
-import type { ShownTool } from './name-watch.ts';
+import type { ShownTool } from './name-index.ts';
 
 /**
  * `hold`: a changed tool is not called until it is approved. `serve`: the approved definition is shown and calls go on.
@@ -53,6 +53,10 @@ export interface Pins {
    * another definition than was looked at.
    */
   approve(server: ServerKey, wish: ApprovalWish, by: string): Promise<Approval>;
+  /** As it was last read; null: nothing is kept of it, or definitions are passed on as they come. */
+  find(server: ServerKey, tool: string): ApprovedTool | null;
+  /** Keeps something else of a tool, in turn with all that reads and writes its server. Null as for `find`: nothing was done. */
+  amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool): Promise<ApprovedTool | null>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
 }
@@ -133,7 +137,10 @@ export function createPins(deps: {
   ): ApprovedTool | null {
     const nowMs = clock.wallMs();
     if (entry === undefined)
-      return { server, tool, approved: offered, hash, approvedAtMs: nowMs, approvedBy: FIRST_SEEN, pending: null };
+      return {
+        ...{ server, tool, approved: offered, hash, approvedAtMs: nowMs, approvedBy: FIRST_SEEN },
+        ...{ pending: null, acknowledged: [] },
+      };
     // Back to what was approved: nothing waits any more.
     if (entry.hash === hash) return entry.pending === null ? null : { ...entry, pending: null };
     if (entry.pending?.hash === hash) return unsaved.has(keyOf(server, tool)) ? entry : null;
@@ -206,7 +213,8 @@ export function createPins(deps: {
             {
               ...entry,
               ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
-              pending: null,
+              // Of other words: somebody has to look again.
+              ...{ pending: null, acknowledged: [] },
             },
           ],
     );
@@ -219,11 +227,22 @@ export function createPins(deps: {
     return { kind: 'approved', tools: next };
   }
 
+  async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
+    const kept = onDrift === 'off' ? undefined : (await approvedOf(server)).get(tool);
+    if (kept === undefined) return null;
+    const next = change(kept);
+    await store.put([next]);
+    known.get(server)?.set(tool, next);
+    return next;
+  }
+
   return {
     screen: (server, tools, formerly = null) => inTurn(server, () => screen(server, tools, formerly)),
     isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),
     heldCount: () => held.size,
     pending: () => store.listPending(),
+    find: (server, tool) => (onDrift === 'off' ? null : (known.get(server)?.get(tool) ?? null)),
+    amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
   };

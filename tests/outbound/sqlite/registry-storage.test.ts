@@ -1,4 +1,5 @@
 /** What the registry in a file promises beyond what every backend does. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -160,6 +161,24 @@ describe('the layout', () => {
     expect(() => insert.run('2')).toThrow(/UNIQUE/);
     model.close();
   });
+});
+
+it('a definition that was kept before warnings were acknowledged is read, and nothing of it is', async () => {
+  const path = join(makeFolder(), 'registry.db');
+  const storage = openAt(path);
+  const kept = approvedTool('mail', 'send');
+  await storage.definitions.put([kept]);
+  await storage.close();
+  const hand = new Database(path);
+  const { digest: _, ...row } = hand.prepare('select * from definition').get() as Record<string, unknown>;
+  const { acknowledged: __, ...before } = JSON.parse(String(row.document));
+  const old = { ...row, document: JSON.stringify(before) };
+  const digest = createHash('sha256')
+    .update(JSON.stringify(Object.values(old)))
+    .digest('hex');
+  hand.prepare('update definition set document = ?, digest = ?').run(old.document, digest);
+  hand.close();
+  expect(await openAt(path).definitions.list('mail')).toEqual([kept]);
 });
 
 describe('a database that was changed by hand', () => {

@@ -5,7 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
-import { createNameWatch, type NameWarning } from '../../../src/services/catalog/name-watch.ts';
+import type { NameWarning } from '../../../src/domain/name-warning.ts';
+import { createNameWatch } from '../../../src/services/catalog/name-watch.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 
 const CYRILLIC = '\u0455end_email';
@@ -13,7 +14,15 @@ const NOW = createFrozenClock().wallMs();
 
 function start() {
   const events: NameWarning[] = [];
-  const watch = createNameWatch({ report: event => void events.push(event), clock: createFrozenClock() });
+  const watch = createNameWatch({
+    report: event => void events.push(event),
+    fail(server, cause) {
+      throw new Error(`${server} was not looked through`, { cause });
+    },
+    // Everything at once.
+    pause: () => null,
+    clock: createFrozenClock(),
+  });
   const shown = (name: string, description: string, approvedAtMs: number) => ({
     ...{ name, definition: { name, description }, approvedAtMs },
   });
