@@ -17,6 +17,12 @@ export const Source = z.discriminatedUnion('kind', [
 ]);
 export type Source = z.output<typeof Source>;
 
+/** The revisions that a change may be made to; null: whichever it is. */
+export type ExpectedRevisions = ReadonlySet<number> | null;
+
+export const isExpected = (expected: ExpectedRevisions, { revision }: { revision: number }): boolean =>
+  expected === null || expected.has(revision);
+
 export const milliseconds = z.number().int().nonnegative();
 export const texts = z.array(z.string());
 

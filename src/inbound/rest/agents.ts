@@ -141,9 +141,8 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         takesRevision: true,
         async run({ who, params: { path }, body, headers, note }) {
           note({ target: `/${path}` });
-          const expected = readIfMatch(headers);
-          if (expected !== null && typeof expected !== 'number') return expected;
-          const changed = await agents[method === 'PUT' ? 'replace' : 'change'](who, path, body, expected);
+          const change = agents[method === 'PUT' ? 'replace' : 'change'];
+          const changed = await change(who, path, body, readIfMatch(headers));
           return changed.kind === 'failure' ? changed : card(changed.value);
         },
       }),
@@ -151,10 +150,10 @@ export function agentRoutes(agents: Agents): RestRoute[] {
     defineRoute({
       ...{ method: 'DELETE', path: '/api/agents/{path+}', operation: 'agents/delete', tag, access: { kind: 'caller' } },
       ...{ summary: 'Remove an agent', params: Path, answers: { 204: { says: 'It is gone.', schema: null } } },
-      fails: ['NOT_FOUND'],
-      async run({ who, params: { path }, note }) {
+      ...{ fails: ['NOT_FOUND', 'STALE'], takesRevision: true },
+      async run({ who, params: { path }, headers, note }) {
         note({ target: `/${path}` });
-        const removed = await agents.remove(who, path);
+        const removed = await agents.remove(who, path, readIfMatch(headers));
         return removed.kind === 'failure' ? removed : noContent();
       },
     }),
@@ -168,10 +167,10 @@ export function agentRoutes(agents: Agents): RestRoute[] {
           schema: z.object({ message: z.string(), path: z.string(), is_enabled: z.boolean() }),
         },
       },
-      fails: ['NOT_FOUND', 'STALE'],
-      async run({ who, params: { path }, query: { enabled }, note }) {
+      ...{ fails: ['NOT_FOUND', 'STALE'], takesRevision: true },
+      async run({ who, params: { path }, query: { enabled }, headers, note }) {
         note({ target: `/${path}` });
-        const toggled = await agents.toggle(who, path, enabled);
+        const toggled = await agents.toggle(who, path, enabled, readIfMatch(headers));
         if (toggled.kind === 'failure') return toggled;
         const message = `Agent ${enabled ? 'enabled' : 'disabled'} successfully`;
         return answer(200, { message, path: toggled.value.path, is_enabled: toggled.value.enabled });

@@ -153,6 +153,8 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
       record.rule = denial.rule;
       return failure('DENIED_BY_POLICY', denial.missing.length === 0 ? {} : { missing_scopes: [...denial.missing] });
     }
+    // RFC 9110, 13.1.1: a condition that nothing here can meet is one that is not met.
+    if (route.hasEffect && !route.takesRevision && !isUnconditional(c.env.incoming)) return noRevisions();
     const input = await readInput(c.env.incoming, route, params);
     if (input.kind === 'failure') return input;
     noteIn(record, route.about?.(input) ?? { target: Object.values(params).join('/') || null });
@@ -230,6 +232,12 @@ const NOBODY: Identity = {
   ...{ agentVerified: false, method: 'local', scopes: new Set(), groups: new Set() },
   ...{ expiresAtMs: Number.POSITIVE_INFINITY, tokenId: null, boundServer: '' },
 };
+
+const isUnconditional = ({ headers: { 'if-match': written = '*' } }: IncomingMessage) => written.trim() === '*';
+
+function noRevisions(): Failure {
+  return failure('STALE', {}, { say: 'What this changes has no revisions to match: leave If-Match out.' });
+}
 
 function showsCsrf({ headers }: IncomingMessage, csrf: Secret): boolean {
   const shown = headers['x-csrf-token'];

@@ -110,11 +110,13 @@ function queryParameters({ query }: RestRoute, components: Components): JsonObje
 }
 
 /** The route's own, what its services say no with, and what the frame may answer before it. */
-function describeAnswers({ answers, fails, access, body }: RestRoute, components: Components): JsonObject {
+function describeAnswers({ answers, fails, access, body, hasEffect }: RestRoute, components: Components): JsonObject {
   // The front door looks at the host and the origin of every request.
   const added = ['400', '403', '500', '503', ...fails.map(code => String(ERRORS[code].http))];
   if (access.kind !== 'public') added.push('401', '429');
   if (body !== null) added.push('413', '415');
+  // Whoever makes a condition is told that there is none to be made.
+  if (hasEffect) added.push('412');
   const responses: Record<string, JsonObject> = {};
   for (const status of added) responses[status] = { $ref: `#/components/responses/${status}` };
   for (const [status, fact] of Object.entries(answers))

@@ -7,7 +7,7 @@ import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { CredentialBody, toSecret } from './server-bodies.ts';
 import { isoOrNull } from './server-card.ts';
-import { alsoAt, PathParams, toPath } from './server-route.ts';
+import { alsoAt, PathParams, readIfMatch, toPath } from './server-route.ts';
 import { flag } from './written.ts';
 
 /** Two spellings of the same field. */
@@ -49,6 +49,7 @@ const TOGGLE = { kind: 'ui', action: 'toggle_service', owners: 'register_service
 const MODIFY = { kind: 'ui', action: 'modify_service', owners: 'register_service' } as const;
 const CHECK = { kind: 'ui', action: 'health_check_service', owners: 'register_service' } as const;
 const CHANGE_FAILS = ['NOT_FOUND', 'CONFLICT'] as const;
+const REVISED_FAILS = [...CHANGE_FAILS, 'STALE'] as const;
 /** Whoever may change every server may remove one, so the registry itself asks for the rest. */
 const REMOVE = { kind: 'caller' } as const;
 
@@ -61,7 +62,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     enabled: boolean,
   ): Promise<RestOutcome> {
     call.note({ target: path, metadata: { enabled } });
-    const result = await registry.toggle(call.who, path, enabled);
+    const result = await registry.toggle(call.who, path, enabled, readIfMatch(call.headers));
     if (result.kind === 'failure') return result;
     const { status, checkedAtMs, numTools } = registry.read.health(call.who, result.value);
     return answer(200, {
@@ -75,7 +76,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/servers/toggle', operation: 'servers/toggle', tag, access: TOGGLE, form: true },
     ...{ summary: 'Switch a server on or off', body: ToggleBody },
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
-    fails: [...CHANGE_FAILS, 'STALE'],
+    ...{ fails: REVISED_FAILS, takesRevision: true },
     run: call => withNamed(call.body, path => toggle(call, path, call.body.new_state)),
   });
   const toggleAt = defineRoute({
@@ -83,20 +84,20 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ summary: 'Switch a server on (`enabled=on`) or off (without it)', params: PathParams },
     body: z.strictObject({ enabled: flag.optional() }),
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
-    fails: [...CHANGE_FAILS, 'STALE'],
+    ...{ fails: REVISED_FAILS, takesRevision: true },
     run: call => toggle(call, toPath(call.params.path), call.body.enabled ?? false),
   });
 
-  async function remove({ who, note }: RestCall<unknown, unknown, unknown>, path: string): Promise<RestOutcome> {
-    note({ target: path });
-    const removed = await registry.remove(who, path);
+  async function remove(call: RestCall<unknown, unknown, unknown>, path: string): Promise<RestOutcome> {
+    call.note({ target: path });
+    const removed = await registry.remove(call.who, path, readIfMatch(call.headers));
     return removed.kind === 'failure' ? removed : answer(200, { message: 'The server is removed.', path });
   }
   const removeNamed = defineRoute({
     ...{ method: 'POST', path: '/api/servers/remove', operation: 'servers/remove', tag, access: REMOVE, form: true },
     ...{ summary: 'Remove a server with everything that is kept of it', body: Named },
     answers: { 200: { says: 'It is gone.', schema: Removed } },
-    fails: CHANGE_FAILS,
+    ...{ fails: REVISED_FAILS, takesRevision: true },
     run: call => withNamed(call.body, path => remove(call, path)),
   });
 
@@ -128,7 +129,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'DELETE', path: '/api/servers/{path+}', operation: 'servers/remove', tag, access: REMOVE },
       ...{ summary: 'Remove a server with everything that is kept of it', params: PathParams },
       answers: { 200: { says: 'It is gone.', schema: Removed } },
-      fails: CHANGE_FAILS,
+      ...{ fails: REVISED_FAILS, takesRevision: true },
       run: call => remove(call, toPath(call.params.path)),
     }),
     refresh,
@@ -169,11 +170,11 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ access: MODIFY, summary: 'Make another version the one that is called', params: PathParams, form: true },
       body: z.strictObject({ version: z.string().min(1).max(128) }),
       answers: { 200: { says: 'It is the active one.', schema: VersionTold } },
-      fails: CHANGE_FAILS,
-      async run({ who, params, body: { version }, note }) {
+      ...{ fails: REVISED_FAILS, takesRevision: true },
+      async run({ who, params, body: { version }, headers, note }) {
         const path = toPath(params.path);
         note({ target: path, metadata: { version } });
-        const active = await versions.activate(who, path, version);
+        const active = await versions.activate(who, path, version, readIfMatch(headers));
         if (active.kind === 'failure') return active;
         return answer(200, { message: `The version ${version} is active.`, path, version });
       },
@@ -197,13 +198,13 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ access: MODIFY, summary: 'Give a server another credential, or none', params: PathParams, form: true },
       ...{ body: CredentialBody, maxBytes: 64 * 1024 },
       answers: { 200: { says: 'It goes with every request from now on.', schema: CredentialAnswer } },
-      fails: [...CHANGE_FAILS, 'STALE'],
-      async run({ who, params, body, note }) {
+      ...{ fails: REVISED_FAILS, takesRevision: true },
+      async run({ who, params, body, headers, note }) {
         const path = toPath(params.path);
         note({ target: path, metadata: { scheme: body.auth_scheme } });
         const { auth_scheme: scheme, auth_header_name: headerName = null } = body;
         const auth = { scheme, headerName, credential: toSecret(body.auth_credential) };
-        const edited = await registry.edit(who, path, { wish: {}, auth }, null);
+        const edited = await registry.edit(who, path, { wish: {}, auth }, readIfMatch(headers));
         if (edited.kind === 'failure') return edited;
         const { authScheme, authHeaderName } = edited.value;
         const message = scheme === 'none' ? 'The credential is removed.' : 'The credential is changed.';

@@ -1,7 +1,7 @@
 /** What the routes of servers have in common: their path in an address, revisions as ETags, how a result is answered. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { type Failure, failure } from '../../domain/error.ts';
+import type { ExpectedRevisions } from '../../domain/registered.ts';
 import { pathOfKey } from '../../domain/registry-path.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
 import type { Result } from '../../services/registry/desk.ts';
@@ -15,12 +15,11 @@ export const toPath = (written: string): string => pathOfKey(trimSlashes(written
 /** `entity`: what the answer is a revision of. */
 export const etagOf = (revision: number): Record<string, string> => ({ etag: `"${revision}"` });
 
-/** Null: nobody asked for a certain one. */
-export function readIfMatch({ 'if-match': written }: IncomingHttpHeaders): number | null | Failure {
+/** RFC 9110, 13.1.1: one of a list, compared strongly; what is no tag of ours matches nothing. */
+export function readIfMatch({ 'if-match': written }: IncomingHttpHeaders): ExpectedRevisions {
   if (written === undefined || written.trim() === '*') return null;
-  const [, revision] = /^"(\d{1,15})"$/.exec(written.trim()) ?? [];
-  // RFC 9110, 13.1.1: what is no tag of ours matches nothing.
-  return revision === undefined ? failure('STALE') : Number(revision);
+  const tags = written.split(',').map(tag => /^"(0|[1-9]\d{0,14})"$/.exec(tag.trim())?.[1]);
+  return new Set(tags.flatMap(revision => (revision === undefined ? [] : [Number(revision)])));
 }
 
 export function answerWith<T>(result: Result<T>, say: (value: T) => RestAnswer | unknown, status = 200) {

@@ -36,7 +36,7 @@ const ServerList = z.object({
   has_next: z.boolean(),
 });
 
-const CardsByPath = z.record(z.string().startsWith('/'), ServerShown);
+const CardsByPath = z.record(z.string().regex(/^\//), ServerShown);
 
 const RegisteredAnswer = z.object({ path: z.string(), name: z.string(), message: z.string() });
 
@@ -186,9 +186,7 @@ export function serverRoutes(registry: Registry): RestRoute[] {
   ): Promise<RestOutcome> {
     const path = toPath(params.path);
     note({ target: path });
-    const revision = readIfMatch(headers);
-    if (typeof revision === 'object' && revision !== null) return revision;
-    const edited = await registry.edit(who, path, change, revision);
+    const edited = await registry.edit(who, path, change, readIfMatch(headers));
     if (edited.kind === 'failure') return edited;
     const found = await read.find(who, path);
     // Whoever may change a server need not be one who may list it.

@@ -10,6 +10,7 @@ import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { mayUi, type PolicySet } from '../../domain/policy.ts';
 import type { Rating } from '../../domain/rating.ts';
+import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { AgentDraft, RegisteredAgent } from '../../domain/registered-agent.ts';
 import { readRegistryPath } from '../../domain/registry-path.ts';
 import type { AgentFilter } from '../../ports/agent-repository.ts';
@@ -28,22 +29,26 @@ export interface Agents {
   register(who: Identity, written: unknown): Promise<AgentResult<RegisteredAgent>>;
   list(who: Identity, filter: AgentFilter, page: { limit: number; offset: number }): Promise<AgentPage>;
   find(who: Identity, path: string): Promise<AgentResult<RegisteredAgent>>;
-  /** `expected`: the revision that the caller has seen; null: whatever it is. */
   replace(
     who: Identity,
     path: string,
     written: JsonObject,
-    expected: number | null,
+    expected: ExpectedRevisions,
   ): Promise<AgentResult<RegisteredAgent>>;
   /** Members that are not given stay. */
   change(
     who: Identity,
     path: string,
     written: JsonObject,
-    expected: number | null,
+    expected: ExpectedRevisions,
   ): Promise<AgentResult<RegisteredAgent>>;
-  toggle(who: Identity, path: string, enabled: boolean): Promise<AgentResult<RegisteredAgent>>;
-  remove(who: Identity, path: string): Promise<AgentResult<null>>;
+  toggle(
+    who: Identity,
+    path: string,
+    enabled: boolean,
+    expected: ExpectedRevisions,
+  ): Promise<AgentResult<RegisteredAgent>>;
+  remove(who: Identity, path: string, expected: ExpectedRevisions): Promise<AgentResult<null>>;
   rate(who: Identity, path: string, stars: number): Promise<AgentResult<readonly Rating[]>>;
   ratings(who: Identity, path: string): Promise<AgentResult<readonly Rating[]>>;
   /** The ratings that go on a card: of an agent that was found. */
@@ -63,6 +68,8 @@ export type AgentChange = { kind: 'agent.put'; agent: RegisteredAgent } | { kind
 type AgentAction = 'get_agent' | 'modify_agent' | 'delete_agent';
 
 const PAGE = 500;
+/** Each one that fails is another's that did not. */
+const ATTEMPTS = 100;
 const NO_AGENT = () => failure('NOT_FOUND', {}, { say: 'There is no agent at this path.' });
 const DENIED = () => failure('DENIED_BY_POLICY', {}, { say: 'This caller may not do that with this agent.' });
 const done = <T>(value: T): AgentResult<T> => ({ kind: 'done', value });
@@ -110,31 +117,42 @@ export function createAgents(deps: {
     }
   }
 
-  async function put(path: string, expected: number | null, next: AgentDraft): Promise<AgentResult<RegisteredAgent>> {
-    const updated = await storage.agents.update(path, expected, next);
-    if (updated.kind === 'missing') return NO_AGENT();
-    if (updated.kind === 'conflict') return failure('STALE');
-    tell({ kind: 'agent.put', agent: updated.value });
-    return done(updated.value);
+  /** What becomes of an agent as it is now; once more where somebody else has changed it in between. */
+  async function update(
+    who: Identity,
+    path: string,
+    expected: ExpectedRevisions,
+    become: (agent: RegisteredAgent) => AgentResult<AgentDraft>,
+  ): Promise<AgentResult<RegisteredAgent>> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const found = await findFor(who, path, 'modify_agent');
+      if (found.kind === 'failure') return found;
+      if (!isExpected(expected, found.value)) break;
+      const next = become(found.value);
+      if (next.kind === 'failure') return next;
+      const updated = await storage.agents.update(found.value.path, found.value.revision, next.value);
+      if (updated.kind === 'missing') return NO_AGENT();
+      if (updated.kind === 'conflict') continue;
+      tell({ kind: 'agent.put', agent: updated.value });
+      return done(updated.value);
+    }
+    return failure('STALE');
   }
 
   /** Whose it is, and since when, is not the writer's to say; neither is how much it is trusted, unless it may change all. */
-  async function rewrite(
+  const rewrite = (
     who: Identity,
     path: string,
-    expected: number | null,
+    expected: ExpectedRevisions,
     write: (agent: RegisteredAgent) => JsonObject,
-  ): Promise<AgentResult<RegisteredAgent>> {
-    const found = await findFor(who, path, 'modify_agent');
-    if (found.kind === 'failure') return found;
-    const agent = found.value;
-    if (expected !== null && expected !== agent.revision) return failure('STALE');
-    const reading = readAgentCard({ ...write(agent), path: agent.path });
-    if (!reading.ok) return unprocessable(reading);
-    const { revision, ...before } = agent;
-    const offered = withTrust(who, reading.agent, agent.trustLevel);
-    return put(agent.path, expected ?? revision, { ...before, ...offered, updatedAtMs: clock.wallMs() });
-  }
+  ) =>
+    update(who, path, expected, agent => {
+      const reading = readAgentCard({ ...write(agent), path: agent.path });
+      if (!reading.ok) return unprocessable(reading);
+      const { revision: _, ...before } = agent;
+      const offered = withTrust(who, reading.agent, agent.trustLevel);
+      return done({ ...before, ...offered, updatedAtMs: clock.wallMs() });
+    });
 
   function withTrust(who: Identity, offered: OfferedAgent, trustLevel: RegisteredAgent['trustLevel']): OfferedAgent {
     return mayUi(policy(), who, 'modify_agent', offered.path) ? offered : { ...offered, trustLevel };
@@ -165,16 +183,20 @@ export function createAgents(deps: {
     replace: (who, path, written, expected) => rewrite(who, path, expected, () => written),
     change: (who, path, written, expected) =>
       rewrite(who, path, expected, agent => ({ ...toWritten(agent), ...written })),
-    async toggle(who, path, enabled) {
-      const found = await findFor(who, path, 'modify_agent');
-      if (found.kind === 'failure') return found;
-      const { revision, ...agent } = found.value;
-      return put(agent.path, revision, { ...agent, enabled, updatedAtMs: clock.wallMs() });
-    },
-    async remove(who, path) {
+    toggle: (who, path, enabled, expected) =>
+      update(who, path, expected, ({ revision: _, ...agent }) =>
+        done({ ...agent, enabled, updatedAtMs: clock.wallMs() }),
+      ),
+    async remove(who, path, expected) {
       const found = await findFor(who, path, 'delete_agent');
       if (found.kind === 'failure') return found;
-      if (!(await storage.agents.remove(found.value.path))) return NO_AGENT();
+      const removed = await storage.transaction(async ({ agents }) => {
+        const agent = await agents.find(found.value.path);
+        if (agent !== null && !isExpected(expected, agent)) return 'stale';
+        return agents.remove(found.value.path);
+      });
+      if (removed === 'stale') return failure('STALE');
+      if (!removed) return NO_AGENT();
       tell({ kind: 'agent.removed', path: found.value.path });
       return done(null);
     },

@@ -1,6 +1,7 @@
 /** Switching servers on and off, reading anew what they offer, and taking them out with everything that is kept of them. */
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
 import { mayChange, mayList } from './access.ts';
@@ -10,19 +11,25 @@ import { nameOf, ownedByFile } from './ownership.ts';
 
 export interface OperateServers {
   /** `enabled` null: the other way than it is. */
-  toggle(who: Identity, path: string, enabled: boolean | null): Promise<Result<RegisteredServer>>;
+  toggle(
+    who: Identity,
+    path: string,
+    enabled: boolean | null,
+    expected: ExpectedRevisions,
+  ): Promise<Result<RegisteredServer>>;
   refresh(who: Identity, path: string): Promise<Result<{ server: RegisteredServer; health: ServerHealth }>>;
-  remove(who: Identity, path: string): Promise<Result<string>>;
+  remove(who: Identity, path: string, expected: ExpectedRevisions): Promise<Result<string>>;
 }
 
 export function createOperateServers(desk: RegistryDesk): OperateServers {
   const { storage, policy, clock, live } = desk;
   return {
-    toggle(who, path, wanted) {
+    toggle(who, path, wanted, expected) {
       return desk.write(async () => {
         const before = await storage.servers.find(path);
         if (before === null) return noSuchServer();
         if (!mayChange(policy(), who, 'toggle_service', before)) return deniedServer();
+        if (!isExpected(expected, before)) return stale();
         const enabled = wanted ?? !before.enabled;
         if (enabled === before.enabled) return done(before);
         const { source, metadata } = before;
@@ -54,15 +61,14 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
       return done({ server, health: live.health(who, server) });
     },
 
-    remove(who, path) {
+    remove(who, path, expected) {
       return desk.write(async () => {
         const server = await storage.servers.find(path);
         if (server === null) return noSuchServer();
         if (!mayChange(policy(), who, 'delete_service', server)) return deniedServer();
         const owned = ownedByFile(server);
         if (owned !== null) return owned;
-        await removeEverywhere(desk, path);
-        return done(path);
+        return (await removeEverywhere(desk, path, expected)) ? done(path) : stale();
       });
     },
   };
@@ -71,9 +77,15 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
 /** In the metadata of a file's server: the file itself says that it is off. */
 export const OFF_IN_FILE = 'gatehouse.offInFile';
 
-/** With what groups were granted on it: whoever registers something at that path later starts without. */
-export async function removeEverywhere(desk: RegistryDesk, path: string): Promise<void> {
+/** With what groups were granted on it: whoever registers something at that path later starts without. False: not as expected. */
+export async function removeEverywhere(
+  desk: RegistryDesk,
+  path: string,
+  expected: ExpectedRevisions,
+): Promise<boolean> {
   const groups = await desk.storage.transaction(async repositories => {
+    const server = await repositories.servers.find(path);
+    if (server !== null && !isExpected(expected, server)) return null;
     await repositories.servers.remove(path);
     const before = await repositories.groups.list();
     for (const group of before) {
@@ -82,7 +94,9 @@ export async function removeEverywhere(desk: RegistryDesk, path: string): Promis
     }
     return repositories.groups.list();
   });
+  if (groups === null) return false;
   desk.drop(path);
   desk.putGroups(groups);
   desk.tell({ kind: 'server.removed', path });
+  return true;
 }

@@ -5,6 +5,7 @@
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { mayUi, mayUiToAll } from '../../domain/policy.ts';
+import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { readRegistryPath } from '../../domain/registry-path.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
@@ -68,19 +69,18 @@ export interface Registered {
 
 export interface RegisterServers {
   register(who: Identity, given: NewServer): Promise<Result<Registered>>;
-  /** `expectedRevision` null: whatever it is now. */
   edit(
     who: Identity,
     path: string,
     change: ServerChange,
-    expectedRevision: number | null,
+    expected: ExpectedRevisions,
   ): Promise<Result<RegisteredServer>>;
 }
 
 const FIRST_VERSION = 'v1.0.0';
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 const MAX_VERSIONS = 50;
-/** Somebody else's change in between is read and tried again so often. */
+/** Another process's change in between is read and tried again so often. */
 const ATTEMPTS = 3;
 
 export function createRegisterServers(desk: RegistryDesk): RegisterServers {
@@ -183,33 +183,44 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     });
   }
 
+  /** First beside others, as judging an address takes time; whoever was overtaken then, with the others waiting. */
   async function edit(
     who: Identity,
     path: string,
     change: ServerChange,
-    expectedRevision: number | null,
+    expected: ExpectedRevisions,
   ): Promise<Result<RegisteredServer>> {
-    for (let attempt = 1; ; attempt++) {
-      const before = await storage.servers.find(path);
-      if (before === null) return noSuchServer();
-      if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer();
-      const owned = ownedByFile(before);
-      if (owned !== null) return owned;
-      if (expectedRevision !== null && expectedRevision !== before.revision) return stale();
-      const changed = await toChanged(who, before, change);
-      if (changed.kind === 'failure') return changed;
-      const result = await desk.write(async () => {
-        const updated = await storage.servers.update(path, before.revision, changed.value);
-        if (updated.kind === 'stored') {
-          desk.put(updated.value);
-          desk.tell({ kind: 'server.edited', server: updated.value });
-        }
-        return updated;
-      });
-      if (result.kind === 'stored') return done(result.value);
-      if (result.kind === 'missing') return noSuchServer();
-      if (expectedRevision !== null || attempt === ATTEMPTS) return stale();
-    }
+    let tried = await tryToEdit(who, path, change, expected, desk.write);
+    for (let attempt = 1; tried === 'overtaken' && attempt <= ATTEMPTS; attempt++)
+      tried = await desk.write(() => tryToEdit(who, path, change, expected, work => work()));
+    return tried === 'overtaken' ? stale() : tried;
+  }
+
+  async function tryToEdit(
+    who: Identity,
+    path: string,
+    change: ServerChange,
+    expected: ExpectedRevisions,
+    write: RegistryDesk['write'],
+  ): Promise<Result<RegisteredServer> | 'overtaken'> {
+    const before = await storage.servers.find(path);
+    if (before === null) return noSuchServer();
+    if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer();
+    const owned = ownedByFile(before);
+    if (owned !== null) return owned;
+    if (!isExpected(expected, before)) return stale();
+    const changed = await toChanged(who, before, change);
+    if (changed.kind === 'failure') return changed;
+    const updated = await write(async () => {
+      const stored = await storage.servers.update(path, before.revision, changed.value);
+      if (stored.kind === 'stored') {
+        desk.put(stored.value);
+        desk.tell({ kind: 'server.edited', server: stored.value });
+      }
+      return stored;
+    });
+    if (updated.kind === 'missing') return noSuchServer();
+    return updated.kind === 'stored' ? done(updated.value) : 'overtaken';
   }
 
   async function toChanged(

@@ -54,7 +54,7 @@ export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
           log.warn('a server of a file is not shown in the registry', { server: seed.spec.key, detail: read.reason });
       }
       for (const { path, source } of [...desk.current().servers.values()]) {
-        if (source.kind === 'file' && !wanted.has(path)) await removeEverywhere(desk, path);
+        if (source.kind === 'file' && !wanted.has(path)) await removeEverywhere(desk, path, null);
       }
       for (const [path, seed] of wanted) await importOne(path, seed);
     });

@@ -4,16 +4,22 @@
  */
 import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { isVersionInSight, mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
 
 export interface ServerVersions {
   /** In the order they were added; those that this caller may see. */
   list(who: Identity, path: string): Promise<Result<readonly RegisteredServer[]>>;
   /** It stays switched off where the server is. */
-  activate(who: Identity, path: string, version: string): Promise<Result<RegisteredServer>>;
+  activate(
+    who: Identity,
+    path: string,
+    version: string,
+    expected: ExpectedRevisions,
+  ): Promise<Result<RegisteredServer>>;
   remove(who: Identity, path: string, version: string): Promise<Result<string>>;
   /** As it is kept now; null: there is none that this caller may use, or it is switched off with its server. */
   find(who: Identity, path: string, version: string): RegisteredServer | null;
@@ -48,18 +54,21 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
       return found !== undefined && isVersionInSight(policy(), who, found) ? found : null;
     },
 
-    activate(who, path, version) {
+    activate(who, path, version, expected) {
       return desk.write(async () => {
         const found = await findChangeable(who, path);
         if (found.kind === 'failure') return found;
         const { enabled } = found.value;
         const active = await storage.transaction(async ({ servers }) => {
+          const before = await servers.find(path);
+          if (before !== null && !isExpected(expected, before)) return 'stale';
           const next = await servers.activate(path, version, clock.wallMs());
           if (next === null || next.enabled === enabled) return next;
           const updated = await servers.update(path, next.revision, { ...next, enabled });
           return updated.kind === 'stored' ? updated.value : null;
         });
         if (active === null) return noSuchVersion();
+        if (active === 'stale') return stale();
         desk.put(active);
         await desk.readInactive(path);
         desk.tell({ kind: 'server.edited', server: active });

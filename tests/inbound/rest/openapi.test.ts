@@ -173,7 +173,7 @@ test.each([
   },
   {
     ...{ path: '/api/things', method: 'post', because: 'there is a body' },
-    statuses: ['201', '400', '401', '403', '409', '413', '415', '429', '500', '503'],
+    statuses: ['201', '400', '401', '403', '409', '412', '413', '415', '429', '500', '503'],
   },
   {
     ...{ path: '/api/things/{path}', method: 'delete', because: 'its services say no by these codes' },

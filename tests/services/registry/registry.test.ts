@@ -232,8 +232,8 @@ describe('a version', () => {
     const { registry } = open();
     await registry.register(keeper, newServer('/x', { version: 'v1' }));
     await registry.register(keeper, newServer('/x', { version: 'v2' }));
-    await registry.toggle(keeper, '/x', false);
-    expect(await registry.versions.activate(keeper, '/x', 'v2')).toMatchObject({ value: { enabled: false } });
+    await registry.toggle(keeper, '/x', false, null);
+    expect(await registry.versions.activate(keeper, '/x', 'v2', null)).toMatchObject({ value: { enabled: false } });
     expect(registry.current().servers.get('/x')).toMatchObject({ version: 'v2', enabled: false });
   });
 });

@@ -73,7 +73,7 @@ export const SERVER_TOOLS: readonly RegistryTool[] = [
     args: OnService.extend({ enabled: z.boolean().optional().describe('true: on, false: off.') }),
     about: ({ service_path: path }) => toPath(path),
     async run({ registry }, { who }, { service_path: path, enabled }) {
-      const result = await registry.toggle(who, toPath(path), enabled ?? null);
+      const result = await registry.toggle(who, toPath(path), enabled ?? null, null);
       if (result.kind === 'failure') return result;
       const { value: server } = result;
       const found = showHealth(registry.read.health(who, server));
@@ -97,7 +97,7 @@ export const SERVER_TOOLS: readonly RegistryTool[] = [
     description: 'Removes a server with everything that is kept of it: versions, credentials, ratings, group grants.',
     ...{ hasEffect: true, isDestructive: true, args: OnService, about: ({ service_path: path }) => toPath(path) },
     async run({ registry }, { who }, { service_path: path }) {
-      const result = await registry.remove(who, toPath(path));
+      const result = await registry.remove(who, toPath(path), null);
       return result.kind === 'failure' ? result : done({ service_path: result.value, removed: true });
     },
   }),
