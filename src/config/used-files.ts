@@ -6,6 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { findLedgerFiles, headName, indexName, intentsName, lockName } from '../domain/audit-names.ts';
+import { acknowledgedName } from '../domain/registry-names.ts';
 import type { AuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
 import type { LocatedVault } from './locate.ts';
@@ -31,7 +32,7 @@ export function vaultFiles({ path, keys, keyPath }: LocatedVault): UsedFile[] {
 
 /**
  * Shape: what is read first, then what is written; a folder of models is one of them. What SQLite keeps beside the registry
- * and the vectors (`-wal`, `-shm`) is not said apart.
+ * and the vectors (`-wal`, `-shm`, `-journal`) is not said apart.
  */
 export function listUsedFiles(config: Config): UsedFile[] {
   const { audit, files, limits, listen, search, storage, tokens } = config;
@@ -41,7 +42,9 @@ export function listUsedFiles(config: Config): UsedFile[] {
     ...(search.modelFolder === null ? [] : [at('search models', search.modelFolder)]),
     ...vaultFiles(config.vault),
     ...ledgerFiles(audit),
-    storage.backend === 'memory' ? none('registry', 'it is kept in memory') : at('registry', storage.path),
+    ...(storage.backend === 'memory'
+      ? [none('registry', 'it is kept in memory')]
+      : [at('registry', storage.path), at('registry mark', acknowledgedName(storage.path))]),
     at('quarantine', limits.quarantineFile),
     at('quarantine lock', lockName(limits.quarantineFile)),
     ...(tokens.enabled

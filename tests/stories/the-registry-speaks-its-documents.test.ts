@@ -121,6 +121,23 @@ describe('registering', () => {
   });
 });
 
+test('the catalogue of tools comes whole, or in pages that leave nothing out', async () => {
+  await untilTools('/alpha');
+  const all = (await read('/api/tool-catalog')).body;
+  const total = Number(all.total_count);
+  expect((all.tools as JsonObject[]).length).toBe(total);
+  const pages: JsonObject[] = [];
+  for (let offset = 0; offset < total; offset += 7) {
+    const { body } = await read(`/api/tool-catalog?limit=7&offset=${offset}`);
+    expect(body.total_count).toBe(total);
+    expect((body.tools as JsonObject[]).length).toBe(Math.min(7, total - offset));
+    pages.push(...(body.tools as JsonObject[]));
+  }
+  expect(pages).toEqual(all.tools);
+  for (const query of ['limit=0', 'limit=x', 'page=2'])
+    expect([query, (await read(`/api/tool-catalog?${query}`)).status]).toEqual([query, 400]);
+});
+
 describe('a revision', () => {
   test('that is not the latest changes nothing', async () => {
     const { headers } = await read('/api/servers/beta');

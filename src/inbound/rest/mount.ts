@@ -151,7 +151,13 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     const denial = findAccessDenial(policy, who, route);
     if (denial !== null) {
       record.rule = denial.rule;
-      return failure('DENIED_BY_POLICY', denial.missing.length === 0 ? {} : { missing_scopes: [...denial.missing] });
+      const scopes = denial.missing.length === 0 ? {} : { missing_scopes: [...denial.missing] };
+      // The same that is told over MCP: nothing of what there is, only of what was not granted.
+      return failure(
+        'DENIED_BY_POLICY',
+        scopes,
+        denial.rule === null ? {} : { say: `Denied by policy: ${denial.rule}.` },
+      );
     }
     // RFC 9110, 13.1.1: a condition that nothing here can meet is one that is not met.
     if (route.hasEffect && !route.takesRevision && !isUnconditional(c.env.incoming)) return noRevisions();

@@ -7,6 +7,7 @@ import { clientSnippets } from './client-snippets.ts';
 import { answer, defineRoute, type RestOutcome, type RestRoute } from './route.ts';
 import { HealthShown, showHealth, showTool, ToolShown } from './server-card.ts';
 import { alsoAt, PathParams, toPath } from './server-route.ts';
+import { whole } from './written.ts';
 
 const ToolsAnswer = z.object({ service_path: z.string(), tools: z.array(ToolShown), num_tools: z.int() });
 const CatalogEntry = z.object({
@@ -16,6 +17,8 @@ const CatalogEntry = z.object({
   description: z.string(),
   input_schema: z.looseObject({}),
 });
+/** Everything where it is left out. */
+const CatalogQuery = z.strictObject({ limit: whole(1, 100_000).optional(), offset: whole(0, 1_000_000).optional() });
 const CatalogAnswer = z.object({ tools: z.array(CatalogEntry), total_count: z.int() });
 const ConnectAnswer = z.object({
   server_name: z.string(),
@@ -56,9 +59,11 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
     alsoAt(tools, '/api/servers/tools/{path+}'),
     defineRoute({
       ...{ method: 'GET', path: '/api/tool-catalog', operation: 'servers/tools', tag, access: LIST },
-      summary: 'List every tool that the caller may use, with its server',
-      answers: { 200: { says: 'By server, each in the order it lists them.', schema: CatalogAnswer } },
-      async run({ who }) {
+      ...{ summary: 'List every tool that the caller may use, with its server', query: CatalogQuery },
+      answers: {
+        200: { says: 'By server, each in the order it lists them; `total_count` of all.', schema: CatalogAnswer },
+      },
+      async run({ who, query: { limit, offset = 0 } }) {
         const { servers } = await read.list(who, {}, ALL);
         const entries = servers.flatMap(view =>
           ownTools(view).map(tool => {
@@ -66,7 +71,8 @@ export function serverToolRoutes({ read }: Registry, publicUrl: string | null): 
             return { tool_name: name, ...serverOf(view), description, input_schema: schema };
           }),
         );
-        return answer(200, { tools: entries, total_count: entries.length });
+        const page = entries.slice(offset, limit === undefined ? undefined : offset + limit);
+        return answer(200, { tools: page, total_count: entries.length });
       },
     }),
     defineRoute({

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { acknowledgedName } from '../../domain/registry-names.ts';
 import { AcknowledgedMark, readMark } from './acknowledged.ts';
 import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate } from './migrations.ts';
 import { checkRows } from './tables.ts';
@@ -33,7 +34,7 @@ const HEADER = Buffer.from('SQLite format 3\0');
 
 /** Throws with a sentence for the operator: what is wrong, and what to do. */
 export function openRegistryDatabase(path: string, steps: readonly string[] = MIGRATIONS): RegistryDatabase {
-  const markPath = `${path}-acknowledged`;
+  const markPath = acknowledgedName(path);
   if (!isThere(path)) {
     for (const rest of [`${path}-wal`, markPath]) {
       if (isThere(rest))

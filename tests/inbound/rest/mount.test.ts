@@ -59,7 +59,7 @@ describe('who may', () => {
     for (const token of Object.keys(CALLERS)) {
       const { status, body } = await frame.ask('GET', '/api/x', { token });
       expect([token, status]).toEqual([token, (may as readonly string[]).includes(token) ? 200 : 403]);
-      if (status === 403) expect(body).toEqual({ detail: 'Denied by policy.' });
+      if (status === 403) expect(body).toEqual({ detail: expect.stringMatching(/^Denied by policy: .+\.$/) });
     }
     expect((await frame.ask('GET', '/api/x')).status).toBe(401);
     expect((await frame.ask('GET', '/api/x', { token: 'unknown' })).status).toBe(401);
