@@ -1,7 +1,8 @@
 /**
- * Whatever the scopes of a caller and whatever is visible to whom: the list of servers, the compatibility API, the search
- * and the servers that can be called over MCP are one set, and so are the tools that are listed, found and callable. What
- * the sets must be is said here a second time, from the grants alone.
+ * Whatever the scopes of a caller and whatever is visible to whom: the list of servers, the compatibility API and the
+ * servers that are found are one set, and so are the tools that are listed, found and callable. Where a server is granted
+ * with its tools, as scopes are meant to be written, all of these are of the same servers. What the sets must be is said
+ * here a second time, from the grants alone.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,10 +28,15 @@ const aVisibility = fc.oneof(
 );
 /** Of one server, what its caller is granted there: all tools, some, or none, which is no grant at all. */
 const aGrant = fc.oneof(fc.constant(TOOLS), fc.subarray(TOOLS));
-const aWorld = fc.record({
-  teams: fc.subarray(TEAMS),
-  servers: fc.tuple(...SERVERS.map(() => fc.record({ shown: aVisibility, tools: aGrant }))),
-});
+const aServer = fc.record({ shown: aVisibility, tools: aGrant });
+/** Whether it may be listed: as it is used, or as somebody wrote the two halves of a file apart. */
+const together = aServer.map(server => ({ ...server, isListed: server.tools.length > 0 }));
+const apart = fc
+  .record({ server: aServer, isListed: fc.boolean() })
+  .map(({ server, isListed }) => ({ ...server, isListed }));
+const worldOf = (server: typeof together) =>
+  fc.record({ teams: fc.subarray(TEAMS), servers: fc.tuple(...SERVERS.map(() => server)) });
+const aWorld = fc.oneof(worldOf(together), worldOf(apart));
 type World = typeof aWorld extends fc.Arbitrary<infer T> ? T : never;
 
 let behind: StartedScripted;
@@ -67,7 +73,7 @@ async function establish({ teams, servers }: World): Promise<Who> {
   await searched.ask(ADMIN, 'POST', '/api/servers/groups/import', {
     ...{ scope_name: GROUP, group_mappings: [GROUP] },
     server_access: granted.map(({ server, tools }) => ({ server, tools, methods: METHODS })),
-    ui_permissions: { list_service: granted.map(({ server }) => server) },
+    ui_permissions: { list_service: SERVERS.filter((_, at) => servers[at]?.isListed) },
   });
   for (const [at, { shown }] of servers.entries())
     await searched.ask(ADMIN, 'PATCH', `/api/servers/${SERVERS[at]}`, shown);
@@ -75,13 +81,17 @@ async function establish({ teams, servers }: World): Promise<Who> {
 }
 
 /** What is granted and in sight. */
-function expected({ teams, servers }: World): { servers: string[]; tools: string[] } {
-  const seen = servers.flatMap(({ shown: { visibility, allowed_groups: allowed }, tools }, at) => {
+function expected({ teams, servers }: World) {
+  const visible = servers.flatMap(({ shown: { visibility, allowed_groups: allowed }, ...server }, at) => {
     const isVisible = visibility === 'public' || allowed.some(team => (teams as string[]).includes(team));
-    return isVisible && tools.length > 0 ? [{ path: `/${SERVERS[at]}`, tools }] : [];
+    return isVisible ? [{ path: `/${SERVERS[at]}`, ...server }] : [];
   });
-  const names = seen.flatMap(({ path, tools }) => tools.map(tool => nameOf.get(`${path} ${tool}`)));
-  return { servers: sorted(seen.map(({ path }) => path)), tools: sorted(names) };
+  const paths = (some: typeof visible) => sorted(some.map(({ path }) => path));
+  return {
+    servers: paths(visible.filter(({ isListed }) => isListed)),
+    ofTools: paths(visible.filter(({ tools }) => tools.length > 0)),
+    tools: sorted(visible.flatMap(({ path, tools }) => tools.map(tool => nameOf.get(`${path} ${tool}`)))),
+  };
 }
 
 async function callable(client: Client): Promise<string[]> {
@@ -121,33 +131,36 @@ async function overRest(who: Who) {
 /** Whoever may list no server is refused the list, and sees none anywhere else. */
 async function listedServers(who: Who, { servers }: World): Promise<string[]> {
   const listing = searched.ask(who, 'GET', '/api/servers');
-  if (servers.some(({ tools }) => tools.length > 0)) return sorted(rows((await listing).servers).map(it => it.path));
+  if (servers.some(({ isListed }) => isListed)) return sorted(rows((await listing).servers).map(it => it.path));
   await expect(listing).rejects.toThrow(' 403 ');
   return [];
 }
 
 test('every surface shows one set of servers and one of tools: what is granted and in sight', async () => {
   const seen = new Set<string>();
+  let wholes = 0;
   const property = fc.asyncProperty(aWorld, async world => {
     const who = await establish(world);
     const should = expected(world);
     const { official, found, foundTools, ofFoundTools } = await overRest(who);
     const mcp = await overMcp(who);
-    expect({
-      official,
-      found,
-      listed: await listedServers(who, world),
-      ofFoundTools,
-      ofCallable: mcp.ofCallable,
-    }).toEqual({
+    const listed = await listedServers(who, world);
+    expect({ official, found, listed }).toEqual({
       ...{ official: should.servers, found: should.servers, listed: should.servers },
-      ...{ ofFoundTools: should.servers, ofCallable: should.servers },
+    });
+    expect({ found: ofFoundTools, callable: mcp.ofCallable }).toEqual({
+      ...{ found: should.ofTools, callable: should.ofTools },
     });
     expect({ listed: mcp.listed, callable: mcp.callable, found: foundTools }).toEqual({
       ...{ listed: should.tools, callable: should.tools, found: should.tools },
     });
     seen.add(should.tools.join(' '));
+    if (world.servers.every(({ tools, isListed }) => isListed === tools.length > 0)) {
+      wholes += 1;
+      expect(should.servers).toEqual(should.ofTools);
+    }
   });
   await fc.assert(property, { numRuns: RUNS, interruptAfterTimeLimit: MOST_MS, markInterruptAsFailure: false });
   expect(seen.size, 'the worlds differ').toBeGreaterThan(5);
+  expect(wholes, 'some are written as they are meant to be').toBeGreaterThan(0);
 }, 90_000);
