@@ -19,13 +19,13 @@ import { LineQueue } from './line-queue.ts';
 import { Lookout } from './lookout.ts';
 import { openLedger } from './open-ledger.ts';
 import { composeOutage, composeOwnLine, type Outage } from './own-lines.ts';
+import { Retries } from './retries.ts';
 
 export type { Ledger, LedgerDeps, LedgerOptions } from './ledger-deps.ts';
 
 const LINE_DELAY_MS = 20;
 const LINE_BATCH_CHARS = 64 * 1024;
 const HEAD_DELAY_MS = 250;
-const RETRY_MS = 500;
 /** Beyond these in one second, what was turned away becomes counts. */
 const TURNED_AWAY_PER_SECOND = 1_000;
 
@@ -45,6 +45,7 @@ class GatheringLedger implements Ledger {
   readonly #flood;
   readonly #words: LedgerWords;
   readonly #lookout: Lookout;
+  readonly #retries: Retries;
   readonly #flushNow = () => this.#flush();
   readonly #writeSome = (lines: readonly Sealed[]) => {
     const written = this.#files?.writeSome(lines, this.#deps.clock.wallMs()) ?? 0;
@@ -62,10 +63,8 @@ class GatheringLedger implements Ledger {
   #isSyncing = false;
   #isDelayed = false;
   #isHeadDue = false;
-  #isRetrySet = false;
   #isClosed = false;
   #failing: Outage | null = null;
-  #lastTryMs = Number.NEGATIVE_INFINITY;
   readonly #counts = { lines: 0, intents: 0, batches: 0, failures: 0, refused: 0, unrecorded: 0 };
 
   constructor(deps: LedgerDeps) {
@@ -73,6 +72,7 @@ class GatheringLedger implements Ledger {
     this.#disk = deps.disk ?? SYSTEM_DISK;
     this.#words = new LedgerWords(deps.log, deps.config);
     this.#lookout = new Lookout(deps, this.#words, this.#announced, this.#queue);
+    this.#retries = new Retries(deps.clock, () => this.#retry());
     this.#flood = createFloodGate(deps.clock, TURNED_AWAY_PER_SECOND, facts => {
       this.#add(composeHead(facts) + composeTail(facts, null));
       this.#delayLines();
@@ -99,7 +99,7 @@ class GatheringLedger implements Ledger {
 
   /** Space may be back: who needs it asks before the timer does. */
   #isWellAgain(): boolean {
-    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS) this.#retry();
+    if (this.#retries.areDue()) this.#retry();
     return this.#failing === null;
   }
 
@@ -280,11 +280,10 @@ class GatheringLedger implements Ledger {
   }
 
   #fail(cause: unknown, waiting: Waiting | null): void {
-    const { clock, config } = this.#deps;
-    const now = clock.monotonicMs();
+    const { config } = this.#deps;
+    const now = this.#retries.note();
     const code = failureCode(cause);
     this.#counts.failures += 1;
-    this.#lastTryMs = now;
     // The calls that waited are refused, or go on unannounced.
     this.#intents = '';
     this.#failing ??= { code, sinceMs: now, refused: 0, unrecorded: 0 };
@@ -293,41 +292,30 @@ class GatheringLedger implements Ledger {
     waiting?.resolve(config.onFailure === 'open');
     this.#waiting?.resolve(config.onFailure === 'open');
     this.#waiting = null;
-    this.#retrySoon();
+    this.#retries.begin();
   }
 
-  #retrySoon(): void {
-    if (this.#isRetrySet) return;
-    this.#isRetrySet = true;
-    this.#deps.clock.after(RETRY_MS, this.#retryLater);
-  }
-
-  readonly #retryLater = () => {
-    this.#isRetrySet = false;
-    if (this.#failing === null || this.#isClosed) return;
-    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS / 2) this.#retry();
-    if (this.#failing !== null) this.#retrySoon();
-  };
-
-  /** Writes what waits and a line about the failure; all is well again when both stand in the file at the path. */
-  #retry(): void {
+  /** Writes what waits and a line about the failure; all is well again when both stand in the file at the path: true. */
+  #retry(): boolean {
     const failing = this.#failing;
-    if (failing === null || this.#isClosed || this.#isSyncing) return;
-    this.#lastTryMs = this.#deps.clock.monotonicMs();
+    if (failing === null || this.#isClosed) return true;
+    if (this.#isSyncing) return false;
+    const now = this.#retries.note();
     try {
       const files = this.#files ?? this.#openFiles();
       this.#look(files, true);
       this.#writeLines(files);
-      this.#queue.writeAtOnce(composeOutage(failing, this.#lastTryMs, this.#deps.clock.wallMs()), this.#writeSome);
+      this.#queue.writeAtOnce(composeOutage(failing, now, this.#deps.clock.wallMs()), this.#writeSome);
       files.writeHead();
       if (!files.isInPlace()) throw Object.assign(new Error('gone while it was written'), { code: 'ENOENT' });
     } catch (cause) {
       failing.code = failureCode(cause);
       this.#counts.failures += 1;
-      return;
+      return false;
     }
     this.#failing = null;
     this.#words.tellWell(failing);
+    return true;
   }
 
   #tryToOpen(): void {
