@@ -134,6 +134,15 @@ class GatheringLedger implements Ledger {
     return null;
   }
 
+  settle(): Promise<unknown> | null {
+    if (this.#failing !== null || this.#isClosed || this.#queue.size === 0) return null;
+    this.#areLinesDue = true;
+    // Files may not change while the disk is waited for; what is due is written right after.
+    if (this.#isSyncing) return this.#wait();
+    this.#flush();
+    return null;
+  }
+
   isRefusing(): boolean {
     if (this.#deps.config.onFailure === 'open') return false;
     this.#lookUnasked();
