@@ -297,7 +297,7 @@ class GatheringLedger implements Ledger {
     this.#intents = '';
     this.#failing ??= { code, sinceMs: now, refused: 0, unrecorded: 0 };
     this.#failing.code = code;
-    this.#words.tellFailing(code, now);
+    this.#words.tellFailing(cause, now);
     waiting?.resolve(config.onFailure === 'open');
     this.#waiting?.resolve(config.onFailure === 'open');
     this.#waiting = null;
@@ -319,6 +319,7 @@ class GatheringLedger implements Ledger {
       if (!files.isInPlace()) throw Object.assign(new Error('gone while it was written'), { code: 'ENOENT' });
     } catch (cause) {
       failing.code = failureCode(cause);
+      this.#words.tellStillFailing(cause, now);
       this.#counts.failures += 1;
       return false;
     }
