@@ -314,6 +314,9 @@ class GatheringLedger implements Ledger {
       const files = this.#files ?? this.#openFiles();
       this.#look(files, true);
       this.#writeLines(files);
+      // All that can still fail, in front of the line: behind it, it would be one line more with each try.
+      this.#tidy(files, false);
+      files.writeHead();
       this.#queue.writeAtOnce(composeOutage(failing, now, this.#deps.clock.wallMs()), this.#writeSome);
       files.writeHead();
       if (!files.isInPlace()) throw Object.assign(new Error('gone while it was written'), { code: 'ENOENT' });

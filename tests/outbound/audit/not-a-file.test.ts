@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { Disk } from '../../../src/outbound/audit/disk.ts';
 import { openAuditIndexStore } from '../../../src/outbound/sqlite/audit-index-store.ts';
 import { call, deny, factsOf, makeFolder, openLedgerAt, readAll } from './desk.ts';
 
@@ -85,6 +86,27 @@ describe.each([
     const { events, fault } = await readAll(path);
     expect([events.filter(({ operation }) => operation === 'audit/unavailable').length, fault]).toEqual([1, null]);
   });
+});
+
+it('writes no line about an outage as long as the checkpoint cannot be written', async () => {
+  const path = makePath();
+  const state = { isBroken: false };
+  const writeSync = ((fd: number, bytes: Uint8Array, offset: number, length: number, position?: number | null) => {
+    if (state.isBroken && position === 0) throw Object.assign(new Error('refused'), { code: 'ENOSPC' });
+    return fs.writeSync(fd, bytes, offset, length, position ?? null);
+  }) as Disk['writeSync'];
+  const ledger = openLedgerAt(path, {}, { disk: { ...fs, writeSync } });
+  await call(ledger);
+  state.isBroken = true;
+  await call(ledger);
+  await expect.poll(() => ledger.status().failing, { timeout: 10_000 }).toBe('ENOSPC');
+  await sleep(SEVERAL_TRIES_MS);
+  expect(textOf(path)).not.toContain('audit/unavailable');
+  state.isBroken = false;
+  await expect.poll(() => ledger.isRefusing(), { timeout: 10_000 }).toBe(false);
+  await ledger.close();
+  const { events, fault } = await readAll(path);
+  expect([events.filter(({ operation }) => operation === 'audit/unavailable').length, fault]).toEqual([1, null]);
 });
 
 it('follows no link when it writes announcements anew', async () => {
