@@ -236,12 +236,16 @@ export class LedgerFiles {
     this.#ledger.sync();
   }
 
+  /** Closes all of them, and throws where the checkpoint could not be written before. */
   close(): void {
-    this.writeHead();
-    this.#head.sync();
-    this.#ledger.close();
-    this.intents.close();
-    this.#head.close();
-    this.#parts.lock.release();
+    try {
+      this.writeHead();
+      this.#head.sync();
+    } finally {
+      this.#ledger.close();
+      this.intents.close();
+      this.#head.close();
+      this.#parts.lock.release();
+    }
   }
 }

@@ -382,13 +382,15 @@ class GatheringLedger implements Ledger {
     const files = this.#files;
     if (files === null) return;
     try {
-      if (lost === 0) this.#tidy(files, true);
-      if (this.#deps.config.durability === 'disk') files.sync();
-      this.#words.tellEnd('audit ledger is closed', files);
+      try {
+        if (lost === 0) this.#tidy(files, true);
+        if (this.#deps.config.durability === 'disk') files.sync();
+        this.#words.tellEnd('audit ledger is closed', files);
+      } finally {
+        files.close();
+      }
     } catch (cause) {
       this.#deps.log.error('audit ledger could not be closed well', { code: failureCode(cause) });
-    } finally {
-      files.close();
     }
   }
 }

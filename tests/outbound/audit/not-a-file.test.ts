@@ -16,6 +16,13 @@ const makePath = () => join(makeFolder(), 'audit.jsonl');
 const makePipe = (path: string) => void execFileSync('mkfifo', [path]);
 const textOf = (path: string) => fs.readFileSync(path, 'utf8');
 
+/** Only the checkpoint is written at the start of a file: lines are appended. */
+const failAtStart = (state: { isBroken: boolean }) =>
+  ((fd: number, bytes: Uint8Array, offset: number, length: number, position?: number | null) => {
+    if (state.isBroken && position === 0) throw Object.assign(new Error('refused'), { code: 'ENOSPC' });
+    return fs.writeSync(fd, bytes, offset, length, position ?? null);
+  }) as Disk['writeSync'];
+
 const STANDING: readonly { what: string; stand: (at: string, path: string) => void; code: string; says: string }[] = [
   {
     ...{ what: 'a link to the ledger', stand: (at, path) => fs.symlinkSync(basename(path), at) },
@@ -91,11 +98,7 @@ describe.each([
 it('writes no line about an outage as long as the checkpoint cannot be written', async () => {
   const path = makePath();
   const state = { isBroken: false };
-  const writeSync = ((fd: number, bytes: Uint8Array, offset: number, length: number, position?: number | null) => {
-    if (state.isBroken && position === 0) throw Object.assign(new Error('refused'), { code: 'ENOSPC' });
-    return fs.writeSync(fd, bytes, offset, length, position ?? null);
-  }) as Disk['writeSync'];
-  const ledger = openLedgerAt(path, {}, { disk: { ...fs, writeSync } });
+  const ledger = openLedgerAt(path, {}, { disk: { ...fs, writeSync: failAtStart(state) } });
   await call(ledger);
   state.isBroken = true;
   await call(ledger);
@@ -107,6 +110,23 @@ it('writes no line about an outage as long as the checkpoint cannot be written',
   await ledger.close();
   const { events, fault } = await readAll(path);
   expect([events.filter(({ operation }) => operation === 'audit/unavailable').length, fault]).toEqual([1, null]);
+});
+
+it('ends and lets go of its files when the last checkpoint cannot be written', async () => {
+  const path = makePath();
+  const state = { isBroken: false };
+  const ledger = openLedgerAt(path, {}, { disk: { ...fs, writeSync: failAtStart(state) } });
+  await call(ledger);
+  state.isBroken = true;
+  await ledger.close();
+  expect(ledger.log.lines).toContainEqual(
+    expect.objectContaining({ message: 'audit ledger could not be closed well', code: 'ENOSPC' }),
+  );
+  const next = openLedgerAt(path);
+  expect(next.status().file).toBe(path);
+  await next.close();
+  const { events, fault } = await readAll(path);
+  expect([events.length, fault]).toEqual([1, null]);
 });
 
 it('follows no link when it writes announcements anew', async () => {
