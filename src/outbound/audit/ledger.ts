@@ -11,7 +11,7 @@ import { composeHead, composeInterrupted, composeTail } from '../../domain/audit
 import type { LedgerStatus } from '../../ports/audit.ts';
 import { type Disk, failureCode, SYSTEM_DISK, syncBoth } from './disk.ts';
 import { createFloodGate } from './flood.ts';
-import { Announced, formatIntent } from './intents-file.ts';
+import { Announced } from './intents-file.ts';
 import type { Ledger, LedgerDeps } from './ledger-deps.ts';
 import { LedgerFiles } from './ledger-files.ts';
 import { LedgerWords } from './ledger-words.ts';
@@ -32,10 +32,7 @@ const TURNED_AWAY_PER_SECOND = 1_000;
 const STOP: Promise<boolean> = Promise.resolve(false);
 
 /** Everything of one turn that waits for the same write. */
-interface Waiting {
-  promise: Promise<boolean>;
-  resolve: (mayGoOn: boolean) => void;
-}
+type Waiting = PromiseWithResolvers<boolean>;
 
 class GatheringLedger implements Ledger {
   readonly #deps: LedgerDeps;
@@ -91,7 +88,7 @@ class GatheringLedger implements Ledger {
     if (facts.intent !== 0) return null;
     const head = composeHead(facts);
     facts.intent = this.#announced.add(head);
-    this.#intents += formatIntent(this.#announced.idOf(facts.intent), this.#queue.nextSeq, head);
+    this.#intents += this.#announced.line(facts.intent, this.#queue.nextSeq, head);
     this.#counts.intents += 1;
     this.#schedule();
     return this.#wait();

@@ -8,12 +8,13 @@ import { constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { AuditMetadata } from '../../domain/audit.ts';
 import { type ChainEnd, type Checkpoint, readSeal } from '../../domain/audit-chain.ts';
+import { findConcluded, type OpenIntent } from '../../domain/audit-intent.ts';
 import { findLedgerFiles, headName, intentsName, lockName, slotName } from '../../domain/audit-names.ts';
 import type { AppendFile } from './append-file.ts';
 import { type Finding, openCurrentPart, openPart } from './current-part.ts';
 import type { Disk } from './disk.ts';
 import { HeadFile } from './head-file.ts';
-import { IntentsFile, type OpenIntent } from './intents-file.ts';
+import { IntentsFile } from './intents-file.ts';
 import type { LedgerParts } from './ledger-files.ts';
 import { LedgerLock, type TryLock } from './ledger-lock.ts';
 import { openFile } from './open-file.ts';
@@ -144,7 +145,6 @@ function withoutConcluded(disk: Disk, folder: string, name: string, announced: r
   return [...open.values()];
 }
 
-/** Quotes inside of values are escaped, so the pattern meets members only. */
 function forEachId(disk: Disk, path: string, take: (id: string) => void): void {
   const { fd } = openFile(disk, path, constants.O_RDONLY, 'followed');
   try {
@@ -155,7 +155,7 @@ function forEachId(disk: Disk, path: string, take: (id: string) => void): void {
       if (length === 0) return;
       at += length;
       const text = carried + buffer.toString('latin1', 0, length);
-      for (const [, id] of text.matchAll(/"intent":"([0-9a-f]{8}-\d{1,15})"/g)) if (id !== undefined) take(id);
+      for (const id of findConcluded(text)) take(id);
       carried = text.slice(-OVERLAP);
     }
   } finally {
