@@ -27,7 +27,9 @@ export function openBook(config: AuditConfig, deps: { clock: Clock; log: Log; me
   const ledgerDeps = { config, clock, log, tryLock, onWritten: () => index?.follow() };
   const ledger = config.enabled ? createLedger(ledgerDeps) : createNoLedger();
   const index =
-    config.enabled && config.index ? createAuditIndex({ path: () => ledger.status().file, clock, log }) : null;
+    config.enabled && config.index
+      ? createAuditIndex({ path: () => ledger.status().file, settle: () => ledger.settle(), clock, log })
+      : null;
   offerAuditMetrics(metrics, ledger);
   let cancelRecovery = () => {};
   return {

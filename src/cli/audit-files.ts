@@ -2,12 +2,13 @@
  * The files of an audit ledger as their readers see them: which there are, in which order, and their lines one by one,
  * without ever holding a file in memory. Reads only, and a running gateway may write meanwhile.
  */
-import { createReadStream, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { toAuditConfig } from '../config/audit-config.ts';
 import type { Checkpoint } from '../domain/audit-chain.ts';
 import { parseCheckpoint } from '../domain/audit-checkpoint.ts';
-import { findLedgerFiles, headName, slotName } from '../domain/audit-names.ts';
+import { type OpenIntent, parseIntents } from '../domain/audit-intent.ts';
+import { findLedgerFiles, headName, intentsName, slotName } from '../domain/audit-names.ts';
 import type { Host } from './host.ts';
 
 /** One gateway process's ledger. */
@@ -16,6 +17,7 @@ export interface LedgerOnDisk {
   /** Absolute paths, oldest lines first; the last one is the one that is written. */
   files: readonly string[];
   headFile: string;
+  intentsFile: string;
 }
 
 /** Longer than any line the gateway writes; what is longer is given in pieces, and no piece is a line. */
@@ -36,7 +38,8 @@ export function listLedgers(path: string): LedgerOnDisk[] {
   }
   return [...bySlot].map(([slot, files]) => {
     const name = slotName(basename(path), slot);
-    return { name, files, headFile: join(folder, headName(name)) };
+    const headFile = join(folder, headName(name));
+    return { name, files, headFile, intentsFile: join(folder, intentsName(name)) };
   });
 }
 
@@ -50,10 +53,25 @@ function listNames(folder: string): string[] {
 }
 
 export function readCheckpoint({ headFile }: LedgerOnDisk): Checkpoint | null {
+  return parseCheckpoint(readBeside(headFile));
+}
+
+/** What was announced, concluded or not: a running gateway takes them out of the file later than they are concluded. */
+export function readIntents({ intentsFile }: LedgerOnDisk): OpenIntent[] {
+  return parseIntents(readBeside(intentsFile));
+}
+
+/** Empty where there is no such file, or what the gateway does not take for one: a link, a pipe. */
+function readBeside(file: string): string {
   try {
-    return parseCheckpoint(readFileSync(headFile, 'utf8'));
+    const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      return fstatSync(fd).isFile() ? readFileSync(fd, 'utf8') : '';
+    } finally {
+      closeSync(fd);
+    }
   } catch {
-    return null;
+    return '';
   }
 }
 

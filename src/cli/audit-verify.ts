@@ -1,9 +1,17 @@
 /**
  * `gatehouse audit verify`: walks every line of every ledger and names the first that is not as it was written. Exit 1
- * when there is one, or when there is nothing to verify.
+ * when there is one, or when there is nothing to verify. What was announced and has no line yet is said, and no fault.
  */
 import { type ChainEnd, type Fault, walkChain } from '../domain/audit-chain.ts';
-import { type LedgerOnDisk, listLedgers, locateLedger, readCheckpoint, readLedger } from './audit-files.ts';
+import { findConcluded } from '../domain/audit-intent.ts';
+import {
+  type LedgerOnDisk,
+  listLedgers,
+  locateLedger,
+  readCheckpoint,
+  readIntents,
+  readLedger,
+} from './audit-files.ts';
 import type { Host } from './host.ts';
 
 export interface VerifyOptions {
@@ -12,7 +20,8 @@ export interface VerifyOptions {
   expect?: string | undefined;
 }
 
-type Verified = { ledger: LedgerOnDisk; end: ChainEnd; fault: Fault | null; met: boolean };
+/** `open`: announcements that no line concludes. */
+type Verified = { ledger: LedgerOnDisk; end: ChainEnd; fault: Fault | null; met: boolean; open: number };
 
 /** The gateway may put a file aside while it is read; then it is read again. */
 const ATTEMPTS = 3;
@@ -33,10 +42,11 @@ export async function verifyAudit(host: Host, options: VerifyOptions): Promise<n
   const verified: Verified[] = [];
   for (const ledger of ledgers) verified.push(await verify(path, ledger, expected));
 
-  for (const { ledger, end, fault } of verified) {
+  for (const { ledger, end, fault, open } of verified) {
     if (fault === null) {
       stdout.line(`${stdout.paint.green('intact')}   ${ledger.name}: ${end.seq} lines, ${countFiles(ledger)}`);
       if (end.seq > 0) stdout.line(`         last ${end.seq}:${end.hash}`);
+      if (open > 0) stdout.line(`         ${describeOpen(open)}`);
     } else {
       stdout.line(
         `${stdout.paint.red('broken')}   ${ledger.name}: line ${fault.seq} is ${fault.kind}: ${fault.message}`,
@@ -61,13 +71,23 @@ async function verify(path: string, ledger: LedgerOnDisk, expected: ChainEnd | n
 
 async function walk(ledger: LedgerOnDisk, expected: ChainEnd | null): Promise<Verified> {
   const chain = walkChain(readCheckpoint(ledger));
+  // Before the lines: what a running gateway concludes meanwhile is found among them.
+  const open = new Set(readIntents(ledger).map(({ id }) => id));
   let met = false;
   for await (const line of readLedger(ledger)) {
     const fault = chain.take(line);
-    if (fault !== null) return { ledger, end: chain.end, fault, met };
+    if (fault !== null) return { ledger, end: chain.end, fault, met, open: 0 };
+    if (open.size > 0) for (const id of findConcluded(line)) open.delete(id);
     if (chain.end.seq === expected?.seq && chain.end.hash === expected.hash) met = true;
   }
-  return { ledger, end: chain.end, fault: chain.finish(), met };
+  return { ledger, end: chain.end, fault: chain.finish(), met, open: open.size };
+}
+
+function describeOpen(open: number): string {
+  const [are, them, they] =
+    open === 1 ? ['operation was announced and is', 'it', 'it'] : ['operations were announced and are', 'them', 'they'];
+  const meaning = `the next start writes ${them} down as interrupted (while the gateway runs, ${they} may be under way)`;
+  return `${open} ${are} not concluded: ${meaning}`;
 }
 
 function countFiles({ files }: LedgerOnDisk): string {

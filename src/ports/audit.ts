@@ -16,6 +16,11 @@ export interface AuditLedger {
    * answered, so that what was answered is in the book. null: there is nothing to wait for. Never rejects.
    */
   conclude(facts: AuditFacts): Promise<void> | null;
+  /**
+   * Writes down now what has finished and is gathered still: for who reads the ledger next. null: there is nothing to
+   * wait for. Never rejects; what cannot be written goes on waiting.
+   */
+  settle(): Promise<unknown> | null;
   /** True while nothing can be written and the operator wants nothing done that is not written. */
   isRefusing(): boolean;
   status(): LedgerStatus;

@@ -1,11 +1,14 @@
 /** `gatehouse audit` as a person and a script use it: exit codes, filters, formats. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { exportAudit, tailAudit, verifyAudit } from '../../src/cli/audit.ts';
 import type { Host, Output } from '../../src/cli/host.ts';
-import { call, deny, makeFolder, openLedgerAt } from '../outbound/audit/desk.ts';
+import { call, deny, factsOf, makeFolder, openLedgerAt, readAll } from '../outbound/audit/desk.ts';
 
 interface Desk extends Host {
   said: string[];
@@ -33,6 +36,14 @@ function openDesk(path: string): Desk {
     },
     onCrash: () => () => {},
   };
+}
+
+const CHILD = fileURLToPath(new URL('../outbound/audit/ledger-child.ts', import.meta.url));
+
+async function runAndKill(path: string, run: number): Promise<void> {
+  const child = spawn(process.execPath, [CHILD, path, String(run)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), 10)).resume();
+  await once(child, 'close');
 }
 
 let path = '';
@@ -83,6 +94,64 @@ describe('verify', () => {
     expect(await verifyAudit(desk, {})).toBe(0);
     await busy;
     expect(await verifyAudit(desk, {})).toBe(0);
+  });
+});
+
+describe('verify, of a gateway that did not end', () => {
+  const saysOpen = async () => {
+    desk.said.length = 0;
+    expect(await verifyAudit(desk, {})).toBe(0);
+    expect(desk.said[0]).toContain('intact');
+    return desk.said.find(text => text.includes('announced'))?.trim() ?? null;
+  };
+
+  it('says what is announced and not concluded, and nothing once it is', async () => {
+    const ledger = openLedgerAt(path);
+    const [first, second] = [factsOf(), factsOf()];
+    await ledger.intend(first);
+    await ledger.intend(second);
+    expect(await saysOpen()).toBe(
+      '2 operations were announced and are not concluded: the next start writes them down as interrupted (while the ' +
+        'gateway runs, they may be under way)',
+    );
+    ledger.conclude(first);
+    await ledger.settle();
+    expect(await saysOpen()).toMatch(
+      /^1 operation was announced and is not .* writes it down .*, it may be under way\)$/,
+    );
+    ledger.conclude(second);
+    await ledger.settle();
+    expect(await saysOpen()).toBeNull();
+  });
+
+  it('says of a killed one how many the next start writes down, line for line', { timeout: 60_000 }, async () => {
+    let told = 0;
+    for (let run = 1; run <= 20 && told === 0; run += 1) {
+      await runAndKill(path, run);
+      told = Number(/^\d+/.exec((await saysOpen()) ?? '0')?.[0]);
+      const before = (await readAll(path)).events.length;
+      await openLedgerAt(path).close();
+      const added = (await readAll(path)).events.slice(before);
+      expect(added.filter(({ outcome }) => outcome === 'interrupted')).toHaveLength(told);
+      expect(await saysOpen()).toBeNull();
+    }
+    expect(told).toBeGreaterThan(0);
+  });
+
+  it('takes none that is concluded while it reads for one that is not', async () => {
+    const ledger = openLedgerAt(path);
+    const underWay = Array.from({ length: 200 }, () => factsOf());
+    await Promise.all(underWay.map(facts => ledger.intend(facts)));
+    const reading = saysOpen();
+    for (const facts of underWay) ledger.conclude(facts);
+    await ledger.settle();
+    expect(await reading).toBeNull();
+  });
+
+  it.each(['head', 'intents'])('waits for nobody at a pipe: %s', async kind => {
+    fs.rmSync(`${path}.${kind}`);
+    execFileSync('mkfifo', [`${path}.${kind}`]);
+    expect(await verifyAudit(desk, {})).toBe(kind === 'head' ? 1 : 0);
   });
 });
 

@@ -33,6 +33,7 @@ export function createKeptBook(): KeptBook {
       lines.push({ ...facts });
       return null;
     },
+    settle: () => null,
     isRefusing: () => book.isFull,
     status: (): LedgerStatus => {
       throw new Error('nobody asks here');

@@ -1,9 +1,10 @@
 /**
  * A file that only grows, by whole pieces: what a full disk or a killed process left of a piece is cut off before the
- * next one. Owner-only (0600). Refused: anything but a regular file, because a pipe keeps nothing.
+ * next one. Owner-only (0600).
  */
 import { constants } from 'node:fs';
 import { type Disk, type FileId, standsAt } from './disk.ts';
+import { type Links, openFile } from './open-file.ts';
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 const OWNER_ONLY = 0o600;
@@ -15,19 +16,20 @@ export class AppendFile {
   readonly #disk: Disk;
   readonly #fd: number;
   readonly #id: FileId;
+  readonly #links: Links;
   /** All of it is whole pieces. */
   #size: number;
   /** As much of it was there when it was last seen under its name. */
   #seenSize: number;
   #isTorn = false;
 
-  constructor(disk: Disk, path: string) {
+  constructor(disk: Disk, path: string, links: Links = 'refused') {
     this.#path = path;
     this.#disk = disk;
-    this.#fd = disk.openSync(path, FLAGS, OWNER_ONLY);
+    this.#links = links;
+    const { fd, facts } = openFile(disk, path, FLAGS, links);
+    this.#fd = fd;
     try {
-      const facts = disk.fstatSync(this.#fd);
-      if (!facts.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
       if ((facts.mode & 0o077) !== 0) disk.fchmodSync(this.#fd, OWNER_ONLY);
       this.#size = facts.size;
       this.#seenSize = facts.size;
@@ -146,7 +148,7 @@ export class AppendFile {
 
   /** False when the name leads elsewhere by now: the file was moved or removed by somebody else. */
   isInPlace(): boolean {
-    const isInPlace = standsAt(this.#disk, this.#path, this.#id);
+    const isInPlace = standsAt(this.#disk, this.#path, this.#id, this.#links);
     if (isInPlace) this.#seenSize = this.#size;
     return isInPlace;
   }

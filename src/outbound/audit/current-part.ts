@@ -20,10 +20,15 @@ export interface CurrentPart {
   findings: readonly Finding[];
 }
 
+/** The file that is written, or an older part of it. It may be a link to another volume, as it may be named in the settings. */
+export function openPart(disk: Disk, path: string): AppendFile {
+  return new AppendFile(disk, path, 'followed');
+}
+
 /** What follows the last line end was never waited for by anybody. */
 export function openCurrentPart(disk: Disk, folder: string, name: string): CurrentPart {
   const path = join(folder, name);
-  const ledger = new AppendFile(disk, path);
+  const ledger = openPart(disk, path);
   const last = ledger.lastLine();
   const isOurs = last === null || readSeal(last) !== null || ledger.firstLine()?.startsWith('{"seq":') === true;
   if (!isOurs) return beginAnew(disk, folder, name, ledger);
@@ -38,7 +43,7 @@ export function openCurrentPart(disk: Disk, folder: string, name: string): Curre
 export function putAside(disk: Disk, folder: string, name: string): string {
   for (let number = 1; ; number += 1) {
     const aside = `${name}.other-${number}`;
-    if (disk.statSync(join(folder, aside), { throwIfNoEntry: false }) !== undefined) continue;
+    if (disk.lstatSync(join(folder, aside), { throwIfNoEntry: false }) !== undefined) continue;
     disk.renameSync(join(folder, name), join(folder, aside));
     return aside;
   }
@@ -46,7 +51,7 @@ export function putAside(disk: Disk, folder: string, name: string): string {
 
 function beginAnew(disk: Disk, folder: string, name: string, other: AppendFile): CurrentPart {
   const file = putAside(disk, folder, name);
-  const ledger = new AppendFile(disk, join(folder, name));
+  const ledger = openPart(disk, join(folder, name));
   other.close();
   return { ledger, findings: [{ operation: 'audit/put-aside', metadata: { file } }] };
 }

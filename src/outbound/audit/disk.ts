@@ -3,6 +3,7 @@
  * one can be shown to it. Nothing but node:fs is behind it in the running gateway.
  */
 import fs from 'node:fs';
+import type { Links } from './open-file.ts';
 
 export type Disk = Pick<
   typeof fs,
@@ -13,6 +14,7 @@ export type Disk = Pick<
   | 'writeSync'
   | 'fstatSync'
   | 'statSync'
+  | 'lstatSync'
   | 'ftruncateSync'
   | 'fdatasyncSync'
   | 'fdatasync'
@@ -37,9 +39,10 @@ export interface FileId {
   ino: number;
 }
 
-/** False when the name leads elsewhere or nowhere. Throws when the way to it cannot be read. */
-export function standsAt(disk: Disk, path: string, { dev, ino }: FileId): boolean {
-  const found = disk.statSync(path, { throwIfNoEntry: false });
+/** False when the name leads elsewhere or nowhere, or by a link that is not followed. Throws when the way to it cannot be read. */
+export function standsAt(disk: Disk, path: string, { dev, ino }: FileId, links: Links): boolean {
+  const look = links === 'followed' ? disk.statSync : disk.lstatSync;
+  const found = look(path, { throwIfNoEntry: false });
   return found !== undefined && found.ino === ino && found.dev === dev;
 }
 

@@ -1,11 +1,13 @@
 /**
  * The checkpoint beside the ledger: which line it begins with and which was the last. Rewritten in place, always the
- * same number of bytes, so that a process that dies meanwhile leaves the old one or the new one.
+ * same number of bytes, so that a process that dies meanwhile leaves the old one or the new one. Refused: a file that is
+ * longer, because it is another one, and its beginning would be written over.
  */
 import { constants } from 'node:fs';
 import type { Checkpoint } from '../../domain/audit-chain.ts';
 import { CHECKPOINT_BYTES, formatCheckpoint, parseCheckpoint } from '../../domain/audit-checkpoint.ts';
 import { type Disk, type FileId, standsAt } from './disk.ts';
+import { openFile, RefusedFile } from './open-file.ts';
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT;
 
@@ -18,9 +20,12 @@ export class HeadFile {
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.#path = path;
-    this.#fd = disk.openSync(path, FLAGS, 0o600);
-    const { dev, ino } = disk.fstatSync(this.#fd);
-    this.#id = { dev, ino };
+    const { fd, facts } = openFile(disk, path, FLAGS, 'refused');
+    this.#fd = fd;
+    this.#id = { dev: facts.dev, ino: facts.ino };
+    if (facts.size <= CHECKPOINT_BYTES) return;
+    disk.closeSync(fd);
+    throw new RefusedFile('EINVAL', path, 'is longer than a checkpoint');
   }
 
   /** null: there is none, or what there is cannot be read. */
@@ -37,7 +42,7 @@ export class HeadFile {
 
   /** False: it was moved or removed by somebody else. */
   isInPlace(): boolean {
-    return standsAt(this.#disk, this.#path, this.#id);
+    return standsAt(this.#disk, this.#path, this.#id, 'refused');
   }
 
   sync(): void {

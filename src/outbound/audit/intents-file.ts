@@ -3,24 +3,15 @@
  * a process died; cut down once what is in it stands in the ledger.
  */
 import { randomBytes } from 'node:crypto';
+import { formatIntent, type OpenIntent, parseIntents } from '../../domain/audit-intent.ts';
 import { SlotTable } from '../../domain/slot-table.ts';
 import { AppendFile } from './append-file.ts';
 import type { Disk } from './disk.ts';
-
-export interface OpenIntent {
-  id: string;
-  /** The ledger's next line when it was announced: its own is none before that. */
-  after: number;
-  /** The text of the members known by then. */
-  head: string;
-}
 
 /** Below this a file whose intents are all concluded is left as it is; above, it is emptied. */
 const EMPTY_ABOVE_BYTES = 256 * 1024;
 /** Above this it is written anew with those that are still open. */
 const REWRITE_ABOVE_BYTES = 4 * 1024 * 1024;
-
-const WRITTEN = /^\{"intent":"([0-9a-f]{8}-\d{1,15})","after":(\d{1,15}),(.+)\}$/;
 
 /** The open ones of this process; their numbers, and the ids that others read. Lives through failures of the file. */
 export class Announced {
@@ -50,17 +41,17 @@ export class Announced {
     return `${this.#run}-${intent}`;
   }
 
+  line(intent: number, after: number, head: string): string {
+    return formatIntent(this.idOf(intent), after, head);
+  }
+
   /** All that are open, as announced now. */
   lines(after: number): string {
     return this.#open
       .items()
-      .map(({ intent, head }) => formatIntent(this.idOf(intent), after, head))
+      .map(({ intent, head }) => this.line(intent, after, head))
       .join('');
   }
-}
-
-export function formatIntent(id: string, after: number, head: string): string {
-  return `{"intent":"${id}","after":${after},${head}}\n`;
 }
 
 export class IntentsFile {
@@ -75,7 +66,7 @@ export class IntentsFile {
   /** What stands in the file; a piece of a line at its end was never waited for. */
   read(): OpenIntent[] {
     this.#file.dropPartialLine();
-    return this.#file.read().split('\n').flatMap(parseIntent);
+    return parseIntents(this.#file.read());
   }
 
   append(lines: string): void {
@@ -138,15 +129,4 @@ export class IntentsFile {
   close(): void {
     this.#file.close();
   }
-}
-
-function parseIntent(line: string): OpenIntent[] {
-  const [, id, after, head] = WRITTEN.exec(line) ?? [];
-  if (id === undefined || after === undefined || head === undefined) return [];
-  try {
-    JSON.parse(`{${head}}`);
-  } catch {
-    return [];
-  }
-  return [{ id, after: Number(after), head }];
 }

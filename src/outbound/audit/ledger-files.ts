@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { ChainEnd, Checkpoint, Sealed } from '../../domain/audit-chain.ts';
 import { readSeal } from '../../domain/audit-chain.ts';
 import { findLedgerFiles, headName, intentsName, partName } from '../../domain/audit-names.ts';
-import { AppendFile } from './append-file.ts';
-import { type Finding, openInPlaceOf, putAside } from './current-part.ts';
+import type { AppendFile } from './append-file.ts';
+import { type Finding, openInPlaceOf, openPart, putAside } from './current-part.ts';
 import type { Disk } from './disk.ts';
 import { HeadFile } from './head-file.ts';
 import type { Announced, IntentsFile } from './intents-file.ts';
@@ -124,7 +124,7 @@ export class LedgerFiles {
     }
     let next: AppendFile;
     try {
-      next = new AppendFile(this.#disk, this.path);
+      next = openPart(this.#disk, this.path);
     } catch (cause) {
       this.#disk.renameSync(part, this.path);
       throw cause;
@@ -164,7 +164,7 @@ export class LedgerFiles {
   }
 
   #readBase(part: string): Checkpoint['base'] | null {
-    const file = new AppendFile(this.#disk, join(this.#parts.folder, part));
+    const file = openPart(this.#disk, join(this.#parts.folder, part));
     const line = file.firstLine();
     file.close();
     const seal = line === null ? null : readSeal(line);
@@ -229,19 +229,23 @@ export class LedgerFiles {
   }
 
   #hasText(name: string): boolean {
-    return (this.#disk.statSync(join(this.#parts.folder, name), { throwIfNoEntry: false })?.size ?? 0) > 0;
+    return (this.#disk.lstatSync(join(this.#parts.folder, name), { throwIfNoEntry: false })?.size ?? 0) > 0;
   }
 
   sync(): void {
     this.#ledger.sync();
   }
 
+  /** Closes all of them, and throws where the checkpoint could not be written before. */
   close(): void {
-    this.writeHead();
-    this.#head.sync();
-    this.#ledger.close();
-    this.intents.close();
-    this.#head.close();
-    this.#parts.lock.release();
+    try {
+      this.writeHead();
+      this.#head.sync();
+    } finally {
+      this.#ledger.close();
+      this.intents.close();
+      this.#head.close();
+      this.#parts.lock.release();
+    }
   }
 }

@@ -28,7 +28,7 @@ export class LedgerLock {
   }
 
   isInPlace(): boolean {
-    return standsAt(this.#disk, this.#path, this.#id);
+    return standsAt(this.#disk, this.#path, this.#id, 'refused');
   }
 
   /** Throws where another process was faster: it writes its own ledger there. */

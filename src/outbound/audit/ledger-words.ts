@@ -1,6 +1,7 @@
 /** What the ledger says in the log: where it ends, and that it cannot be written, not more often than anybody reads. */
 import type { Log } from '../../ports/log.ts';
 import type { Finding } from './current-part.ts';
+import { failureCode } from './disk.ts';
 import type { LedgerOptions } from './ledger-deps.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { Outage } from './own-lines.ts';
@@ -12,19 +13,29 @@ export class LedgerWords {
   readonly #log: Log;
   readonly #config: LedgerOptions;
   #lastToldMs = Number.NEGATIVE_INFINITY;
+  #toldCode = '';
 
   constructor(log: Log, config: LedgerOptions) {
     this.#log = log;
     this.#config = config;
   }
 
-  tellFailing(code: string, nowMs: number): void {
+  tellFailing(cause: unknown, nowMs: number): void {
     if (nowMs - this.#lastToldMs < TELL_MS) return;
     this.#lastToldMs = nowMs;
+    const code = failureCode(cause);
+    this.#toldCode = code;
+    // Of what the system refuses its word says enough; what was refused in here is a sentence that names the file.
+    const detail = cause instanceof Error && !('syscall' in cause) ? { detail: cause.message } : {};
     const { path: file, onFailure } = this.#config;
     const consequence =
       onFailure === 'closed' ? 'calls are refused until it can be' : 'calls go on, recorded as far as memory allows';
-    this.#log.error('audit ledger cannot be written', { code, file, consequence });
+    this.#log.error('audit ledger cannot be written', { code, file, ...detail, consequence });
+  }
+
+  /** It fails still: told when it is by something else. */
+  tellStillFailing(cause: unknown, nowMs: number): void {
+    if (failureCode(cause) !== this.#toldCode) this.tellFailing(cause, nowMs);
   }
 
   tellWell({ refused, unrecorded }: Outage): void {

@@ -11,7 +11,7 @@ import { composeHead, composeInterrupted, composeTail } from '../../domain/audit
 import type { LedgerStatus } from '../../ports/audit.ts';
 import { type Disk, failureCode, SYSTEM_DISK, syncBoth } from './disk.ts';
 import { createFloodGate } from './flood.ts';
-import { Announced, formatIntent } from './intents-file.ts';
+import { Announced } from './intents-file.ts';
 import type { Ledger, LedgerDeps } from './ledger-deps.ts';
 import { LedgerFiles } from './ledger-files.ts';
 import { LedgerWords } from './ledger-words.ts';
@@ -19,23 +19,20 @@ import { LineQueue } from './line-queue.ts';
 import { Lookout } from './lookout.ts';
 import { openLedger } from './open-ledger.ts';
 import { composeOutage, composeOwnLine, type Outage } from './own-lines.ts';
+import { Retries } from './retries.ts';
 
 export type { Ledger, LedgerDeps, LedgerOptions } from './ledger-deps.ts';
 
 const LINE_DELAY_MS = 20;
 const LINE_BATCH_CHARS = 64 * 1024;
 const HEAD_DELAY_MS = 250;
-const RETRY_MS = 500;
 /** Beyond these in one second, what was turned away becomes counts. */
 const TURNED_AWAY_PER_SECOND = 1_000;
 
 const STOP: Promise<boolean> = Promise.resolve(false);
 
 /** Everything of one turn that waits for the same write. */
-interface Waiting {
-  promise: Promise<boolean>;
-  resolve: (mayGoOn: boolean) => void;
-}
+type Waiting = PromiseWithResolvers<boolean>;
 
 class GatheringLedger implements Ledger {
   readonly #deps: LedgerDeps;
@@ -45,6 +42,7 @@ class GatheringLedger implements Ledger {
   readonly #flood;
   readonly #words: LedgerWords;
   readonly #lookout: Lookout;
+  readonly #retries: Retries;
   readonly #flushNow = () => this.#flush();
   readonly #writeSome = (lines: readonly Sealed[]) => {
     const written = this.#files?.writeSome(lines, this.#deps.clock.wallMs()) ?? 0;
@@ -62,10 +60,8 @@ class GatheringLedger implements Ledger {
   #isSyncing = false;
   #isDelayed = false;
   #isHeadDue = false;
-  #isRetrySet = false;
   #isClosed = false;
   #failing: Outage | null = null;
-  #lastTryMs = Number.NEGATIVE_INFINITY;
   readonly #counts = { lines: 0, intents: 0, batches: 0, failures: 0, refused: 0, unrecorded: 0 };
 
   constructor(deps: LedgerDeps) {
@@ -73,6 +69,7 @@ class GatheringLedger implements Ledger {
     this.#disk = deps.disk ?? SYSTEM_DISK;
     this.#words = new LedgerWords(deps.log, deps.config);
     this.#lookout = new Lookout(deps, this.#words, this.#announced, this.#queue);
+    this.#retries = new Retries(deps.clock, () => this.#retry());
     this.#flood = createFloodGate(deps.clock, TURNED_AWAY_PER_SECOND, facts => {
       this.#add(composeHead(facts) + composeTail(facts, null));
       this.#delayLines();
@@ -91,7 +88,7 @@ class GatheringLedger implements Ledger {
     if (facts.intent !== 0) return null;
     const head = composeHead(facts);
     facts.intent = this.#announced.add(head);
-    this.#intents += formatIntent(this.#announced.idOf(facts.intent), this.#queue.nextSeq, head);
+    this.#intents += this.#announced.line(facts.intent, this.#queue.nextSeq, head);
     this.#counts.intents += 1;
     this.#schedule();
     return this.#wait();
@@ -99,7 +96,7 @@ class GatheringLedger implements Ledger {
 
   /** Space may be back: who needs it asks before the timer does. */
   #isWellAgain(): boolean {
-    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS) this.#retry();
+    if (this.#retries.areDue()) this.#retry();
     return this.#failing === null;
   }
 
@@ -131,6 +128,15 @@ class GatheringLedger implements Ledger {
     this.#announced.delete(intent);
     this.#counts.refused += 1;
     if (this.#failing !== null) this.#failing.refused += 1;
+    return null;
+  }
+
+  settle(): Promise<unknown> | null {
+    if (this.#failing !== null || this.#isClosed || this.#queue.size === 0) return null;
+    this.#areLinesDue = true;
+    // Files may not change while the disk is waited for; what is due is written right after.
+    if (this.#isSyncing) return this.#wait();
+    this.#flush();
     return null;
   }
 
@@ -280,54 +286,46 @@ class GatheringLedger implements Ledger {
   }
 
   #fail(cause: unknown, waiting: Waiting | null): void {
-    const { clock, config } = this.#deps;
-    const now = clock.monotonicMs();
+    const { config } = this.#deps;
+    const now = this.#retries.note();
     const code = failureCode(cause);
     this.#counts.failures += 1;
-    this.#lastTryMs = now;
     // The calls that waited are refused, or go on unannounced.
     this.#intents = '';
     this.#failing ??= { code, sinceMs: now, refused: 0, unrecorded: 0 };
     this.#failing.code = code;
-    this.#words.tellFailing(code, now);
+    this.#words.tellFailing(cause, now);
     waiting?.resolve(config.onFailure === 'open');
     this.#waiting?.resolve(config.onFailure === 'open');
     this.#waiting = null;
-    this.#retrySoon();
+    this.#retries.begin();
   }
 
-  #retrySoon(): void {
-    if (this.#isRetrySet) return;
-    this.#isRetrySet = true;
-    this.#deps.clock.after(RETRY_MS, this.#retryLater);
-  }
-
-  readonly #retryLater = () => {
-    this.#isRetrySet = false;
-    if (this.#failing === null || this.#isClosed) return;
-    if (this.#deps.clock.monotonicMs() - this.#lastTryMs >= RETRY_MS / 2) this.#retry();
-    if (this.#failing !== null) this.#retrySoon();
-  };
-
-  /** Writes what waits and a line about the failure; all is well again when both stand in the file at the path. */
-  #retry(): void {
+  /** Writes what waits and a line about the failure; all is well again when both stand in the file at the path: true. */
+  #retry(): boolean {
     const failing = this.#failing;
-    if (failing === null || this.#isClosed || this.#isSyncing) return;
-    this.#lastTryMs = this.#deps.clock.monotonicMs();
+    if (failing === null || this.#isClosed) return true;
+    if (this.#isSyncing) return false;
+    const now = this.#retries.note();
     try {
       const files = this.#files ?? this.#openFiles();
       this.#look(files, true);
       this.#writeLines(files);
-      this.#queue.writeAtOnce(composeOutage(failing, this.#lastTryMs, this.#deps.clock.wallMs()), this.#writeSome);
+      // All that can still fail, in front of the line: behind it, it would be one line more with each try.
+      this.#tidy(files, false);
+      files.writeHead();
+      this.#queue.writeAtOnce(composeOutage(failing, now, this.#deps.clock.wallMs()), this.#writeSome);
       files.writeHead();
       if (!files.isInPlace()) throw Object.assign(new Error('gone while it was written'), { code: 'ENOENT' });
     } catch (cause) {
       failing.code = failureCode(cause);
+      this.#words.tellStillFailing(cause, now);
       this.#counts.failures += 1;
-      return;
+      return false;
     }
     this.#failing = null;
     this.#words.tellWell(failing);
+    return true;
   }
 
   #tryToOpen(): void {
@@ -381,13 +379,15 @@ class GatheringLedger implements Ledger {
     const files = this.#files;
     if (files === null) return;
     try {
-      if (lost === 0) this.#tidy(files, true);
-      if (this.#deps.config.durability === 'disk') files.sync();
-      this.#words.tellEnd('audit ledger is closed', files);
+      try {
+        if (lost === 0) this.#tidy(files, true);
+        if (this.#deps.config.durability === 'disk') files.sync();
+        this.#words.tellEnd('audit ledger is closed', files);
+      } finally {
+        files.close();
+      }
     } catch (cause) {
       this.#deps.log.error('audit ledger could not be closed well', { code: failureCode(cause) });
-    } finally {
-      files.close();
     }
   }
 }

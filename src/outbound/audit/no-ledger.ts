@@ -17,6 +17,7 @@ export function createNoLedger(): Ledger {
     open: () => {},
     intend: () => null,
     conclude: () => null,
+    settle: () => null,
     isRefusing: () => false,
     status: () => ({ file: null, seq: 0, hash: '', failing: null, pending: 0, counts: COUNTS }),
     close: () => Promise.resolve(),

@@ -4,17 +4,20 @@
  * in silence, and no line that is whole is ever changed.
  */
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { AuditMetadata } from '../../domain/audit.ts';
 import { type ChainEnd, type Checkpoint, readSeal } from '../../domain/audit-chain.ts';
+import { findConcluded, type OpenIntent } from '../../domain/audit-intent.ts';
 import { findLedgerFiles, headName, intentsName, lockName, slotName } from '../../domain/audit-names.ts';
-import { AppendFile } from './append-file.ts';
-import { type Finding, openCurrentPart } from './current-part.ts';
+import type { AppendFile } from './append-file.ts';
+import { type Finding, openCurrentPart, openPart } from './current-part.ts';
 import type { Disk } from './disk.ts';
 import { HeadFile } from './head-file.ts';
-import { IntentsFile, type OpenIntent } from './intents-file.ts';
+import { IntentsFile } from './intents-file.ts';
 import type { LedgerParts } from './ledger-files.ts';
 import { LedgerLock, type TryLock } from './ledger-lock.ts';
+import { openFile } from './open-file.ts';
 
 export interface Opened {
   parts: LedgerParts;
@@ -79,7 +82,7 @@ function findEnd(disk: Disk, folder: string, name: string, ledger: AppendFile): 
   if (last !== null) return readSeal(last);
   const part = listParts(disk, folder, name).at(-1);
   if (part === undefined) return null;
-  const file = new AppendFile(disk, join(folder, part));
+  const file = openPart(disk, join(folder, part));
   const line = file.lastLine();
   file.close();
   return line === null ? null : readSeal(line);
@@ -92,7 +95,7 @@ function listParts(disk: Disk, folder: string, name: string): string[] {
 }
 
 function readFirstBase(disk: Disk, folder: string, name: string): Checkpoint['base'] | null {
-  const file = new AppendFile(disk, join(folder, listParts(disk, folder, name)[0] ?? name));
+  const file = openPart(disk, join(folder, listParts(disk, folder, name)[0] ?? name));
   const line = file.firstLine();
   file.close();
   const seal = line === null ? null : readSeal(line);
@@ -142,9 +145,8 @@ function withoutConcluded(disk: Disk, folder: string, name: string, announced: r
   return [...open.values()];
 }
 
-/** Quotes inside of values are escaped, so the pattern meets members only. */
 function forEachId(disk: Disk, path: string, take: (id: string) => void): void {
-  const fd = disk.openSync(path, 'r');
+  const { fd } = openFile(disk, path, constants.O_RDONLY, 'followed');
   try {
     const buffer = Buffer.allocUnsafe(CHUNK);
     let carried = '';
@@ -153,7 +155,7 @@ function forEachId(disk: Disk, path: string, take: (id: string) => void): void {
       if (length === 0) return;
       at += length;
       const text = carried + buffer.toString('latin1', 0, length);
-      for (const [, id] of text.matchAll(/"intent":"([0-9a-f]{8}-\d{1,15})"/g)) if (id !== undefined) take(id);
+      for (const id of findConcluded(text)) take(id);
       carried = text.slice(-OVERLAP);
     }
   } finally {

@@ -3,7 +3,7 @@
  * fit the ledger; nothing is ever read from here that the ledger would not say. Synchronous, and meant for a thread of
  * its own.
  */
-import { chmodSync, closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type AuditEvent, type AuditFilter, parseEvent } from '../../domain/audit.ts';
@@ -51,8 +51,7 @@ export function openAuditIndexStore(path: string): AuditIndexStore {
   const folder = dirname(path);
   const file = join(folder, indexName(basename(path)));
   // As private as the ledger; what SQLite puts beside it has the same mode.
-  closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
+  makePrivate(file);
   const database = new Database(file);
   database.pragma('journal_mode = WAL');
   // It can be made again: a lost commit after a loss of power is caught up with.
@@ -170,6 +169,17 @@ export function openAuditIndexStore(path: string): AuditIndexStore {
     options: () => listNames(database),
     close: () => void database.close(),
   };
+}
+
+/** Made if it is not there. A link is refused: SQLite would follow it, and what it leads to is not a copy of ours. */
+function makePrivate(file: string): void {
+  const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    if (!fstatSync(fd).isFile()) throw new Error(`${file} is not a regular file`);
+    fchmodSync(fd, 0o600);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function toRow(event: AuditEvent, line: string): (string | number | null)[] {

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { AuditFilter } from '../../domain/audit.ts';
-import type { AuditIndex, AuditOptions, AuditPage, AuditStatistics } from '../../ports/audit.ts';
+import type { AuditIndex, AuditLedger, AuditOptions, AuditPage, AuditStatistics } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 
@@ -26,6 +26,8 @@ export type Answer =
 export interface AuditIndexDeps {
   /** The ledger that is written, once it is known; null: none is open. */
   path: () => string | null;
+  /** Has the ledger write what it still gathers, in front of each question. */
+  settle: AuditLedger['settle'];
   clock: Clock;
   log: Log;
   /** The thread's program; beside this file unless the house was bundled. */
@@ -58,7 +60,8 @@ interface Open {
   cancelTimer: () => void;
 }
 
-export function createAuditIndex({ path, clock, log, worker = findWorker() }: AuditIndexDeps): FollowingIndex {
+export function createAuditIndex(deps: AuditIndexDeps): FollowingIndex {
+  const { path, settle, clock, log, worker = findWorker() } = deps;
   const open = new Map<number, Open>();
   let thread: Worker | null = null;
   let lastId = 0;
@@ -72,7 +75,7 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
     if (thread !== null) return thread;
     const started = new Worker(worker, { workerData: { path: ledger }, name: 'audit-index' });
     started.unref();
-    started.on('message', settle);
+    started.on('message', take);
     started.on('error', cause => end(started, cause));
     started.on('exit', () => end(started, new Error('the audit index ended')));
     thread = started;
@@ -80,7 +83,7 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
     return started;
   }
 
-  function settle(answer: Answer): void {
+  function take(answer: Answer): void {
     if (!answer.ok) log.warn('audit index could not be read', { detail: answer.message });
     const question = open.get(answer.id);
     if (question === undefined) return;
@@ -111,10 +114,12 @@ export function createAuditIndex({ path, clock, log, worker = findWorker() }: Au
   }
 
   /** `nothing`: the answer while there is no ledger. */
-  function ask<T extends AuditPage | AuditStatistics | AuditOptions>(asked: Asked, nothing: T): Promise<T> {
+  async function ask<T extends AuditPage | AuditStatistics | AuditOptions>(asked: Asked, nothing: T): Promise<T> {
+    // Who was answered before this question finds the answer in the book.
+    await settle();
     const started = start();
-    if (started === null) return Promise.resolve(nothing);
-    if (open.size >= MAX_QUESTIONS) return Promise.reject(new Error('too many questions to the audit index'));
+    if (started === null) return nothing;
+    if (open.size >= MAX_QUESTIONS) throw new Error('too many questions to the audit index');
     lastId += 1;
     const id = lastId;
     const { promise, resolve, reject } = Promise.withResolvers<T>();

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Disk } from '../../../src/outbound/audit/disk.ts';
+import { openAuditIndexStore } from '../../../src/outbound/sqlite/audit-index-store.ts';
 import { call, deny, factsOf, makeFolder, openLedgerAt, readAll } from './desk.ts';
 
 /** Longer than the ledger waits before it tries again, twice. */
@@ -179,6 +180,37 @@ describe('a file that was removed alone', () => {
     await ledger.conclude(underWay);
     await ledger.close();
     expect(await readAll(path)).toMatchObject({ fault: null, events: [{ seq: 1 }, { seq: 2 }] });
+  });
+});
+
+describe('a file that was moved', () => {
+  it('is missed by verifying and by searches, until it is back under the name of its first line', async () => {
+    const path = makePath();
+    const ledger = openLedgerAt(path);
+    const search = () => {
+      const store = openAuditIndexStore(path);
+      store.catchUp();
+      const { events } = store.query({}, { limit: 10, before: null });
+      store.close();
+      return events.map(({ seq }) => seq);
+    };
+    await deny(ledger);
+    await deny(ledger);
+    await sleep(SEEN_MS);
+    expect(search()).toEqual([2, 1]);
+    fs.renameSync(path, `${path}.1`);
+    await sleep(A_MOMENT_MS);
+    await deny(ledger);
+    await ledger.close();
+    expect((await readAll(path)).fault).toMatchObject({ kind: 'missing', message: 'lines 1 to 2 are missing' });
+    expect(search()).toEqual([3]);
+
+    fs.renameSync(`${path}.1`, join(dirname(path), 'audit.000000000001.jsonl'));
+    expect((await readAll(path)).fault).toBeNull();
+    for (const name of fs.readdirSync(dirname(path))) {
+      if (name.startsWith('audit.jsonl.index')) fs.rmSync(join(dirname(path), name));
+    }
+    expect(search()).toEqual([3, 2, 1]);
   });
 });
 

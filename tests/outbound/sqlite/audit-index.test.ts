@@ -2,13 +2,23 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import type { Disk } from '../../../src/outbound/audit/disk.ts';
+import type { Ledger } from '../../../src/outbound/audit/ledger.ts';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createAuditIndex } from '../../../src/outbound/sqlite/audit-index.ts';
 import { openAuditIndexStore } from '../../../src/outbound/sqlite/audit-index-store.ts';
 import { call, deny, makeFolder, openLedgerAt } from '../audit/desk.ts';
-import { keepLog } from '../audit/facts.ts';
+import { factsOf, keepLog } from '../audit/facts.ts';
 
 const PAGE = { limit: 100, before: null };
+
+function openIndexOf(ledger: Ledger) {
+  const index = createAuditIndex({
+    ...{ path: () => ledger.status().file, settle: () => ledger.settle(), clock: createSystemClock(), log: keepLog() },
+  });
+  onTestFinished(() => index.close());
+  return index;
+}
 
 function openStore(path: string) {
   const store = openAuditIndexStore(path);
@@ -123,12 +133,52 @@ it('is made again after it was removed, and when another ledger lies there', asy
 it('answers from a thread of its own, with everything that was written before the question', async () => {
   const path = join(makeFolder(), 'audit.jsonl');
   const ledger = openLedgerAt(path);
-  const index = createAuditIndex({ path: () => ledger.status().file, clock: createSystemClock(), log: keepLog() });
-  onTestFinished(() => index.close());
+  const index = openIndexOf(ledger);
   await deny(ledger);
   expect((await index.query({}, PAGE)).total).toBe(1);
   await Promise.all(Array.from({ length: 200 }, () => deny(ledger)));
   expect((await index.query({ decision: 'DENY' }, { limit: 5, before: null })).events.map(({ seq }) => seq)).toEqual([
     201, 200, 199, 198, 197,
   ]);
+});
+
+it.each(['process', 'disk'] as const)(
+  'knows what was answered before the question, gathered or not (%s)',
+  async durability => {
+    const ledger = openLedgerAt(join(makeFolder(), 'audit.jsonl'), { durability });
+    const index = openIndexOf(ledger);
+    await index.query({}, PAGE);
+    for (let round = 1; round <= 10; round += 1) {
+      const id = `round-${round}`;
+      for (let n = 0; n < 5; n += 1) await call(ledger, { id });
+      // The disk is busy with another one meanwhile.
+      const busy = call(ledger);
+      expect([round, (await index.query({ requestId: id }, PAGE)).total]).toEqual([round, 5]);
+      await call(ledger, { id });
+      expect([round, (await index.statistics({ requestId: id })).total]).toEqual([round, 6]);
+      await busy;
+    }
+  },
+);
+
+it('answers with what there is while the ledger cannot be written', async () => {
+  const path = join(makeFolder(), 'book', 'audit.jsonl');
+  const state = { isBroken: false };
+  const writeSync = ((...args: Parameters<typeof fs.writeSync>) => {
+    if (state.isBroken) throw Object.assign(new Error('refused'), { code: 'EIO' });
+    return fs.writeSync(...args);
+  }) as Disk['writeSync'];
+  const ledger = openLedgerAt(path, {}, { disk: { ...fs, writeSync } });
+  const index = openIndexOf(ledger);
+  const underWay = factsOf();
+  await deny(ledger);
+  await ledger.intend(underWay);
+  state.isBroken = true;
+  ledger.conclude(underWay);
+  expect((await index.query({}, PAGE)).total).toBe(1);
+  expect(ledger.status()).toMatchObject({ failing: 'EIO', pending: 1 });
+  expect((await index.options()).names.operation).toEqual(['tools/call']);
+  state.isBroken = false;
+  await expect.poll(() => ledger.isRefusing(), { timeout: 10_000 }).toBe(false);
+  expect((await index.query({}, PAGE)).total).toBe(3);
 });
