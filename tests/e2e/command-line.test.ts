@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import packageFacts from '../../package.json' with { type: 'json' };
 import { createDesk, type Desk } from '../config/desk.ts';
+import { waitFor } from '../support/gateway-process.ts';
 import { type Running, runGatehouse, startGatehouse } from './gatehouse-process.ts';
 
 let desk: Desk;
@@ -292,29 +293,30 @@ describe('gatehouse serve', () => {
   });
 
   describe('with a call under way', () => {
-    const LONG = { name: 'slow__trigger-long-running-operation', arguments: { duration: 5, steps: 5 } };
-
-    async function startCall(env: Record<string, string> = {}) {
+    /** Of so many seconds, and it has arrived. */
+    async function startCall(duration: number) {
       const text = 'servers: {slow: {package: "@modelcontextprotocol/server-everything", args: [stdio]}}\n';
       desk.write('cwd/gateway.config.yaml', text);
-      const gateway = start(['serve', '--port', '0'], env);
+      const gateway = start(['serve', '--port', '0']);
       const [, url = ''] = await gateway.says(/listens at (http:\S+\/mcp)/);
       await gateway.says(/slow\s+\d+ tools/);
       const answer = fetch(new URL('/', url), {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: rpc(1, 'tools/call', LONG),
+        body: rpc(1, 'tools/call', { name: 'slow__trigger-long-running-operation', arguments: { duration, steps: 5 } }),
       }).then(
         response => response.json(),
         () => 'cut off',
       );
-      // The call has to have reached the gateway; there is nothing outside to see that by.
-      await new Promise(resolve => setTimeout(resolve, 500));
+      await waitFor(async () => {
+        const samples = await (await fetch(new URL('/metrics', url), { headers: { accept: 'text/plain' } })).text();
+        return samples.includes('gatehouse_calls_in_flight 1\n') ? true : null;
+      }, 'the call is under way');
       return { gateway, answer };
     }
 
     it('lets it finish, and takes signals in quick succession for one wish', async () => {
-      const { gateway, answer } = await startCall();
+      const { gateway, answer } = await startCall(5);
       gateway.child.kill('SIGINT');
       gateway.child.kill('SIGINT');
       gateway.child.kill('SIGTERM');
@@ -323,7 +325,7 @@ describe('gatehouse serve', () => {
     });
 
     it('stops without waiting after the second', async () => {
-      const { gateway } = await startCall();
+      const { gateway } = await startCall(600);
       gateway.child.kill('SIGTERM');
       await new Promise(resolve => setTimeout(resolve, 1000));
       gateway.child.kill('SIGTERM');

@@ -2,7 +2,6 @@
  * What a client gives up is given up by the server: a modern client by closing the stream, a legacy one by saying so.
  * A legacy connection that is merely lost is not given up (MCP, cancellation).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted, stdioScripted } from '../support/downstreams/start.ts';
@@ -122,18 +121,20 @@ describe.each(LEAVING)('a $era client that $how', ({ era, leave }) => {
 test.each(SERVERS)('a lost legacy connection cancels nothing at %s', async server => {
   const client = await openClient(gateway.origin, 'legacy');
   const before = await seenBy(server);
-  const call = client.begin('tools/call', { name: `${server}__slow`, arguments: { ms: 1500 } }, { progressToken: 1 });
+  const connections = async () => (await gateway.samples()).get('gatehouse_http_connections') ?? 0;
+  const call = client.begin('tools/call', { name: `${server}__slow`, arguments: { ms: 3000 } }, { progressToken: 1 });
   await untilSeen(server, seen => seen.inFlight === before.inFlight + 1, 'the call has arrived');
   await waitFor(() => call.events.find(({ id }) => id !== null) ?? null, 'its stream has begun');
+  const open = await connections();
   call.drop();
-  await sleep(100);
+  await waitFor(async () => ((await connections()) < open ? true : null), 'the gateway has noticed');
   expect((await seenBy(server)).inFlight).toBe(before.inFlight + 1);
   await untilSeen(server, seen => seen.inFlight === before.inFlight, 'it came to its end');
   expect((await seenBy(server)).cancelled).toBe(before.cancelled);
   // And what it brought is there for who comes back.
   const back = await client.listen({}, call.events.at(-1)?.id ?? '');
   await back.ended;
-  expect(back.frames.at(-1)).toMatchObject({ id: call.id, result: { content: [{ text: 'slept 1500 ms' }] } });
+  expect(back.frames.at(-1)).toMatchObject({ id: call.id, result: { content: [{ text: 'slept 3000 ms' }] } });
   await client.close();
 });
 
@@ -148,10 +149,11 @@ test('a session that is ended cancels what it had under way', async () => {
 
 test('a cancellation of an id that is not under way, or of another client, changes nothing', async () => {
   const [mine, other] = [await openClient(gateway.origin, 'legacy'), await openClient(gateway.origin, 'legacy')];
-  const call = mine.begin('tools/call', { name: 'legacy-http__slow', arguments: { ms: 500 } }, { id: 77 });
-  await sleep(100);
+  const before = await seenBy('legacy-http');
+  const call = mine.begin('tools/call', { name: 'legacy-http__slow', arguments: { ms: 1000 } }, { id: 77 });
+  await untilSeen('legacy-http', seen => seen.inFlight === before.inFlight + 1, 'the call has arrived');
   for (const requestId of [77, '77', 78, null, {}]) await other.tell('notifications/cancelled', { requestId });
   await mine.tell('notifications/cancelled', { requestId: '77' });
-  expect(textOf(await call.reply)).toBe('slept 500 ms');
+  expect(textOf(await call.reply)).toBe('slept 1000 ms');
   await Promise.all([mine.close(), other.close()]);
 });

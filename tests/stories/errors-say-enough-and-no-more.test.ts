@@ -208,7 +208,8 @@ describe('a body', () => {
       ),
     );
     expect(new Set(statuses)).toEqual(new Set([413]));
-    expect(gateway.residentBytes() - before).toBeLessThan(150 * MiB);
+    // On a busy machine the last of it is given back a little later.
+    await waitFor(() => (gateway.residentBytes() - before < 150 * MiB ? true : null), 'memory is where it was');
   });
 
   test('of endless chunks is 413 as soon as the cap is passed', async () => {

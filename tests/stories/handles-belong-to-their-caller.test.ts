@@ -241,8 +241,9 @@ test('what one caller subscribed to is told to that caller alone, and ends with 
   const open = door.policy.current();
   const changed = (client: 0 | 1) =>
     streams[client]?.frames.filter(({ method }) => method === 'notifications/tools/list_changed').length ?? 0;
-  // What the start of the servers changed is told first.
+  // What the start of the servers changed is told first: by a shorter timer of this very process, and before an answer.
   await sleep(500);
+  await Promise.all([alice.request('ping'), bob.request('ping')]);
   const noticed = [changed(0), changed(1)];
   // Bob may use all of it as before; Alice only one tool of one server.
   door.policy.swap(

@@ -9,6 +9,8 @@ import { type GatewayProcess, isStillThere, startGateway, waitFor } from '../sup
 import { openClient, textOf } from '../support/mcp-client.ts';
 
 const STUBBORN = fileURLToPath(new URL('../support/children/stubborn.sh', import.meta.url));
+/** Less than a drain by far, and more than it takes for one call each to have begun. */
+const SLOW_MS = 4000;
 const SERVERS = ['legacy-stdio', 'modern-stdio', 'legacy-http', 'modern-http'] as const;
 
 let started: StartedScripted[];
@@ -41,15 +43,18 @@ async function knock(path: string): Promise<number | string> {
   }
 }
 
+const untilUnderWay = (of: GatewayProcess, calls: number) =>
+  waitFor(
+    async () => ((await of.samples()).get('gatehouse_calls_in_flight') === calls ? true : null),
+    `${calls} are under way`,
+  );
+
 describe('SIGTERM', () => {
   test('lets every call that was accepted finish, refuses new ones, and ends with 0', async () => {
     const clients = await Promise.all((['legacy', 'modern'] as const).map(era => openClient(gateway.origin, era)));
     await Promise.all(clients.flatMap(client => SERVERS.map(key => client.call(`${key}__echo`, { text: 'warm' }))));
-    const underWay = clients.flatMap(client => SERVERS.map(key => client.call(`${key}__slow`, { ms: 800 })));
-    await waitFor(
-      async () => ((await gateway.samples()).get('gatehouse_calls_in_flight') === underWay.length ? true : null),
-      'all are under way',
-    );
+    const underWay = clients.flatMap(client => SERVERS.map(key => client.call(`${key}__slow`, { ms: SLOW_MS })));
+    await untilUnderWay(gateway, underWay.length);
     const below = gateway.offspring();
     expect(below.length).toBeGreaterThanOrEqual(2);
     gateway.signal('SIGTERM');
@@ -65,7 +70,7 @@ describe('SIGTERM', () => {
       );
       expect([503, 'ECONNREFUSED', 'ECONNRESET']).toContain(said);
     }
-    expect((await Promise.all(underWay)).map(textOf)).toEqual(underWay.map(() => 'slept 800 ms'));
+    expect((await Promise.all(underWay)).map(textOf)).toEqual(underWay.map(() => `slept ${SLOW_MS} ms`));
     expect(await gateway.ended).toBe(0);
     expect(below.filter(isStillThere)).toEqual([]);
   });
@@ -85,7 +90,7 @@ describe('SIGTERM', () => {
   test('a second time ends it at once', async () => {
     const client = await openClient(gateway.origin, 'legacy');
     const lost = client.call('legacy-stdio__slow', { ms: 60_000 }).then(textOf, () => 'cut');
-    await sleep(300);
+    await untilUnderWay(gateway, 1);
     const below = gateway.offspring();
     gateway.signal('SIGTERM');
     // Sooner it would be taken for the same wish: a terminal signals us and npm alike.
@@ -105,7 +110,7 @@ describe('SIGTERM', () => {
     const lost = ['legacy-stdio', 'modern-http'].map(key =>
       client.call(`${key}__slow`, { ms: 60_000 }).then(textOf, () => 'cut'),
     );
-    await sleep(300);
+    await untilUnderWay(brief, lost.length);
     await brief.stop();
     for (const said of await Promise.all(lost)) expect(said).not.toBe('slept 60000 ms');
   });
@@ -120,7 +125,7 @@ describe('kill -9', () => {
       'it is started',
     );
     void client.call('legacy-stdio__slow', { ms: 60_000 }).catch(() => {});
-    await sleep(200);
+    await untilUnderWay(gateway, 1);
     const below = gateway.offspring();
     expect(below.length).toBeGreaterThanOrEqual(3);
     gateway.signal('SIGKILL');

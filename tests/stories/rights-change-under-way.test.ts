@@ -2,6 +2,7 @@
  * Rights that change while clients are connected: the next call obeys the new ones, on the same session, and only those are
  * told whose lists are others now. A file that cannot be read changes nothing and says why.
  */
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
@@ -57,15 +58,19 @@ function of(who: string): Client {
 const add = (who: string) => of(who).call('echo__add', { a: 1, b: 2 });
 const isAllowed = (reply: Reply) => reply.answer !== null && 'result' in reply.answer;
 
-async function status(): Promise<{
+interface Status {
+  last_attempt: string | null;
   last_error: string | null;
   attempts: number;
   successes: number;
   warnings: string[];
-}> {
+}
+
+async function status(): Promise<Status> {
   const { structuredContent } = resultOf(await ops.call('get_gateway_status'));
   const rules = objectOrEmpty(objectOrEmpty(objectOrEmpty(structuredContent).reload_status).gateway_rules);
   return {
+    last_attempt: rules.last_attempt as string | null,
     last_error: rules.last_error as string | null,
     attempts: Number(rules.attempt_count),
     successes: Number(rules.success_count),
@@ -84,18 +89,24 @@ test('the status names the servers that whoever asks may see, and no others', as
   await guest.close();
 });
 
-/** By the watcher alone: nothing else asks for the files to be read. */
-async function untilRead(before: { attempts: number }): Promise<Awaited<ReturnType<typeof status>>> {
+/**
+ * Until what is in `file` now is in force, or refused. By the watcher alone: nothing else asks for it to be read. An attempt
+ * is counted when it begins and logged when it is over, so none is under way while there are as many of both.
+ */
+async function untilRead(file: string): Promise<Status> {
+  const writtenMs = statSync(file).ctimeMs;
+  const over = () => gateway.logged().filter(({ msg }) => String(msg).startsWith('[HOT RELOAD]')).length;
   return waitFor(async () => {
+    const logged = over();
     const now = await status();
-    return now.attempts > before.attempts ? now : null;
-  }, 'the files were read again');
+    return Date.parse(now.last_attempt ?? '') >= writtenMs && now.attempts === logged ? now : null;
+  }, `${file} was read again`);
 }
 
 async function rulesAre(rules: JsonObject | string, how?: 'in place' | 'by rename') {
   const before = await status();
   gateway.writeRules(rules, how);
-  return { before, after: await untilRead(before) };
+  return { before, after: await untilRead(gateway.rulesFile) };
 }
 
 describe.each(['in place', 'by rename'] as const)('rules rewritten %s', how => {
@@ -148,6 +159,16 @@ test('whoever’s lists changed is told so, and nobody else', async () => {
   }
 });
 
+/** Two servers have a resource of this URI: it is the public one of whichever was listed first, and the other has one made of it. */
+async function watchedUri(client: Client): Promise<string> {
+  const { resources } = resultOf(await client.request('resources/list'));
+  const [uri, ...more] = (resources as JsonObject[])
+    .map(each => String(each.uri))
+    .filter(each => /watched$/.test(each));
+  if (uri === undefined || more.length > 0) throw new Error(`${uri} and ${more.length} more`);
+  return uri;
+}
+
 test('a subscription that is no longer permitted ends, on a session that stays open', async () => {
   const [bob, carol] = [of('bob legacy'), of('carol legacy')];
   const updates = (stream: Listening) =>
@@ -155,7 +176,7 @@ test('a subscription that is no longer permitted ends, on a session that stays o
   const streams = [await bob.listen(), await carol.listen()] as const;
   try {
     for (const client of [bob, carol])
-      expect(isAllowed(await client.request('resources/subscribe', { uri: 'test://watched' }))).toBe(true);
+      expect(isAllowed(await client.request('resources/subscribe', { uri: await watchedUri(client) }))).toBe(true);
     await carol.call('echo__touch');
     await waitFor(() => (updates(streams[1]) > 0 ? true : null), 'carol hears of it');
     await waitFor(() => (updates(streams[0]) > 0 ? true : null), 'bob hears of it');
@@ -204,9 +225,8 @@ describe('a file that cannot be taken', () => {
 
   test('of scopes is no other: the old ones stay in force, and good ones take their place', async () => {
     const scopes = async (next: JsonObject | string) => {
-      const before = await status();
       gateway.writeScopes(next);
-      return untilRead(before);
+      return untilRead(gateway.scopesFile);
     };
     expect((await scopes('all: [{server: 7}]')).last_error).toContain('scopes.yml');
     expect(isAllowed(await add('bob legacy'))).toBe(true);
@@ -228,9 +248,8 @@ test('a rule for a server that is not there warns, and is in force when the serv
   expect((await rulesAre(EVERYBODY)).after.warnings.join('\n')).toContain(warning);
   const client = await gateway.open('modern', tokenOf('ops', { agent_id: 'ops', groups: ['staff'] }));
   expect(isAllowed(await client.call('later__add', { a: 1, b: 2 }))).toBe(false);
-  const before = await status();
   gateway.writeServers({ echo: { url: server.url }, web: { url: server.url }, later: { url: server.url } });
-  expect((await untilRead(before)).warnings.join('\n')).not.toContain(warning);
+  expect((await untilRead(gateway.serversFile)).warnings.join('\n')).not.toContain(warning);
   const reply = await waitFor(async () => {
     const tried = await client.call('later__add', { a: 1, b: 2 });
     return isAllowed(tried) ? tried : null;

@@ -238,9 +238,13 @@ describe('another default', () => {
   });
 
   test('is written down with every call', async () => {
-    await once('modern', 'v1');
-    const { body } = await gateway.read('/api/audit/events?operation=tools/call&limit=1', 'admin');
-    const [event] = body.events as JsonObject[];
+    const client = await open('modern', 'v1');
+    const requestId = String((await client.call('echo', { text: 'hi' })).headers['x-request-id']);
+    await client.close();
+    const event = await waitFor(async () => {
+      const { body } = await gateway.read('/api/audit/events?operation=tools/call&limit=20', 'admin');
+      return (body.events as JsonObject[]).find(({ request_id }) => request_id === requestId) ?? null;
+    }, 'the call is in the book');
     expect(event).toMatchObject({ server: 'team/notes', tool: 'echo', metadata: { version: 'v1' } });
   });
 

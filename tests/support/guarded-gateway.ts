@@ -32,6 +32,8 @@ export interface GuardedSetup extends GatewaySetup {
 
 export interface GuardedGateway extends GatewayProcess {
   readonly folder: string;
+  readonly rulesFile: string;
+  readonly scopesFile: string;
   readonly auditFile: string;
   writeRules(rules: JsonObject | string, how?: 'in place' | 'by rename'): void;
   writeScopes(scopes: JsonObject | string): void;
@@ -85,6 +87,8 @@ export async function startGuarded(setup: GuardedSetup): Promise<GuardedGateway>
   return {
     ...gateway,
     folder,
+    rulesFile,
+    scopesFile,
     auditFile,
     writeRules: (rules, how) => write(rulesFile, rules, how),
     writeScopes: scopes => write(scopesFile, scopes),

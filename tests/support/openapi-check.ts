@@ -1,11 +1,11 @@
 /**
  * Live answers against the printed document: which operation a request was, whether the status is one that is documented
- * there, and whether the body is what it says. What no operation answers is left alone, unless it lies where only the table
+ * there, and whether headers and body are what it says. What no operation answers is left alone, unless it lies where only the table
  * answers. For every test that speaks to the REST API.
  */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import type { JsonObject } from '../../src/domain/json.ts';
+import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
 
 export interface Seen {
   method: string;
@@ -14,7 +14,7 @@ export interface Seen {
   status: number;
   contentType: string | null;
   body: string;
-  etag?: string | null;
+  headers?: Headers;
 }
 
 export interface OpenApiCheck {
@@ -65,7 +65,21 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     return operations.find(({ name, pattern }) => name.startsWith(`${verb} `) && pattern.test(plain)) ?? null;
   }
 
-  function findFault({ method, path, status, contentType, body, etag = null }: Seen): string | null {
+  /** A header that is always sent and is not there, or one that is not as printed. Only an `ETag` must be printed to be sent. */
+  function findHeaderFault(printed: Record<string, JsonObject>, at: readonly string[], sent: Headers): string | null {
+    if (sent.has('etag') && printed.ETag === undefined) return 'is said to have no ETag';
+    for (const [name, { required, schema }] of Object.entries(printed)) {
+      const value = sent.get(name);
+      if (value === null && required === true) return `is said to have a header ${name}`;
+      if (value === null) continue;
+      const isNumber = objectOrEmpty(schema).type === 'integer' && /^\d+$/.test(value);
+      const validate = validatorOf([...at, 'headers', name, 'schema']);
+      if (!validate(isNumber ? Number(value) : value)) return `${name}: ${value} ${ajv.errorsText(validate.errors)}`;
+    }
+    return null;
+  }
+
+  function findFault({ method, path, status, contentType, body, headers: sent = new Headers() }: Seen): string | null {
     const operation = findOperation(method, path);
     if (operation === null) {
       if (!SURFACES.test(path) || NO_ROUTE.has(status)) return null;
@@ -78,9 +92,8 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
       typeof written.$ref === 'string' ? /^#\/components\/responses\/(.+)$/.exec(written.$ref)?.[1] : undefined;
     const at = named === undefined ? [...pointer, 'responses', String(status)] : ['components', 'responses', named];
     const { content, headers } = at.reduce<JsonObject>((value, part) => value[part] as JsonObject, document);
-    const printed = (headers as Record<string, JsonObject> | undefined)?.ETag;
-    if (etag !== null ? printed === undefined : printed?.required === true)
-      return `${name} ${status} is said to have ${etag === null ? 'an' : 'no'} ETag`;
+    const wrong = findHeaderFault(objectOrEmpty(headers) as Record<string, JsonObject>, at, sent);
+    if (wrong !== null) return `${name} ${status} ${wrong}`;
     if (content === undefined) return body === '' ? null : `${name} ${status} is said to have no body`;
     if (method === 'HEAD') return null;
     const type = (contentType ?? '').split(';')[0] ?? '';
@@ -97,11 +110,10 @@ export function createOpenApiCheck(document: JsonObject): OpenApiCheck {
     const operation = findOperation(method, pathname);
     // What is no answer of the table may be a stream without an end.
     if (operation === null && !SURFACES.test(pathname)) return reply;
-    const { status } = reply;
+    const { status, headers } = reply;
     const body = await reply.clone().text();
-    const contentType = reply.headers.get('content-type');
-    const etag = reply.headers.get('etag');
-    const fault = findFault({ method, path: pathname + search, status, contentType, body, etag });
+    const contentType = headers.get('content-type');
+    const fault = findFault({ method, path: pathname + search, status, contentType, body, headers });
     if (fault !== null) throw new Error(fault);
     if (operation !== null && status < 400) seen.add(operation.name);
     return reply;

@@ -11,6 +11,9 @@ const FOLDER = fileURLToPath(new URL('../../.build/transformers/', import.meta.u
 const PACKAGE = '@huggingface/transformers@4.3.1';
 const FETCH_MS = 300_000;
 
+/** Why tests that need it are skipped, in the words of their report. */
+export const WITHOUT_TRANSFORMERS = `${PACKAGE} could not be fetched from npm: the model was not run`;
+
 /** The folder it is installed in, or null with a line that says so. */
 export function fetchTransformers(): string | null {
   const isThere = () => existsSync(`${FOLDER}node_modules/.package-lock.json`);
@@ -25,6 +28,6 @@ export function fetchTransformers(): string | null {
     shell: process.platform === 'win32',
   });
   if (isThere()) return FOLDER;
-  console.warn(`${PACKAGE} could not be fetched from npm: the model was not run`);
+  console.warn(WITHOUT_TRANSFORMERS);
   return null;
 }

@@ -150,33 +150,36 @@ const IF_MATCH: JsonObject = {
   ...{ name: 'If-Match', in: 'header', required: false, schema: { type: 'string' } },
   description: 'The `ETag` of what is to be changed, or `*`: 412 when it was changed meanwhile.',
 };
-const seconds = (description: string): JsonObject => ({ description, schema: { type: 'integer' } });
+/** A header that is always sent. */
+const amount = (description: string, minimum = 0): JsonObject => ({
+  ...{ description, required: true, schema: { type: 'integer', minimum } },
+});
+const retryAfter = (description: string): JsonObject => ({ 'Retry-After': amount(description, 1) });
 const refusal = (description: string, headers: JsonObject = {}): JsonObject => ({
   description,
   ...(Object.keys(headers).length === 0 ? {} : { headers }),
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
-const CHALLENGE: JsonObject = {
-  'WWW-Authenticate': { description: 'What to show (RFC 6750, RFC 9728).', schema: { type: 'string' } },
-};
+const CHALLENGE: JsonObject = { description: 'What to show (RFC 6750, RFC 9728).', schema: { type: 'string' } };
 
 const RESPONSES = {
   '400': refusal('Not valid: every mistake at once, by its place.'),
-  '401': refusal('No credential, or not a good one.', CHALLENGE),
-  '403': refusal('This caller may not.', CHALLENGE),
+  '401': refusal('No credential, or not a good one.', { 'WWW-Authenticate': { ...CHALLENGE, required: true } }),
+  '403': refusal('This caller may not; where scopes would help, they are named.', { 'WWW-Authenticate': CHALLENGE }),
   '404': refusal('There is no such thing, or none for this caller.'),
   '409': refusal('What there is stands against it: its name is taken, or it is to be changed elsewhere or first.'),
   '412': refusal('It was changed meanwhile, or is not as `If-Match` or a hash of the request says.'),
   '413': refusal('The body is too large.'),
   '415': refusal('The body is of another type.'),
   '429': refusal('Too many requests.', {
-    'Retry-After': seconds('Seconds until one more is possible.'),
-    'X-RateLimit-Limit': seconds('How many there are.'),
-    'X-RateLimit-Remaining': seconds('How many are left.'),
-    'X-RateLimit-Reset': seconds('Seconds until all are there again.'),
+    ...retryAfter('Seconds until one more is possible.'),
+    'X-RateLimit-Limit': amount('How many there are.'),
+    'X-RateLimit-Remaining': amount('How many are left.'),
+    'X-RateLimit-Reset': amount('Seconds until all are there again.'),
   }),
   '500': refusal('A mistake of the gateway.'),
-  '503': refusal('Not now: it cannot be recorded, what is asked is not available, or there is no room.', {
-    'Retry-After': seconds('Seconds to wait.'),
-  }),
+  '503': refusal(
+    'Not now: it cannot be recorded, what is asked is not available, or there is no room.',
+    retryAfter('Seconds to wait.'),
+  ),
 } as const;

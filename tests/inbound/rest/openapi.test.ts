@@ -217,6 +217,9 @@ test.each([
   expect(() => describeApi(table, '1')).toThrow(says);
 });
 
+const CHALLENGE = { 'www-authenticate': 'Bearer' };
+const LIMIT = { 'retry-after': '1', 'x-ratelimit-limit': '9', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '2' };
+
 test.each([
   { seen: { path: '/api/things?q=x', body: '{"things":[]}' }, fault: null },
   { seen: { path: '/api/things', body: '{"things":[{"nam":1}]}' }, fault: /name/ },
@@ -233,15 +236,38 @@ test.each([
   { seen: { path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: /not said to answer 412/ },
   { seen: { method: 'DELETE', path: '/api/things/a/b/parts/c', body: '', status: 204 }, fault: null },
   { seen: { method: 'DELETE', path: '/api/things/a/b', body: '{"detail":"no"}', status: 412 }, fault: null },
-  { seen: { path: '/api/things/a/b', body: '{"name":"b"}', etag: '"1"' }, fault: null },
-  { seen: { path: '/api/things/a/b', body: '{"name":"b"}' }, fault: /an ETag/ },
-  { seen: { path: '/api/things?q=x', body: '{"things":[]}', etag: '"1"' }, fault: /no ETag/ },
+  { seen: { path: '/api/things/a/b', body: '{"name":"b"}', headers: { etag: '"1"' } }, fault: null },
+  { seen: { path: '/api/things/a/b', body: '{"name":"b"}' }, fault: /a header ETag/ },
+  { seen: { path: '/api/things?q=x', body: '{"things":[]}', headers: { etag: '"1"' } }, fault: /no ETag/ },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204 }, fault: null },
-  { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204, etag: '"1"' }, fault: null },
+  {
+    seen: { method: 'PUT', path: '/api/things/a/b/size', body: '', status: 204, headers: { etag: '"1"' } },
+    fault: null,
+  },
   { seen: { method: 'PUT', path: '/api/things/a/b/size', body: '{}', status: 204 }, fault: /no body/ },
-])('the check of live answers finds $fault in $seen', ({ seen, fault }) => {
+  {
+    seen: { path: '/api/things/a/b', body: '{"name":"b"}', headers: { etag: 'W/"1"' } },
+    fault: /ETag: W\/"1" .*pattern/,
+  },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 401 }, fault: /a header WWW-Authenticate/ },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 401, headers: CHALLENGE }, fault: null },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 403, headers: CHALLENGE }, fault: null },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 429 }, fault: /a header Retry-After/ },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 429, headers: { ...LIMIT } }, fault: null },
+  {
+    seen: { path: '/api/things', body: '{"detail":"no"}', status: 429, headers: { ...LIMIT, 'retry-after': 'soon' } },
+    fault: /Retry-After: soon .*integer/,
+  },
+  { seen: { path: '/api/things', body: '{"detail":"no"}', status: 503 }, fault: /a header Retry-After/ },
+  {
+    seen: { path: '/api/things', body: '{"detail":"no"}', status: 503, headers: { 'retry-after': '0' } },
+    fault: />= 1/,
+  },
+])('the check of live answers finds $fault in $seen', ({ seen: { headers, ...seen }, fault }) => {
   const check = createOpenApiCheck(DOCUMENT);
-  const found = check.findFault({ method: 'GET', status: 200, contentType: 'application/json', ...seen });
+  const sent = new Headers(headers as Record<string, string> | undefined);
+  const base = { method: 'GET', status: 200, contentType: 'application/json', headers: sent };
+  const found = check.findFault({ ...base, ...seen });
   if (fault === null) expect(found).toBeNull();
   else expect(found).toMatch(fault);
 });

@@ -134,6 +134,8 @@ export const QUICK: Partial<DownstreamLimits> = {
   backoffMaxMs: 500,
   stopGraceMs: 1000,
   listChangedDelayMs: 20,
+  // A child that starts slowly is not to be taken for one of the other era.
+  probeTimeoutMs: 10_000,
 };
 
 export function openPool(

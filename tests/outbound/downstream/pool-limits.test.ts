@@ -1,21 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Reply } from '../../../src/domain/call.ts';
-import type { JsonObject } from '../../../src/domain/json.ts';
+import { type JsonObject, objectOrEmpty } from '../../../src/domain/json.ts';
 import type { ServerSpec } from '../../../src/domain/server.ts';
 import { startScripted, stdioScripted } from '../../support/downstreams/start.ts';
-import {
-  http,
-  inlineStdio,
-  makeLine,
-  openPool,
-  QUICK,
-  sleep,
-  spec,
-  stdio,
-  textOf,
-  until,
-  untilStatus,
-} from './pool-kit.ts';
+import { http, inlineStdio, makeLine, openPool, QUICK, spec, stdio, textOf, until, untilStatus } from './pool-kit.ts';
 
 async function started(options: Parameters<typeof startScripted>[0] = {}) {
   const server = await startScripted({ era: 'legacy', ...options });
@@ -118,19 +106,21 @@ describe('cancelling', () => {
   ] as const)('reaches a $era server over $transport, by the caller or by the clock', async ({ transport, era }) => {
     const server = transport === 'stdio' ? null : await started({ transport, era });
     const { call } = openPool([spec('s', server === null ? stdio(stdioScripted({ era })) : http(server.url))]);
-    const cancelled = async (): Promise<number> => {
+    const seen = async (): Promise<JsonObject> => {
       const reply = await call('s', '__stats');
-      return Number((reply.kind === 'answer' ? (reply.result.structuredContent as JsonObject) : {}).cancelled ?? 0);
+      return reply.kind === 'answer' ? (reply.result.structuredContent as JsonObject) : {};
     };
-    expect(await cancelled()).toBe(0);
+    const cancelled = async () => Number((await seen()).cancelled ?? 0);
+    const begun = async () => Number(objectOrEmpty((await seen()).calls).slow ?? 0);
+    const before = await cancelled();
     const line = makeLine();
     const slow = call('s', 'slow', { ms: 20_000 }, { line });
-    await sleep(50);
+    await until(async () => (await begun()) === 1, 'it has arrived');
     line.cancel();
     expect(await slow).toMatchObject({ code: 'CANCELLED' });
-    await until(async () => (await cancelled()) === 1, 'the server was told');
-    expect(await call('s', 'slow', { ms: 20_000 }, { timeoutMs: 100 })).toMatchObject({ code: 'TIMEOUT' });
-    await until(async () => (await cancelled()) === 2, 'the server was told again');
+    await until(async () => (await cancelled()) === before + 1, 'the server was told');
+    expect(await call('s', 'slow', { ms: 20_000 }, { timeoutMs: 1000 })).toMatchObject({ code: 'TIMEOUT' });
+    await until(async () => (await cancelled()) === before + 2, 'the server was told again');
   });
 
   test('before it was sent sends nothing', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTransformersEmbedder } from '../../../src/outbound/search/transformers-embedder.ts';
 import { writeTinyModel } from '../../support/tiny-model.ts';
-import { fetchTransformers } from '../../support/transformers-package.ts';
+import { fetchTransformers, WITHOUT_TRANSFORMERS } from '../../support/transformers-package.ts';
 
 const NEVER = new AbortController().signal;
 let folder = '';
@@ -21,7 +21,7 @@ const dot = (a: Float32Array | undefined, b: Float32Array | undefined) =>
 
 describe('createTransformersEmbedder', () => {
   it('runs a model of a folder, offline, and finds what means the same near', async ({ skip }) => {
-    if (installedIn === null) return skip();
+    if (installedIn === null) return skip(WITHOUT_TRANSFORMERS);
     const network = globalThis.fetch;
     globalThis.fetch = () => Promise.reject(new Error('no network here'));
     try {
@@ -39,7 +39,7 @@ describe('createTransformersEmbedder', () => {
   });
 
   it('gives the same vector whichever texts it comes with', async ({ skip }) => {
-    if (installedIn === null) return skip();
+    if (installedIn === null) return skip(WITHOUT_TRANSFORMERS);
     const embedder = createTransformersEmbedder({ model: 'tiny', dimensions: 32, modelFolder: folder, installedIn });
     const [alone] = await embedder.embed(['send a letter'], NEVER);
     const many = await embedder.embed(
@@ -51,7 +51,7 @@ describe('createTransformersEmbedder', () => {
   });
 
   it('says which size to configure when the model has another', async ({ skip }) => {
-    if (installedIn === null) return skip();
+    if (installedIn === null) return skip(WITHOUT_TRANSFORMERS);
     const embedder = createTransformersEmbedder({ model: 'tiny', dimensions: 384, modelFolder: folder, installedIn });
     await expect(embedder.embed(['a'], NEVER)).rejects.toThrow(
       'vectors of 32 values, not 384; set search.dimensions to 32',
@@ -59,7 +59,7 @@ describe('createTransformersEmbedder', () => {
   });
 
   it('says what must lie where when the model is not there', async ({ skip }) => {
-    if (installedIn === null) return skip();
+    if (installedIn === null) return skip(WITHOUT_TRANSFORMERS);
     const embedder = createTransformersEmbedder({ model: 'absent', dimensions: 32, modelFolder: folder, installedIn });
     await expect(embedder.embed(['a'], NEVER)).rejects.toThrow(
       /could not be read from .*must hold absent\/\{config\.json/,

@@ -204,6 +204,16 @@ describe('faults over HTTP', () => {
     expect(server.stats().inFlight).toBe(1);
   });
 
+  test('hold: nothing comes until another script is set, and then the right answer', async () => {
+    const server = await start({ script: [{ on: 'tools/call', do: 'hold' }] });
+    const call = await openRaw(server.url);
+    const held = call('echo', { text: 'hi' });
+    await expect.poll(() => server.stats().inFlight).toBe(1);
+    expect(await Promise.race([held, new Promise(resolve => setTimeout(resolve, 150, 'nothing'))])).toBe('nothing');
+    server.setScript([]);
+    expect(await (await held).text()).toMatch(/"text":"hi"/);
+  });
+
   test('a flood pauses when nobody reads, and ends when the reader leaves', async () => {
     const server = await start({ script: [{ on: 'tools/call', do: 'flood', endless: true }] });
     const call = await openRaw(server.url);

@@ -91,7 +91,8 @@ export function createEngine(given: Partial<ScriptedOptions>, die: (exitCode: nu
     const rule = script.match(method, name);
     if (rule !== null) stats.count('faults', rule.do);
     try {
-      await deliver({ rule, wire, id, method, modern, compute, signal: abort.signal, stats, die, peer });
+      const { signal } = abort;
+      await deliver({ rule, wire, id, method, modern, compute, signal, stats, die, peer, replaced: script.replaced });
     } finally {
       answered = true;
       peer.running.delete(key);

@@ -22,6 +22,7 @@ export interface Delivery {
   stats: Stats;
   die(exitCode: number): void;
   peer: Peer;
+  replaced(): Promise<void>;
 }
 
 export async function deliver(delivery: Delivery): Promise<void> {
@@ -66,6 +67,13 @@ const FAULT_RUNS: Readonly<Record<Fault, (delivery: Delivery, rule: Rule) => Pro
       signal.addEventListener('abort', () => resolve(), { once: true });
       wire.onGone(resolve);
     }),
+
+  async hold(delivery) {
+    const { signal, replaced } = delivery;
+    const cancelled = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([replaced(), cancelled]);
+    return answerRight(delivery);
+  },
 
   flood(delivery, rule) {
     if (rule.what === 'result') return floodResult(delivery, rule);

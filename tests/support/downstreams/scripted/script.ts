@@ -9,6 +9,7 @@ export const FAULTS = [
   'delay', // waits `ms`, then answers
   'drip', // answers `bytes` at a time (1), every `ms` (20)
   'hang', // never answers
+  'hold', // answers once another script is set: the test says when
   'flood', // `bytes` of `what`: notifications (default) | result | line; `endless` goes on until the caller leaves
   'garbage', // writes `text` (not JSON) instead of the answer; `then` may add something
   'half', // half of the answer, then the connection closes (stdio: a line end)
@@ -61,12 +62,16 @@ export interface Rule {
 export interface Script {
   /** The rule for this request, or null; counts the match. */
   match(on: string, name: string | null): Rule | null;
+  /** Once another script is set. */
+  replaced(): Promise<void>;
   replace(rules: readonly Rule[]): void;
 }
 
 export function createScript(rules: readonly Rule[]): Script {
   let current = rules.map(rule => ({ rule, seen: 0 }));
+  let change = Promise.withResolvers<void>();
   return {
+    replaced: () => change.promise,
     match(on, name) {
       let found: Rule | null = null;
       for (const entry of current) {
@@ -80,6 +85,8 @@ export function createScript(rules: readonly Rule[]): Script {
     },
     replace(next) {
       current = next.map(rule => ({ rule, seen: 0 }));
+      change.resolve();
+      change = Promise.withResolvers();
     },
   };
 }
