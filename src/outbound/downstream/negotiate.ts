@@ -155,7 +155,8 @@ class Attempt {
       if (!saysLegacy(error) && !isTimeout(error)) throw error;
       isSilent = isTimeout(error);
     }
-    // Silence may be a slow start: the same process is asked in the other way, and whichever question it answers counts.
+    // Silence may be a slow start: the same process is asked in the other way. One that knows both eras is held to its first
+    // question by the protocol and refuses the second; one that answers it all the same is taken at its word.
     const legacy = this.#legacy(channel, modern.lastId);
     try {
       return await this.#initialize(legacy, isSilent ? this.#leftMs * FIRST_TRY_SHARE : this.#leftMs);

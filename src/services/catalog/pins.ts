@@ -1,8 +1,9 @@
 /**
  * Definitions are pinned: what a tool said of itself when it was first seen is what every client is shown, on every
- * surface, until somebody approves what it says now; each version of a server for itself. Each reading of a server's list is compared, so a server that
- * changes its words after it was trusted reaches nobody with them. Meanwhile the tool is held: listed as approved, and
- * not called. A store that cannot be asked approves nothing: what is not known to be approved is not shown.
+ * surface, until somebody approves what it says now; each version of a server for itself. Each reading of a server's list
+ * is compared, so a server that changes its words after it was trusted reaches nobody with them. Meanwhile the tool is
+ * held: listed as approved, and not called. A store that cannot be asked approves nothing: what is not known to be
+ * approved is not shown.
  */
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { type Failure, failure } from '../../domain/error.ts';
@@ -221,7 +222,10 @@ export function createPins(deps: {
     if (next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
     await store.put(next);
-    for (const entry of next) approved.set(entry.tool, entry);
+    for (const entry of next) {
+      approved.set(entry.tool, entry);
+      unsaved.delete(keyOf(server, entry.tool));
+    }
     holdAgain();
     for (const listener of listeners) listener(server);
     return { kind: 'approved', tools: next };
