@@ -1,6 +1,6 @@
 /**
- * The gateway's own variables (`GATEWAY_*`, and the registry's `STORAGE_BACKEND`) as values, with every mistake. An empty variable counts as unset: that is
- * how compose files and shells pass on what nobody gave.
+ * The gateway's own variables (`GATEWAY_*`, and the registry's `STORAGE_BACKEND`) as values, with every mistake. An
+ * empty variable counts as unset: that is how compose files and shells pass on what nobody gave.
  */
 import { EXPOSURES, type Exposure } from '../domain/exposure.ts';
 import { didYouMean, type Problem } from './problem.ts';

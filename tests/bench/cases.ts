@@ -96,7 +96,10 @@ export interface Profile {
   cases: readonly string[];
 }
 
-/** `standard` has every row of the bar; `quick` the ones that move with the hot path; `smoke` only asks whether all start; `full` adds SSE. */
+/**
+ * `standard` has every row of the bar; `quick` the ones that move with the hot path; `smoke` only asks whether all
+ * start; `full` adds SSE.
+ */
 export const PROFILES: Readonly<Record<string, Profile>> = {
   smoke: {
     window: { preWarmMs: 400, warmUpMs: 200, durationMs: 600, quietMs: 0 },

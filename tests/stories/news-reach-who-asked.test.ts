@@ -1,4 +1,7 @@
-/** Changed lists, changed resources and log messages reach those who asked for them, and nobody else, in all four pairings of eras. */
+/**
+ * Changed lists, changed resources and log messages reach those who asked for them, and nobody else, in all four
+ * pairings of eras.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOG_LEVELS } from '../../src/domain/era.ts';

@@ -1,4 +1,7 @@
-/** The servers file may be rewritten as often as one likes, well or badly, while clients call: nobody notices but those it concerns. */
+/**
+ * The servers file may be rewritten as often as one likes, well or badly, while clients call: nobody notices but those
+ * it concerns.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';

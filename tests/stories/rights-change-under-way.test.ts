@@ -159,7 +159,10 @@ test('whoever’s lists changed is told so, and nobody else', async () => {
   }
 });
 
-/** Two servers have a resource of this URI: it is the public one of whichever was listed first, and the other has one made of it. */
+/**
+ * Two servers have a resource of this URI: it is the public one of whichever was listed first, and the other has one
+ * made of it.
+ */
 async function watchedUri(client: Client): Promise<string> {
   const { resources } = resultOf(await client.request('resources/list'));
   const [uri, ...more] = (resources as JsonObject[])

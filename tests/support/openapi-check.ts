@@ -1,7 +1,7 @@
 /**
  * Live answers against the printed document: which operation a request was, whether the status is one that is documented
- * there, and whether headers and body are what it says. What no operation answers is left alone, unless it lies where only the table
- * answers. For every test that speaks to the REST API.
+ * there, and whether headers and body are what it says. What no operation answers is left alone, unless it lies where
+ * only the table answers. For every test that speaks to the REST API.
  */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';

@@ -65,7 +65,10 @@ export function createMcpDoors(deps: McpDeps, holdOpen: (res: HttpResponse) => v
     return server !== null && who.boundServer !== null && who.boundServer !== server;
   }
 
-  /** Whoever may not use a server of that name is told so behind its door, whether there is one or not; so is of one out of sight. */
+  /**
+   * Whoever may not use a server of that name is told so behind its door, whether there is one or not; so is of one out
+   * of sight.
+   */
   function leadsNowhere({ door: { server } }: Entrance, who: Identity): boolean {
     return server !== null && deps.gateway.isAbsent(who, server);
   }

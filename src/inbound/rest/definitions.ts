@@ -1,6 +1,7 @@
 /**
  * `/api/definitions`: tools whose definition has changed since it was approved, what changed, and the approval; and the
- * names and texts that reach over to another server's tools, and who has looked at them. For administrators, each for the servers that are there for it.
+ * names and texts that reach over to another server's tools, and who has looked at them. For administrators, each for
+ * the servers that are there for it.
  */
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';

@@ -1,4 +1,7 @@
-/** `POST /api/reload` and `/internal/reload-scopes`, for administrators: the files are read again; with a mistake the old ones stay in force. */
+/**
+ * `POST /api/reload` and `/internal/reload-scopes`, for administrators: the files are read again; with a mistake the
+ * old ones stay in force.
+ */
 import { z } from 'zod';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 

@@ -1,7 +1,8 @@
 /**
  * The public documents of an OAuth resource server: RFC 9728 metadata, one per endpoint, and a copy of what the only issuer
- * says of itself (RFC 8414) for clients that look for it here; and the public keys of our own tokens. Every value is configured; nothing of a request is in them.
- * Without issuers there are no documents. A path that is no endpoint has none: never another's.
+ * says of itself (RFC 8414) for clients that look for it here; and the public keys of our own tokens. Every value is
+ * configured; nothing of a request is in them. Without issuers there are no documents. A path that is no endpoint has
+ * none: never another's.
  */
 import type { JsonObject } from '../../domain/json.ts';
 import { findEndpoint, WHOLE } from '../../domain/resource.ts';

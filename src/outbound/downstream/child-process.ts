@@ -59,7 +59,10 @@ export interface ChildHandlers {
 export interface Child {
   /** null when the spawn failed. */
   readonly pid: number | null;
-  /** Sends one line (its newline is added here). False when the pipe is full: wait for `drained`. Never throws; after the end a no-op. */
+  /**
+   * Sends one line (its newline is added here). False when the pipe is full: wait for `drained`. Never throws; after
+   * the end a no-op.
+   */
   write(line: string): boolean;
   /** Resolves when there is room again, or the child has ended. */
   drained(): Promise<void>;

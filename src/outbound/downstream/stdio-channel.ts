@@ -131,7 +131,10 @@ export function openStdioChannel(options: StdioOptions, handler: ChannelHandler)
   return channel;
 }
 
-/** Plain characters to JSON, line ends to many a reader of lines (Node's readline, Python's splitlines): escaped, they are the same text to all. */
+/**
+ * Plain characters to JSON, line ends to many a reader of lines (Node's readline, Python's splitlines): escaped, they
+ * are the same text to all.
+ */
 const LINE_ENDS = ['\u0085', '\u2028', '\u2029'] as const;
 
 function onOneLine(text: string): string {

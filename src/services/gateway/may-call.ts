@@ -1,6 +1,7 @@
 /**
  * Would this message be let through? Asked by a proxy that carries it to a server itself, and answered by the questions
- * that the doors ask: quarantine, pinned definitions, rules, scopes, conditions. Nothing is sent, and nobody learns more than a yes or a no.
+ * that the doors ask: quarantine, pinned definitions, rules, scopes, conditions. Nothing is sent, and nobody learns
+ * more than a yes or a no.
  */
 import type { Catalog } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';

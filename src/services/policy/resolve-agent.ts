@@ -15,9 +15,10 @@ import { formatRef } from '../../domain/verdict.ts';
 const NAMED_DEFAULT = 'default';
 
 /**
- * `who`: as identified, never as resolved before: grants do not add up. Shape: the caller itself where nothing changes; else the same object each time for the same agent. Errors:
- * INVALID_AGENT_ID, FALLBACK_AGENT_NOT_IN_RULES, NO_FALLBACK_CONFIGURED, DENIED_BY_POLICY. Where there are no rules, or
- * they are only being tried out, no agent is unknown.
+ * `who`: as identified, never as resolved before: grants do not add up. Shape: the caller itself where nothing changes;
+ * else the same object each time for the same agent. Errors: INVALID_AGENT_ID, FALLBACK_AGENT_NOT_IN_RULES,
+ * NO_FALLBACK_CONFIGURED, DENIED_BY_POLICY. Where there are no rules, or they are only being tried out, no agent is
+ * unknown.
  */
 export function resolveAgent(
   policy: PolicySet,

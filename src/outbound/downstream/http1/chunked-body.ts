@@ -1,7 +1,7 @@
 /**
  * The chunked coding (RFC 9112, section 7.1), byte by byte over any cut of the stream. The data of all chunks in one read
- * are moved together in its memory, so a server that sends a byte per chunk costs no object per byte. Sizes are hexadecimal digits and
- * nothing else; extensions and trailers are skipped and bounded.
+ * are moved together in its memory, so a server that sends a byte per chunk costs no object per byte. Sizes are
+ * hexadecimal digits and nothing else; extensions and trailers are skipped and bounded.
  */
 import { invalid } from './http1-error.ts';
 
