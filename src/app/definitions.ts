@@ -80,6 +80,7 @@ export function createDefinitionParts(
         server,
         detail: cause instanceof Error ? cause.message : String(cause),
       }),
+    isAcknowledged: found => desk.isAcknowledged(found),
     pause: createSlices(clock),
     clock,
   });
@@ -91,7 +92,7 @@ export function createDefinitionParts(
     if (originOf(server) === origin) names.follow(server, tools);
   };
   const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown, clock });
-  const desk = createWarningDesk({ names, pins, originOf, clock });
+  const desk: WarningDesk = createWarningDesk({ names, pins, originOf, clock });
   metrics.counter('gatehouse_definition_drifts_total', 'Tools that changed their definition since the start.', () => [
     { labels: {}, value: drifts },
   ]);

@@ -2,6 +2,7 @@
  * `gatehouse tools diff|approve|acknowledge`: definitions that changed since they were approved, and the approval; names and
  * texts that reach over to another server's tools, and the word that somebody has looked at them.
  */
+import { serverOfVersion } from '../domain/server.ts';
 import { atGateway, type GatewayOptions, REFUSED } from './gateway.ts';
 import type { Host } from './host.ts';
 import { printable } from './report.ts';
@@ -48,7 +49,9 @@ export function diffTools(host: Host, server: string | undefined, options: DiffO
     const answer = await gateway.ask({ method: 'GET', path: '/api/definitions/pending' });
     if (answer === null) return REFUSED;
     const all = answer.body as { pending: Waiting[]; warnings?: Warning[] };
-    const isWanted = ({ server: of }: { server: string }) => wanted === undefined || of === wanted;
+    // What waits is of a version; a server named without one means all of them.
+    const isWanted = ({ server: of }: { server: string }) =>
+      wanted === undefined || of === wanted || serverOfVersion(of) === wanted;
     const pending = all.pending.filter(isWanted);
     // On their own channel: a program that reads the differences is not to trip over a warning.
     const warnings = (all.warnings ?? []).filter(isWanted);

@@ -145,7 +145,7 @@ test('a page of another origin is told the methods of every route, and no others
   });
   expect(reply.status).toBe(204);
   const told = reply.headers.get('access-control-allow-methods')?.split(', ');
-  expect(told).toEqual([...methods, 'OPTIONS'].sort());
+  expect(told).toEqual([...methods, 'HEAD', 'OPTIONS'].sort());
 });
 
 describe('beside the table', () => {

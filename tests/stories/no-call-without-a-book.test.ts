@@ -135,7 +135,6 @@ describe.each([
       return Promise.all(calls);
     };
     const [meanwhile] = await Promise.all([callOften(), poll()]);
-    expect(meanwhile.length).toBeGreaterThan(AT_LEAST);
     expect(meanwhile.filter(isOne => isOne)).toEqual([]);
     expect(statuses).toEqual(Array(10).fill(503));
 

@@ -93,7 +93,11 @@ describe('an owner', () => {
     expect((await register('developer', '/mine')).status).toBe(201);
     expect((await gateway.send('PATCH', '/api/servers/mine', 'developer', { tags: ['a', 'b'] })).status).toBe(200);
     expect((await gateway.post('/toggle/mine', 'developer', { enabled: false })).status).toBe(200);
-    expect((await gateway.send('PATCH', '/api/servers/of-admin', 'developer', { tags: [] })).status).toBe(403);
+    const refused = await gateway.send('PATCH', '/api/servers/of-admin', 'developer', { tags: [] });
+    const rule = 'ui: no grant of modify_service there';
+    expect([refused.status, refused.body.detail]).toEqual([403, `Denied by policy: ${rule}.`]);
+    const written = `/api/audit/events/${refused.headers.get('x-request-id')}`;
+    expect((await gateway.read(written, 'admin')).body.events).toMatchObject([{ metadata: { rule } }]);
     expect((await gateway.post('/api/servers/remove', 'developer', { path: '/mine' })).status).toBe(200);
   });
 });

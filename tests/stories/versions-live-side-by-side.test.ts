@@ -3,11 +3,13 @@
  * with, and another default is for those who come after. Nothing that guards the active version is lost on the way.
  */
 
+import { tmpdir } from 'node:os';
 import { Client as SdkClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Era } from '../../src/domain/era.ts';
 import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
+import { runGatehouse } from '../e2e/gatehouse-process.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { waitFor } from '../support/gateway-process.ts';
 import { type Client, exchange, openClient, type Reply, resultOf, textOf } from '../support/mcp-client.ts';
@@ -288,6 +290,19 @@ describe('what guards the active version', () => {
     const { body } = await gateway.read('/api/definitions/pending', 'admin');
     const waiting = new Set((body.pending as JsonObject[]).map(({ server }) => server));
     expect([...waiting]).toEqual(['team/notes@v1']);
+    const diff = (name: string) =>
+      runGatehouse({
+        ...{ args: ['tools', 'diff', name, '--url', gateway.origin()], cwd: tmpdir() },
+        env: { GATEWAY_TOKEN: CALLERS.admin },
+      });
+    // On the command line a name without a version is all of them: nothing that waits is passed over.
+    for (const [name, code] of [
+      ['team/notes', 1],
+      ['team/notes@v1', 1],
+      ['team/notes@v2', 0],
+      ['team', 0],
+    ] as const)
+      expect([name, (await diff(name)).code]).toEqual([name, code]);
     // The server alone is its active version, of which nothing waits.
     const approve = (server: string) => gateway.post('/api/definitions/approve', 'admin', { server });
     expect((await approve('team/notes')).status).toBe(404);

@@ -371,6 +371,7 @@ export function createHttpServer(deps: HttpDeps): HttpServer {
 function methodsOf(served: readonly ServedRoute[], added: readonly string[]): string {
   const all = new Set([...served.map(({ method }) => method), ...added, 'OPTIONS']);
   all.delete('ALL');
+  if (all.has('GET')) all.add('HEAD');
   return [...all].sort().join(', ');
 }
 

@@ -10,6 +10,7 @@ import type { Context, Hono } from 'hono';
 import { type CallRecord, openRecordOf } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
+import { stringOrNull } from '../../domain/json.ts';
 import type { Limited } from '../../domain/limits.ts';
 import { evaluatedScopes, mayUi, type PolicySet } from '../../domain/policy.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -274,7 +275,10 @@ function settle(record: CallRecord, outcome: RestOutcome): void {
   const code = outcome.kind === 'limited' ? 'RATE_LIMITED' : outcome.code;
   record.code = code;
   record.detail = outcome.kind === 'limited' ? null : outcome.detail;
-  if (code === 'DENIED_BY_POLICY') record.outcome = 'denied';
-  else if (code === 'CANCELLED') record.outcome = 'cancelled';
+  if (code === 'DENIED_BY_POLICY') {
+    record.outcome = 'denied';
+    const rule = outcome.kind === 'failure' ? stringOrNull(outcome.data.rule) : null;
+    if (rule !== null) noteIn(record, { rule });
+  } else if (code === 'CANCELLED') record.outcome = 'cancelled';
   else record.outcome = REFUSED.has(code) ? 'refused' : 'error';
 }

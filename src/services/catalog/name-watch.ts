@@ -17,7 +17,8 @@ export interface NameWatch {
   keepOnly(servers: { has(server: ServerKey): boolean }): void;
   /**
    * What has been found so far; what was found of a server before holds until its new list has been looked through. Shape:
-   * by server, tool, and then whom they mean. At most 100 of one server.
+   * by server, tool, and then whom they mean. At most 100 of one server that nobody has acknowledged, and as many of its
+   * list before.
    */
   warnings(): readonly NameWarning[];
   /** When nothing is left to look through. */
@@ -42,13 +43,15 @@ interface Task {
 export function createNameWatch(deps: {
   /** A warning that there was not before, about tools of which one is new since the start. */
   report: (warning: NameWarning) => void;
+  /** Somebody has looked at it: it takes nobody's place. */
+  isAcknowledged: (warning: NameWarning) => boolean;
   /** A server could not be looked through; the others are. */
   fail: (server: ServerKey, cause: unknown) => void;
   /** Called between two small steps; what it returns is waited for. */
   pause: () => Promise<void> | null;
   clock: Pick<Clock, 'wallMs'>;
 }): NameWatch {
-  const { report, fail, pause } = deps;
+  const { report, isAcknowledged, fail, pause } = deps;
   const startedMs = deps.clock.wallMs();
   const index = createNameIndex();
   const standing = createStanding();
@@ -91,8 +94,10 @@ export function createNameWatch(deps: {
       return;
     }
     const key = keyOf(found);
-    if (standing.has(key) || standing.count(server) >= MAX_OF_SERVER) return;
-    standing.add(key, found);
+    if (standing.has(key)) return;
+    const isOpen = !isAcknowledged(found);
+    if (isOpen && standing.countOpen(server) >= MAX_OF_SERVER) return;
+    standing.add(key, found, isOpen);
     const both = [index.find(server, tool), index.find(other.server, other.tool)];
     if (both.some(watched => watched !== null && watched.approvedAtMs >= startedMs) && remember(server, key))
       report(found);
@@ -191,19 +196,23 @@ function agesOf(list: ShownList | null): Map<string, Age> {
 function createStanding() {
   const warnings = new Map<string, NameWarning>();
   const counts = new Map<ServerKey, number>();
-  const count = (server: ServerKey) => counts.get(server) ?? 0;
+  /** Keys of those that count. */
+  const open = new Set<string>();
+  const countOpen = (server: ServerKey) => counts.get(server) ?? 0;
   return {
-    count,
+    countOpen,
     has: (key: string) => warnings.has(key),
     entries: (): Iterable<[string, NameWarning]> => warnings,
-    add(key: string, found: NameWarning): void {
+    add(key: string, found: NameWarning, isOpen: boolean): void {
       warnings.set(key, found);
-      counts.set(found.server, count(found.server) + 1);
+      if (!isOpen) return;
+      open.add(key);
+      counts.set(found.server, countOpen(found.server) + 1);
     },
     remove(key: string): void {
       const found = warnings.get(key);
-      if (found === undefined || !warnings.delete(key)) return;
-      if (count(found.server) > 1) counts.set(found.server, count(found.server) - 1);
+      if (found === undefined || !warnings.delete(key) || !open.delete(key)) return;
+      if (countOpen(found.server) > 1) counts.set(found.server, countOpen(found.server) - 1);
       else counts.delete(found.server);
     },
   };

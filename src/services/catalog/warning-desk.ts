@@ -30,6 +30,7 @@ export type Acknowledged = { kind: 'acknowledged'; warnings: readonly ToldWarnin
 export interface WarningDesk {
   /** As `NameWatch.warnings`. */
   warnings(): readonly ToldWarning[];
+  isAcknowledged(found: NameWarning): boolean;
   /**
    * `server`: with its version or without. What is acknowledged already stays as it is, and is told. Yields NOT_FOUND where
    * no such warning stands, and where nothing is kept of the tool.
@@ -46,9 +47,11 @@ export function createWarningDesk(deps: {
 }): WarningDesk {
   const { names, pins, originOf, clock } = deps;
 
+  const tell = (found: NameWarning) => told(found, pins.find(originOf(found.server), found.tool)?.acknowledged);
+
   return {
-    warnings: () =>
-      names.warnings().map(found => told(found, pins.find(originOf(found.server), found.tool)?.acknowledged)),
+    warnings: () => names.warnings().map(tell),
+    isAcknowledged: found => tell(found).acknowledged !== null,
     async acknowledge(server, { tool, kind, other, isFor }, by) {
       const key = serverOfVersion(server);
       const origin = originOf(server);

@@ -16,6 +16,7 @@ import { readRegistryPath } from '../../domain/registry-path.ts';
 import type { AgentFilter } from '../../ports/agent-repository.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
+import { deniedServer, ungranted } from './desk.ts';
 
 export type AgentResult<T> = { kind: 'done'; value: T } | Failure;
 
@@ -71,7 +72,6 @@ const PAGE = 500;
 /** Each one that fails is another's that did not. */
 const ATTEMPTS = 100;
 const NO_AGENT = () => failure('NOT_FOUND', {}, { say: 'There is no agent at this path.' });
-const DENIED = () => failure('DENIED_BY_POLICY', {}, { say: 'This caller may not do that with this agent.' });
 const done = <T>(value: T): AgentResult<T> => ({ kind: 'done', value });
 
 export function createAgents(deps: {
@@ -104,7 +104,7 @@ export function createAgents(deps: {
     const read = readRegistryPath(path);
     const agent = read.ok ? await storage.agents.find(read.path) : null;
     if (agent === null) return NO_AGENT();
-    return may(who, action, agent) ? done(agent) : DENIED();
+    return may(who, action, agent) ? done(agent) : deniedServer(ungranted(action));
   }
 
   async function visible(who: Identity, filter: AgentFilter): Promise<RegisteredAgent[]> {

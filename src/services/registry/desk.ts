@@ -177,6 +177,11 @@ const versionsOf = (servers: readonly RegisteredServer[] = []) =>
   servers.map(({ version, revision }) => `${version} ${revision}`).join();
 
 export const noSuchServer = (): Failure => failure('NOT_FOUND', {}, { say: 'There is no server at this path.' });
-export const deniedServer = (): Failure =>
-  failure('DENIED_BY_POLICY', {}, { say: 'This caller may not do that here.' });
+/** `what`: the action that was not granted there, or what its caller is not. */
+export function deniedServer(what: string): Failure {
+  const rule = `ui: ${what}`;
+  return failure('DENIED_BY_POLICY', { rule }, { say: `Denied by policy: ${rule}.` });
+}
+export const NO_KEEPER = 'no keeper of groups';
+export const ungranted = (action: string): string => `no grant of ${action} there`;
 export const stale = (): Failure => failure('STALE');

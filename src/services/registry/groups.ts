@@ -7,7 +7,7 @@ import type { Identity } from '../../domain/identity.ts';
 import { mayUiToAll } from '../../domain/policy.ts';
 import type { GroupDraft, RegisteredGroup } from '../../domain/registered-group.ts';
 import { mayChange } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
+import { deniedServer, done, NO_KEEPER, noSuchServer, type RegistryDesk, type Result, ungranted } from './desk.ts';
 import { withoutServer, withServer } from './group-access.ts';
 import { nameOf } from './ownership.ts';
 
@@ -89,7 +89,7 @@ export function createRegistryGroups(desk: RegistryDesk): RegistryGroups {
   }
 
   async function put(who: Identity, wish: GroupWish, mayReplace: boolean): Promise<Result<RegisteredGroup>> {
-    if (!isKeeper(who)) return deniedServer();
+    if (!isKeeper(who)) return deniedServer(NO_KEEPER);
     const owned = findOwnedByFile(wish.scopeName);
     if (owned !== null) return owned;
     const changed = await change(who, () => {
@@ -116,10 +116,10 @@ export function createRegistryGroups(desk: RegistryDesk): RegistryGroups {
     scopeNames: readonly string[],
     alter: (group: RegisteredGroup, path: string) => RegisteredGroup,
   ): Promise<Result<readonly string[]>> {
-    if (!isKeeper(who)) return deniedServer();
+    if (!isKeeper(who)) return deniedServer(NO_KEEPER);
     const server = await storage.servers.find(path);
     if (server === null) return noSuchServer();
-    if (!mayChange(policy(), who, 'modify_service', server)) return deniedServer();
+    if (!mayChange(policy(), who, 'modify_service', server)) return deniedServer(ungranted('modify_service'));
     return change(who, () => {
       const wanted = new Set(scopeNames);
       for (const name of wanted) {
@@ -133,12 +133,12 @@ export function createRegistryGroups(desk: RegistryDesk): RegistryGroups {
   }
 
   return {
-    list: who => (isKeeper(who) ? done(desk.current().groups) : deniedServer()),
-    find: (who, scopeName) => (isKeeper(who) ? findDone(scopeName) : deniedServer()),
+    list: who => (isKeeper(who) ? done(desk.current().groups) : deniedServer(NO_KEEPER)),
+    find: (who, scopeName) => (isKeeper(who) ? findDone(scopeName) : deniedServer(NO_KEEPER)),
     create: (who, wish) => put(who, wish, false),
     import: (who, wish) => put(who, wish, true),
     async remove(who, scopeName) {
-      if (!isKeeper(who)) return deniedServer();
+      if (!isKeeper(who)) return deniedServer(NO_KEEPER);
       const owned = findOwnedByFile(scopeName);
       if (owned !== null) return owned;
       return change(who, () => {

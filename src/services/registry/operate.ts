@@ -1,11 +1,11 @@
 /** Switching servers on and off, reading anew what they offer, and taking them out with everything that is kept of them. */
-import { failure } from '../../domain/error.ts';
+import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
 import { mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
 import { withoutServer } from './group-access.ts';
 import { nameOf, ownedByFile } from './ownership.ts';
 
@@ -26,24 +26,23 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
   return {
     toggle(who, path, wanted, expected) {
       return desk.write(async () => {
-        const before = await storage.servers.find(path);
-        if (before === null) return noSuchServer();
-        if (!mayChange(policy(), who, 'toggle_service', before)) return deniedServer();
-        if (!isExpected(expected, before)) return stale();
-        const enabled = wanted ?? !before.enabled;
-        if (enabled === before.enabled) return done(before);
-        const { source, metadata } = before;
-        if (enabled && source.kind === 'file' && metadata[OFF_IN_FILE] === true) {
-          const say = `This server is switched off in ${nameOf(source.file)}, and is switched on there.`;
-          return failure('CONFLICT', {}, { say });
+        for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+          const before = await storage.servers.find(path);
+          if (before === null) return noSuchServer();
+          if (!mayChange(policy(), who, 'toggle_service', before)) return deniedServer(ungranted('toggle_service'));
+          if (!isExpected(expected, before)) return stale();
+          const enabled = wanted ?? !before.enabled;
+          if (enabled === before.enabled) return done(before);
+          if (enabled && isOffInFile(before)) return offInFile(before);
+          const next = { ...before, enabled, updatedAtMs: clock.wallMs() };
+          const updated = await storage.servers.update(path, before.revision, next);
+          if (updated.kind === 'missing') return noSuchServer();
+          if (updated.kind === 'conflict') continue;
+          desk.put(updated.value);
+          desk.tell({ kind: 'server.toggled', server: updated.value });
+          return done(updated.value);
         }
-        const next = { ...before, enabled, updatedAtMs: clock.wallMs() };
-        const updated = await storage.servers.update(path, before.revision, next);
-        if (updated.kind === 'missing') return noSuchServer();
-        if (updated.kind === 'conflict') return stale();
-        desk.put(updated.value);
-        desk.tell({ kind: 'server.toggled', server: updated.value });
-        return done(updated.value);
+        return stale();
       });
     },
 
@@ -51,7 +50,8 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
       const server = await storage.servers.find(path);
       if (server === null) return noSuchServer();
       const mayLook = mayChange(policy(), who, 'health_check_service', server);
-      if (!mayLook || !mayList(policy(), who, server)) return deniedServer();
+      if (!mayLook) return deniedServer(ungranted('health_check_service'));
+      if (!mayList(policy(), who, server)) return deniedServer(ungranted('list_service'));
       if (!server.enabled || server.deployment === 'local') {
         const why = server.enabled ? 'runs on the machine of whoever uses it' : 'is switched off';
         return failure('INVALID_PARAMS', {}, { say: `The server ${why}: there is nothing to ask.` });
@@ -65,7 +65,7 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
       return desk.write(async () => {
         const server = await storage.servers.find(path);
         if (server === null) return noSuchServer();
-        if (!mayChange(policy(), who, 'delete_service', server)) return deniedServer();
+        if (!mayChange(policy(), who, 'delete_service', server)) return deniedServer(ungranted('delete_service'));
         const owned = ownedByFile(server);
         if (owned !== null) return owned;
         return (await removeEverywhere(desk, path, expected)) ? done(path) : stale();
@@ -76,6 +76,16 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
 
 /** In the metadata of a file's server: the file itself says that it is off. */
 export const OFF_IN_FILE = 'gatehouse.offInFile';
+/** Another process's change in between is read and tried again so often. */
+const ATTEMPTS = 3;
+
+const isOffInFile = ({ source, metadata }: RegisteredServer) =>
+  source.kind === 'file' && metadata[OFF_IN_FILE] === true;
+
+function offInFile({ source }: RegisteredServer): Failure {
+  const file = source.kind === 'file' ? nameOf(source.file) : 'its file';
+  return failure('CONFLICT', {}, { say: `This server is switched off in ${file}, and is switched on there.` });
+}
 
 /** With what groups were granted on it: whoever registers something at that path later starts without. False: not as expected. */
 export async function removeEverywhere(

@@ -2,7 +2,7 @@
 import type { Identity } from '../../domain/identity.ts';
 import { meanStars, type Rating } from '../../domain/rating.ts';
 import { mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, ungranted } from './desk.ts';
 
 export interface Rated {
   ratings: readonly Rating[];
@@ -22,7 +22,7 @@ export function createServerRatings(desk: RegistryDesk): ServerRatings {
   async function withSeen(who: Identity, path: string, work: () => Promise<readonly Rating[]>): Promise<Result<Rated>> {
     const server = await storage.servers.find(path);
     if (server === null) return noSuchServer();
-    return mayList(policy(), who, server) ? done(toRated(await work())) : deniedServer();
+    return mayList(policy(), who, server) ? done(toRated(await work())) : deniedServer(ungranted('list_service'));
   }
 
   return {

@@ -11,7 +11,7 @@ import { readRegistryPath } from '../../domain/registry-path.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import { findServerMistakes } from '../../domain/server-mistakes.ts';
 import { mayChange } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
 import { findKeptName } from './kept-names.ts';
 import { ownedByFile } from './ownership.ts';
 import { findSecretsObjection, hasSecrets, NO_SECRETS, type SecretsWish, sealSecrets } from './server-secrets.ts';
@@ -86,8 +86,13 @@ const ATTEMPTS = 3;
 export function createRegisterServers(desk: RegistryDesk): RegisterServers {
   const { storage, policy, sealer, clock } = desk;
 
-  /** Whether what a draft asks for may be had at all. `before`: what was judged already. */
-  async function findObjection(who: Identity, draft: ServerDraft, before: ServerDraft | null): Promise<Failure | null> {
+  /** Whether what a draft asks for may be had at all. `before`, `judged`: what was judged already. */
+  async function findObjection(
+    who: Identity,
+    draft: ServerDraft,
+    before: ServerDraft | null,
+    judged = new Set<string>(),
+  ): Promise<Failure | null> {
     const { launch } = draft;
     if (launch !== null && JSON.stringify(launch) !== JSON.stringify(before?.launch)) {
       const objection = findLaunchObjection(who, launch);
@@ -97,9 +102,10 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     if (mistakes.length > 0) return failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') });
     const known = new Set([before?.proxyUrl, before?.mcpEndpoint, before?.sseEndpoint]);
     for (const url of new Set([draft.proxyUrl, draft.mcpEndpoint, draft.sseEndpoint])) {
-      if (url === null || known.has(url)) continue;
+      if (url === null || known.has(url) || judged.has(url)) continue;
       const say = await desk.checkUrl(url);
       if (say !== null) return failure('INVALID_PARAMS', {}, { say });
+      judged.add(url);
     }
     return null;
   }
@@ -165,7 +171,7 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     version: string,
     given: NewServer,
   ): Promise<Result<Registered>> {
-    if (!mayChange(policy(), who, 'modify_service', active)) return deniedServer();
+    if (!mayChange(policy(), who, 'modify_service', active)) return deniedServer(ungranted('modify_service'));
     const { path, owner, registeredBy, enabled } = active;
     const wished = toDraft(who, path, version, given.wish);
     const draft = { ...wished, owner, registeredBy, enabled, isActiveVersion: false };
@@ -183,33 +189,36 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     });
   }
 
-  /** First beside others, as judging an address takes time; whoever was overtaken then, with the others waiting. */
+  /**
+   * First beside others, as judging an address takes time; whoever was overtaken then, with the others waiting, for whom
+   * nothing is judged again.
+   */
   async function edit(
     who: Identity,
     path: string,
     change: ServerChange,
     expected: ExpectedRevisions,
   ): Promise<Result<RegisteredServer>> {
-    let tried = await tryToEdit(who, path, change, expected, desk.write);
+    const judged = new Set<string>();
+    let tried = await tryToEdit(who, path, { change, expected, judged }, desk.write);
     for (let attempt = 1; tried === 'overtaken' && attempt <= ATTEMPTS; attempt++)
-      tried = await desk.write(() => tryToEdit(who, path, change, expected, work => work()));
+      tried = await desk.write(() => tryToEdit(who, path, { change, expected, judged }, work => work()));
     return tried === 'overtaken' ? stale() : tried;
   }
 
   async function tryToEdit(
     who: Identity,
     path: string,
-    change: ServerChange,
-    expected: ExpectedRevisions,
+    { change, expected, judged }: { change: ServerChange; expected: ExpectedRevisions; judged: Set<string> },
     write: RegistryDesk['write'],
   ): Promise<Result<RegisteredServer> | 'overtaken'> {
     const before = await storage.servers.find(path);
     if (before === null) return noSuchServer();
-    if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer();
+    if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer(ungranted('modify_service'));
     const owned = ownedByFile(before);
     if (owned !== null) return owned;
     if (!isExpected(expected, before)) return stale();
-    const changed = await toChanged(who, before, change);
+    const changed = await toChanged(who, before, change, judged);
     if (changed.kind === 'failure') return changed;
     const updated = await write(async () => {
       const stored = await storage.servers.update(path, before.revision, changed.value);
@@ -227,11 +236,12 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     who: Identity,
     before: RegisteredServer,
     { wish, auth, headers }: ServerChange,
+    judged: Set<string>,
   ): Promise<Result<ServerDraft>> {
     const draft: ServerDraft = { ...before, ...wish, updatedAtMs: clock.wallMs() };
     const secrets = { auth, headers };
     const objection =
-      findSecretsObjection(sealer, before, secrets, before) ?? (await findObjection(who, draft, before));
+      findSecretsObjection(sealer, before, secrets, before) ?? (await findObjection(who, draft, before, judged));
     if (objection !== null) return objection;
     const keepsAuth = auth === undefined && before.sealedCredential !== null;
     const keepsHeaders = headers === undefined && before.sealedHeaders !== null;
@@ -249,7 +259,7 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
       const read = readRegistryPath(given.path);
       if (!read.ok) return failure('INVALID_PARAMS', {}, { say: `path: ${read.reason}` });
       const { path } = read;
-      if (!mayUi(policy(), who, 'register_service', path)) return deniedServer();
+      if (!mayUi(policy(), who, 'register_service', path)) return deniedServer(ungranted('register_service'));
       if (given.version !== null && !VERSION.test(given.version)) {
         const say = 'version: must be letters, digits, ".", "_", "+" and "-", such as v1.2.0';
         return failure('INVALID_PARAMS', {}, { say });

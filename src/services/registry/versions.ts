@@ -7,7 +7,7 @@ import type { Identity } from '../../domain/identity.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { isVersionInSight, mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
 
 export interface ServerVersions {
@@ -32,7 +32,7 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
   async function findChangeable(who: Identity, path: string): Promise<Result<RegisteredServer>> {
     const server = await storage.servers.find(path);
     if (server === null) return noSuchServer();
-    if (!mayChange(policy(), who, 'modify_service', server)) return deniedServer();
+    if (!mayChange(policy(), who, 'modify_service', server)) return deniedServer(ungranted('modify_service'));
     return ownedByFile(server) ?? done(server);
   }
 
@@ -41,7 +41,7 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
       const versions = await storage.servers.listVersions(path);
       const active = versions.find(({ isActiveVersion }) => isActiveVersion);
       if (active === undefined) return noSuchServer();
-      if (!mayList(policy(), who, active)) return deniedServer();
+      if (!mayList(policy(), who, active)) return deniedServer(ungranted('list_service'));
       return done(versions.filter(version => isVersionInSight(policy(), who, version)));
     },
 

@@ -110,7 +110,7 @@ describe('CORS', () => {
     const answer = await preflight(server, 'https://app.example');
     expect(answer.status).toBe(204);
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
-    expect(answer.headers.get('access-control-allow-methods')).toBe('GET, OPTIONS, PATCH, POST');
+    expect(answer.headers.get('access-control-allow-methods')).toBe('GET, HEAD, OPTIONS, PATCH, POST');
     const allowed = answer.headers.get('access-control-allow-headers')?.split(', ');
     expect(allowed).toEqual([
       'authorization',

@@ -24,6 +24,7 @@ function start(steps: number | null) {
   let goOn: (() => void) | null = null;
   const clock = createFrozenClock();
   const watch = createNameWatch({
+    isAcknowledged: () => false,
     report: event => void reports.push(event),
     fail: (_, cause) => void failures.push(cause),
     pause() {
@@ -202,6 +203,7 @@ describe('while a list is looked through', () => {
 test('a server that cannot be looked through is told of, and the next one is', async () => {
   const failed: string[] = [];
   const watch = createNameWatch({
+    isAcknowledged: () => false,
     ...{ report: () => {}, fail: server => void failed.push(server), pause: () => null, clock: createFrozenClock() },
   });
   const tool = (name: string) => ({ ...{ name, definition: { name } }, approvedAtMs: 1 });

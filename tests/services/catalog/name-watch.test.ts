@@ -12,9 +12,10 @@ import { createFrozenClock } from '../../support/frozen-clock.ts';
 const CYRILLIC = '\u0455end_email';
 const NOW = createFrozenClock().wallMs();
 
-function start() {
+function start(isAcknowledged: (found: NameWarning) => boolean = () => false) {
   const events: NameWarning[] = [];
   const watch = createNameWatch({
+    isAcknowledged,
     report: event => void events.push(event),
     fail(server, cause) {
       throw new Error(`${server} was not looked through`, { cause });
@@ -182,6 +183,22 @@ test('a server that floods is warned of so often and no more, and hides nobody e
   const by = (server: string) => watch.warnings().filter(each => each.server === server).length;
   expect([by('flood'), by('other')]).toEqual([100, 1]);
   expect(events.filter(({ server }) => server === 'flood').length).toBeLessThanOrEqual(1000);
+});
+
+test('what somebody has looked at takes no place of what nobody has', () => {
+  const looked = new Set<string>();
+  const { follow, watch } = start(found => looked.has(found.tool));
+  const names = Array.from({ length: 150 }, (_, n) => `send_email_to_${n}_people`);
+  follow('mail', [...names, 'read_email']);
+  const theirs = names.map(name => name.replace('send', 's\u0435nd'));
+  follow('flood', theirs);
+  const tools = () => watch.warnings().map(({ tool }) => tool);
+  expect(tools()).toHaveLength(100);
+  for (const tool of tools()) looked.add(tool);
+  const late = 'r\u0435ad_email';
+  follow('flood', [...theirs, late]);
+  expect(tools()).toHaveLength(151);
+  expect(tools()).toContain(late);
 });
 
 test('five thousand tools are compared in the time of five thousand', () => {

@@ -107,6 +107,32 @@ describe('registering', () => {
     });
   });
 
+  test('of addresses that take long to judge holds up nobody else, and each is judged once', async () => {
+    const judging: (() => void)[] = [];
+    let isSlow = false;
+    const { registry } = open({
+      checkUrl: () => {
+        const { promise, resolve } = Promise.withResolvers<null>();
+        if (isSlow) judging.push(() => resolve(null));
+        else resolve(null);
+        return promise;
+      },
+    });
+    await registry.register(maker, newServer('/mine'));
+    await registry.register(keeper, newServer('/else'));
+    isSlow = true;
+    const edits = Array.from({ length: 6 }, (_, i) =>
+      registry.edit(maker, '/mine', { wish: { proxyUrl: `https://mcp.example.test/${i}` } }, null),
+    );
+    const settled = () => new Promise(resolve => setImmediate(resolve));
+    await settled();
+    expect(judging).toHaveLength(6);
+    for (const isJudged of judging.splice(0)) isJudged();
+    expect((await Promise.all(edits)).map(({ kind }) => kind)).toEqual(edits.map(() => 'done'));
+    expect(judging).toEqual([]);
+    expect(await registry.toggle(keeper, '/else', false, null)).toMatchObject({ value: { enabled: false } });
+  });
+
   test('stores nothing where an address is refused, and asks about each once', async () => {
     const asked: string[] = [];
     const checkUrl = async (url: string) => {
