@@ -44,16 +44,6 @@ const IDLE_MS = 30_000;
 const MAX_QUESTIONS = 64;
 const QUERY_MS = 60_000;
 
-const NOTHING: AuditPage = { events: [], before: null, total: 0 };
-const NO_FACETS = { agent: [], subject: [], server: [], tool: [], operation: [] };
-const NO_STATISTICS: AuditStatistics = {
-  total: 0,
-  decisions: { ALLOW: 0, DENY: 0, ERROR: 0 },
-  top: NO_FACETS,
-  timeline: [],
-};
-const NO_OPTIONS: AuditOptions = { names: NO_FACETS, firstMs: null, lastMs: null };
-
 interface Open {
   resolve: (found: Extract<Answer, { ok: true }>['found']) => void;
   reject: (cause: Error) => void;
@@ -113,12 +103,12 @@ export function createAuditIndex(deps: AuditIndexDeps): FollowingIndex {
     });
   }
 
-  /** `nothing`: the answer while there is no ledger. */
-  async function ask<T extends AuditPage | AuditStatistics | AuditOptions>(asked: Asked, nothing: T): Promise<T> {
+  async function ask<T extends AuditPage | AuditStatistics | AuditOptions>(asked: Asked): Promise<T> {
     // Who was answered before this question finds the answer in the book.
     await settle();
     const started = start();
-    if (started === null) return nothing;
+    // Nothing known is not nothing done.
+    if (started === null) throw new Error('no audit ledger is open');
     if (open.size >= MAX_QUESTIONS) throw new Error('too many questions to the audit index');
     lastId += 1;
     const id = lastId;
@@ -128,7 +118,7 @@ export function createAuditIndex(deps: AuditIndexDeps): FollowingIndex {
       reject(new Error('the audit index did not answer in time'));
     });
     // The thread answers what it was asked.
-    open.set(id, { resolve: found => resolve((found ?? nothing) as T), reject, cancelTimer });
+    open.set(id, { resolve: found => resolve(found as T), reject, cancelTimer });
     lastUseMs = clock.monotonicMs();
     started.postMessage({ ...asked, id } satisfies Question);
     return promise;
@@ -143,9 +133,9 @@ export function createAuditIndex(deps: AuditIndexDeps): FollowingIndex {
         thread?.postMessage({ kind: 'follow', id: 0 } satisfies Question);
       });
     },
-    query: (filter, page) => ask({ kind: 'query', filter, page }, NOTHING),
-    statistics: filter => ask({ kind: 'statistics', filter }, NO_STATISTICS),
-    options: () => ask({ kind: 'options' }, NO_OPTIONS),
+    query: (filter, page) => ask({ kind: 'query', filter, page }),
+    statistics: filter => ask({ kind: 'statistics', filter }),
+    options: () => ask({ kind: 'options' }),
     async close() {
       isClosed = true;
       await thread?.terminate();

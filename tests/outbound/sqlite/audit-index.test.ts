@@ -142,6 +142,13 @@ it('answers from a thread of its own, with everything that was written before th
   ]);
 });
 
+it('answers nothing rather than "nothing was done" where no ledger could be opened', async () => {
+  const ledger = openLedgerAt(join(makeFolder(), 'audit.jsonl'));
+  const index = openIndexOf({ ...ledger, status: () => ({ ...ledger.status(), file: null }), settle: () => null });
+  await expect(index.query({}, PAGE)).rejects.toThrow('no audit ledger is open');
+  await expect(index.options()).rejects.toThrow('no audit ledger is open');
+});
+
 it.each(['process', 'disk'] as const)(
   'knows what was answered before the question, gathered or not (%s)',
   async durability => {
