@@ -11,7 +11,8 @@ function matchesSlowly(pattern: string, text: string): boolean {
   const char = text[0];
   if (char === undefined) return false;
   if (head === '?') return matchesSlowly(pattern.slice(1), text.slice(1));
-  const bracket = /^\[([!^]?)(.[^\]]*)\]/s.exec(pattern);
+  // What negates is never a member, whatever comes behind it.
+  const bracket = /^\[(?=([!^]?))\1(.[^\]]*)\]/s.exec(pattern);
   if (head !== '[' || bracket === null) return head === char && matchesSlowly(pattern.slice(1), text.slice(1));
   const [whole = '', negation, members = ''] = bracket;
   let isMember = false;
@@ -39,6 +40,8 @@ describe('a pattern', () => {
     { pattern: '[]]', text: ']', matches: true, because: 'a bracket right after the opening is a member' },
     { pattern: '[!]]', text: ']', matches: false, because: 'the same, negated' },
     { pattern: '[ab', text: '[ab', matches: true, because: 'without a closing one the bracket is itself' },
+    { pattern: '[!]', text: '!', matches: false, because: 'a bracket right after the negation closes nothing' },
+    { pattern: '[!]', text: '[!]', matches: true, because: 'so all three are themselves' },
     { pattern: '?', text: '', matches: false, because: 'a question mark takes exactly one' },
     { pattern: '', text: '', matches: true, because: 'nothing is nothing' },
     { pattern: '', text: 'a', matches: false, because: 'nothing is not something' },
