@@ -9,7 +9,7 @@ function exact(sorted: readonly number[], q: number): number {
 }
 
 describe('LatencyHistogram', () => {
-  test('every quantile is within 1 % (or a microsecond) of the exact one', () => {
+  test('every quantile is within a 128th of the exact one, beside what rounding to microseconds takes', () => {
     fc.assert(
       fc.property(durations, fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
         const histogram = new LatencyHistogram();
@@ -18,7 +18,7 @@ describe('LatencyHistogram', () => {
           [...values].sort((a, b) => a - b),
           q,
         );
-        expect(Math.abs(histogram.quantileMs(q) - truth)).toBeLessThanOrEqual(Math.max(0.01 * truth, 0.0011));
+        expect(Math.abs(histogram.quantileMs(q) - truth)).toBeLessThanOrEqual(truth / 128 + 0.0006);
       }),
     );
   });
