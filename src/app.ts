@@ -8,6 +8,7 @@ import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createFinderParts } from './app/finder.ts';
 import { createIdentityParts } from './app/identity.ts';
+import { createNewsParts } from './app/news.ts';
 import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
 import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
@@ -53,13 +54,9 @@ import { createGateway } from './services/gateway/gateway.ts';
 import { gatewayToolItems } from './services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from './services/gateway/gateway-tools/gateway-tools.ts';
 import { createToolFinder } from './services/gateway/gateway-tools/tool-finder.ts';
-import { createListRelevance } from './services/gateway/list-relevance.ts';
-import { createNewsDesk, relayNews } from './services/gateway/news.ts';
 import { createParkedCalls } from './services/gateway/parked-calls.ts';
 import { createRefuseDoor } from './services/gateway/refuse-door.ts';
 import { createRegistryTools, registryToolItems } from './services/gateway/registry-tools/registry-tools.ts';
-import { createRightsChanged } from './services/gateway/rights-changed.ts';
-import { createSubscriptions } from './services/gateway/subscriptions.ts';
 import { createTurnedAway } from './services/gateway/turned-away.ts';
 import { createVisible } from './services/gateway/visible.ts';
 import { createLimiter } from './services/limits/limiter.ts';
@@ -135,24 +132,26 @@ export function createApp(options: AppOptions): App {
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins, clock, log });
   const settled = () => refresh.settled(config.firstListWaitMs);
   const settledOne = (server: string) => refresh.settledOne(server, config.firstListWaitMs);
-  const subscriptions = createSubscriptions(downstreams);
-  const news = createNewsDesk(clock, createListRelevance(catalog, policy, started.defaultAgent));
-  const rightsChanged = createRightsChanged({ policy, subscriptions, news, defaultAgent: started.defaultAgent });
-  const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
+  const { defaultAgent } = started;
+  const exposure = () => config.exposure;
+  const { news, subscriptions, rightsChanged, stopRelay } = createNewsParts({
+    ...{ catalog, policy, quarantine, downstreams, exposure, defaultAgent, clock },
+  });
   const visible = createVisible({
     catalog,
     policy,
     quarantine,
-    rules: () => config.exposure,
+    rules: exposure,
     gatewayTools: gatewayToolItems(config.debug),
     registryTools: caller => registryToolItems(policy.current(), caller),
+    listed: news.listGiven,
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
   const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), clock, log });
 
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
-    ...{ quarantine, downstreams, catalog, refresh, defaultAgent: started.defaultAgent, clock, log },
+    ...{ quarantine, downstreams, catalog, refresh, defaultAgent, clock, log },
     ...{ health: path => watching.health.find(path), check: path => watching.health.check(path) },
     changed(rights) {
       if (rights) policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
@@ -189,7 +188,7 @@ export function createApp(options: AppOptions): App {
   const agents = createAgents({ storage, policy: policy.current, clock });
   const finder = createFinderParts({
     ...{ search, registry: registered.registry, agents, storage, catalog, visible },
-    ...{ policy: policy.current, defaultAgent: started.defaultAgent, settled },
+    ...{ policy: policy.current, defaultAgent, settled },
   });
   let listening: OwnAddress['listening'] = null;
   const gatewayTools = createGatewayTools({
@@ -214,12 +213,12 @@ export function createApp(options: AppOptions): App {
     ...{ catalog, policy, downstreams, visible, gatewayTools },
     registryTools: createRegistryTools({
       ...{ registry: registered.registry, finder: toolFinder, search: finder, policy: policy.current },
-      ...{ defaultAgent: started.defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
+      ...{ defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
     }),
     ...{ parked, subscriptions, recorder, audit, limiter, quarantine, pins },
     seal: createSeal(clock),
     stateTtlMs: config.parkedTtlMs,
-    defaultAgent: started.defaultAgent,
+    defaultAgent,
     clock,
     maxInFlight: config.listen.maxInFlight,
     settled,
@@ -262,7 +261,7 @@ export function createApp(options: AppOptions): App {
     challenges,
     findVersion: registered.findVersion,
     refuseDoor: createRefuseDoor({
-      ...{ policy: policy.current, defaultAgent: started.defaultAgent, recorder, audit, clock },
+      ...{ policy: policy.current, defaultAgent, recorder, audit, clock },
     }),
     refused: (req, path, { reason }, id) =>
       turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
@@ -292,7 +291,7 @@ export function createApp(options: AppOptions): App {
   const rest = createRest({
     ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
-    ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent: started.defaultAgent },
+    ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent },
     callers: createCallerRoutes({ config: started, who, policy: policy.current, catalog, quarantine, pins }),
     ...{ pins, agents, finder, health: watching.routes },
     ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },
@@ -327,8 +326,6 @@ export function createApp(options: AppOptions): App {
     { sessions: () => sessions.size(), parkedCalls: () => parked.size(), callsInFlight: () => gateway.inFlight() },
     downstreams,
   );
-  // Whoever is shut out sees nothing any more, and what was lifted is there again.
-  quarantine.onChange(() => rightsChanged.ofEverybody());
   const stopProcessGauges = offerProcessGauges(metrics, clock);
 
   const onServer = followServers(catalog);

@@ -3,6 +3,7 @@
  * exactly: patterns belong to policy, and in an emergency a pattern is a slip that shuts out everybody.
  */
 import { z } from 'zod';
+import type { Identity } from './identity.ts';
 import { trimSlashes } from './scope-rules.ts';
 
 export const QUARANTINE_KINDS = ['caller', 'agent', 'server', 'tool'] as const;
@@ -89,6 +90,40 @@ export function withoutEntry(
   gone: Pick<QuarantineEntry, 'kind' | 'name'>,
 ): QuarantineEntry[] {
   return entries.filter(entry => !isSame(entry, gone));
+}
+
+/** What is in force at a moment, to be asked quickly. Immutable. */
+export interface Quarantined {
+  size: number;
+  byKind: Readonly<Record<QuarantineKind, ReadonlyMap<string, QuarantineEntry>>>;
+}
+
+export function quarantinedAt(entries: readonly QuarantineEntry[], nowMs: number): Quarantined {
+  const inForce = entries.filter(entry => isInForce(entry, nowMs));
+  const of = (kind: QuarantineKind) =>
+    new Map(inForce.filter(entry => entry.kind === kind).map(entry => [entry.name, entry]));
+  return {
+    size: inForce.length,
+    byKind: { caller: of('caller'), agent: of('agent'), server: of('server'), tool: of('tool') },
+  };
+}
+
+/** The entry that shuts out; null: none does. `tool` by its own name. Null as far as it does not matter. */
+export function findBlock(
+  { size, byKind }: Quarantined,
+  who: Identity | null,
+  server: string | null,
+  tool: string | null,
+): QuarantineEntry | null {
+  if (size === 0) return null;
+  if (who !== null) {
+    const found = byKind.caller.get(who.subject) ?? (who.agent === null ? undefined : byKind.agent.get(who.agent));
+    if (found !== undefined) return found;
+  }
+  if (server === null) return null;
+  const found = byKind.server.get(server);
+  if (found !== undefined || tool === null || byKind.tool.size === 0) return found ?? null;
+  return byKind.tool.get(`${server}/${tool}`) ?? null;
 }
 
 export function isInForce({ untilMs }: QuarantineEntry, nowMs: number): boolean {

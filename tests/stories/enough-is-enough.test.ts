@@ -8,6 +8,7 @@ import { createSystemClock } from '../../src/outbound/clock.ts';
 import { createQuarantineFile } from '../../src/outbound/limits/quarantine-file.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
+import { openClient } from '../support/mcp-client.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enough-'));
 const quarantineFile = join(folder, 'quarantine.json');
@@ -55,7 +56,7 @@ test.each([
   { kind: 'tool', name: 'one/echo', other: true, because: 'a tool' },
   { kind: 'caller', name: 'local', other: false, because: 'the caller' },
 ] as const)(
-  '$because that is shut out is neither listed nor called, until it is let in again',
+  '$because that is shut out is neither listed nor called, and who is connected told, until it is let in again',
   async ({ kind, name, other }) => {
     const store = createQuarantineFile({ path: quarantineFile, clock: createSystemClock() });
     const entry: QuarantineEntry = {
@@ -68,16 +69,25 @@ test.each([
     };
     const isCalled = async () => !(await call('one__echo')).text.includes('DENIED_BY_POLICY');
     const isListed = async () => (await ask('tools/list', {})).text.includes('"one__echo"');
+    const connected = await openClient(gateway.origin, 'legacy');
+    const stream = await connected.listen();
+    const told = () => stream.frames.filter(({ method }) => method === 'notifications/tools/list_changed').length;
     expect([await isCalled(), await isListed()]).toEqual([true, true]);
+    const before = told();
 
     await store.change(() => [entry]);
     await waitFor(async () => ((await isCalled()) ? null : true), 'calls are refused');
     expect(await isListed()).toBe(false);
+    await waitFor(() => (told() > before ? true : null), 'the shorter list is told');
+    const shut = told();
     expect((await call('one__echo')).text).not.toContain('not to be told');
     expect((await call('two__echo')).text.includes('DENIED_BY_POLICY')).toBe(!other);
 
     await store.change(() => []);
     await waitFor(async () => ((await isCalled()) ? true : null), 'calls get through again');
     expect(await isListed()).toBe(true);
+    await waitFor(() => (told() > shut ? true : null), 'the longer list is told');
+    stream.drop();
+    await connected.close();
   },
 );

@@ -1,4 +1,7 @@
-/** Changed lists, changed resources and log messages reach those who asked for them, and nobody else, in all four pairings of eras. */
+/**
+ * Changed lists, changed resources and log messages reach those who asked for them, and nobody else, in all four
+ * pairings of eras.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOG_LEVELS } from '../../src/domain/era.ts';
@@ -70,7 +73,8 @@ async function subscribe(client: Client, uris: readonly string[]): Promise<Liste
 
 describe.each(PAIRS)('between a $era client and $server', ({ era, server }) => {
   test('a changed resource is told to those who watch it, under the URI they know', async () => {
-    const [watching, other] = [await openClient(gateway.origin, era), await openClient(gateway.origin, era)];
+    const clients = [era, era, era].map(each => openClient(gateway.origin, each));
+    const [watching, other, staying] = (await Promise.all(clients)) as [Client, Client, Client];
     const uri = await watchedUri(watching, server);
     const stream = await subscribe(watching, [uri]);
     const deaf = await subscribe(other, []);
@@ -88,15 +92,21 @@ describe.each(PAIRS)('between a $era client and $server', ({ era, server }) => {
     expect(told(deaf, UPDATED)).toEqual([]);
 
     if (era === 'legacy') {
+      const stays = await subscribe(staying, [uri]);
       await watching.request('resources/unsubscribe', { uri });
-      await sleep(100);
-      const before = told(stream, UPDATED).length;
-      await watching.call(`${server}__touch`);
-      await sleep(150);
+      // What was told until then was on its way before the answer.
+      await watching.request('ping');
+      const [before, heard] = [told(stream, UPDATED).length, told(stays, UPDATED).length];
+      await waitFor(async () => {
+        await watching.call(`${server}__touch`);
+        return told(stays, UPDATED).length > heard ? true : null;
+      }, 'who watches on is told');
+      await watching.request('ping');
       expect(told(stream, UPDATED)).toHaveLength(before);
+      stays.drop();
     }
     stream.drop();
-    await Promise.all([watching.close(), other.close()]);
+    await Promise.all([watching, other, staying].map(client => client.close()));
   });
 
   test('a changed list is told, and is a different list', async () => {
@@ -124,10 +134,21 @@ describe.each(PAIRS)('between a $era client and $server', ({ era, server }) => {
         .filter(({ method }) => method === 'notifications/message')
         .map(({ params }) => String(objectOrEmpty(params).level))
         .sort();
+    const enough = (level: string) =>
+      LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(level as 'debug') + 1) as readonly string[];
+    /** A legacy server is told of a level beside the first call that wants it. */
+    const untilToldOf = async (level: string) => {
+      if (server.startsWith('modern')) return;
+      await client.call(`${server}__echo`, {}, { logLevel: level });
+      await waitFor(async () => {
+        const { lastParams } = resultOf(await client.call(`${server}____stats`)).structuredContent as JsonObject;
+        const { level: of } = objectOrEmpty(objectOrEmpty(lastParams)['logging/setLevel']);
+        return enough(level).includes(String(of)) ? true : null;
+      }, `${server} is told of ${level}`);
+    };
     for (const level of ['warning', 'debug', 'emergency'] as const) {
       if (era === 'legacy') await client.request('logging/setLevel', { level });
-      // Told to the server on its way.
-      await sleep(50);
+      await untilToldOf(level);
       const reply = await client.call(`${server}__log`, {}, { logLevel: level });
       expect(levels(reply)).toEqual(LOG_LEVELS.slice(LOG_LEVELS.indexOf(level)).toSorted());
     }

@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createNewsParts } from '../../src/app/news.ts';
 import type { Identity } from '../../src/domain/identity.ts';
 import type { ServerSpec } from '../../src/domain/server.ts';
 import { createFindClientAddress } from '../../src/inbound/http/client-address.ts';
@@ -17,11 +18,7 @@ import { createCatalogRefresh } from '../../src/services/catalog/refresh.ts';
 import { createGateway } from '../../src/services/gateway/gateway.ts';
 import { gatewayToolItems } from '../../src/services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from '../../src/services/gateway/gateway-tools/gateway-tools.ts';
-import { createListRelevance } from '../../src/services/gateway/list-relevance.ts';
-import { createNewsDesk, relayNews } from '../../src/services/gateway/news.ts';
 import { createParkedCalls } from '../../src/services/gateway/parked-calls.ts';
-import { createRightsChanged } from '../../src/services/gateway/rights-changed.ts';
-import { createSubscriptions } from '../../src/services/gateway/subscriptions.ts';
 import { createVisible } from '../../src/services/gateway/visible.ts';
 import { findToken } from '../../src/services/identity/bearer.ts';
 import { createChallenges } from '../../src/services/identity/challenge.ts';
@@ -54,18 +51,19 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins: createOpenPins(), clock, log });
   const settled = () => refresh.settled(20_000);
   const settledOne = (server: string) => refresh.settledOne(server, 20_000);
-  const subscriptions = createSubscriptions(downstreams);
-  const news = createNewsDesk(clock, createListRelevance(catalog, policy, null));
-  const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
-  const rightsChanged = createRightsChanged({ policy, subscriptions, news, defaultAgent: null });
   const rules = { default: 'direct', autoThreshold: 40, pinned: [] } as const;
+  const quarantine = createEmptyQuarantine();
+  const { news, subscriptions, rightsChanged, stopRelay } = createNewsParts({
+    ...{ catalog, policy, quarantine, downstreams, exposure: () => rules, defaultAgent: null, clock },
+  });
   const visible = createVisible({
     catalog,
     policy,
-    quarantine: createEmptyQuarantine(),
+    quarantine,
     rules: () => rules,
     gatewayTools: gatewayToolItems(false),
     registryTools: listedFor(policy),
+    listed: news.listGiven,
   });
   const audit = createKeptBook();
   const desk = createSmallRegistry({ catalog, visible, policy, search: wordSearch, settled, audit, clock, log });
@@ -97,7 +95,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     settledOne,
     audit,
     limiter: createFreeLimiter(),
-    quarantine: createEmptyQuarantine(),
+    quarantine,
     pins: createOpenPins(),
     defaultAgent: null,
     debug: false,

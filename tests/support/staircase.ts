@@ -1,5 +1,6 @@
 /** The real services over fake downstreams and a frozen clock, put together as app.ts does. */
 
+import { createNewsParts } from '../../src/app/news.ts';
 import type { Call, CallRecord, Door, Handled, Line } from '../../src/domain/call.ts';
 import type { Era } from '../../src/domain/era.ts';
 import type { Exposure } from '../../src/domain/exposure.ts';
@@ -17,13 +18,9 @@ import { createCatalogRefresh } from '../../src/services/catalog/refresh.ts';
 import { createGateway } from '../../src/services/gateway/gateway.ts';
 import { gatewayToolItems } from '../../src/services/gateway/gateway-tools/definitions.ts';
 import { createGatewayTools } from '../../src/services/gateway/gateway-tools/gateway-tools.ts';
-import { createListRelevance } from '../../src/services/gateway/list-relevance.ts';
-import { createNewsDesk, relayNews } from '../../src/services/gateway/news.ts';
 import { createParkedCalls } from '../../src/services/gateway/parked-calls.ts';
-import { createRightsChanged } from '../../src/services/gateway/rights-changed.ts';
-import { createSubscriptions } from '../../src/services/gateway/subscriptions.ts';
 import { createTurnedAway } from '../../src/services/gateway/turned-away.ts';
-import { createVisible } from '../../src/services/gateway/visible.ts';
+import { createVisible, type ExposureRules } from '../../src/services/gateway/visible.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createFakeDownstreams, type FakeServer } from './fake-downstreams.ts';
 import { createFakeLine } from './fake-line.ts';
@@ -94,23 +91,25 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
   const catalog = createCatalogBook(options.prefix ?? 'server', ({ name }) => void collisions.push(name));
   const refresh = createCatalogRefresh({ downstreams, book: catalog, pins: createOpenPins(), clock, log });
   const settled = () => refresh.settled(options.firstListWaitMs ?? 1_000);
-  const subscriptions = createSubscriptions(downstreams);
-  const news = createNewsDesk(options.newsClock ?? clock, createListRelevance(catalog, policy, null));
-  const rightsChanged = createRightsChanged({ policy, subscriptions, news, defaultAgent: null });
-  const stopRelay = relayNews(downstreams, catalog, subscriptions, news);
-  const rules = {
+  let rules: ExposureRules = {
     default: options.exposure ?? 'direct',
     autoThreshold: options.autoThreshold ?? 40,
     pinned: options.pinned ?? [],
   };
+  const quarantine = createEmptyQuarantine();
+  const { news, subscriptions, rightsChanged, stopRelay } = createNewsParts({
+    ...{ catalog, policy, quarantine, downstreams, exposure: () => rules, defaultAgent: null },
+    clock: options.newsClock ?? clock,
+  });
   const debug = options.debug ?? false;
   const visible = createVisible({
     catalog,
     policy,
-    quarantine: createEmptyQuarantine(),
+    quarantine,
     rules: () => rules,
     gatewayTools: gatewayToolItems(debug),
     registryTools: listedFor(policy),
+    listed: news.listGiven,
   });
   const parked = createParkedCalls(clock, options.parkedTtlMs ?? 60_000);
   const seal = createSeal(clock);
@@ -143,7 +142,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     clock,
     audit,
     limiter,
-    quarantine: createEmptyQuarantine(),
+    quarantine,
     pins: createOpenPins(),
     defaultAgent: null,
     maxInFlight: options.maxInFlight ?? 100,
@@ -165,6 +164,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     reloadChecks,
     downstreams,
     policy,
+    quarantine,
     catalog,
     collisions,
     refresh,
@@ -172,7 +172,10 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     news,
     rightsChanged,
     visible,
-    rules,
+    rules: () => rules,
+    expose(next: ExposureRules) {
+      rules = next;
+    },
     parked,
     seal,
     gateway,

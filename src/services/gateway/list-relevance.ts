@@ -1,19 +1,23 @@
 /**
- * Whom a changed list concerns: a caller is told only when what it may see differs from what it saw before. Catalog and
- * policy are immutable snapshots, so before and after are both at hand and nothing is kept per caller. Where only the
- * catalog changed, just the entries that changed are decided again; where the policy did, all are.
+ * Whom a changed list concerns: a caller is told only when what it may see differs from what it may hold, which is the
+ * list as it was when news were told last, or as somebody was given it since. Everything a list is made of is immutable,
+ * so before and after are both at hand and nothing is kept per caller. Where only the catalog changed, just the entries
+ * that changed are decided again; where the rules did, all are.
  */
 import type { Door } from '../../domain/call.ts';
 import type { CatalogEntry } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { ListingKind } from '../../domain/listing.ts';
-import { decide, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
+import type { PolicySet } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import { versionKey } from '../../domain/server.ts';
 import { type CatalogBook, type Catalogs, catalogBehind } from '../catalog/catalog-book.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
+import { looksAtHolder, mayList, type Rules } from './may-list.ts';
 import { registryToolItems } from './registry-tools/registry-tools.ts';
+import type { ExposureRules } from './visible.ts';
 
 export type ListWord = 'tools' | 'resources' | 'prompts';
 
@@ -21,7 +25,9 @@ export type ListWord = 'tools' | 'resources' | 'prompts';
 export type Concerns = (who: Identity, door: Door) => boolean;
 
 export interface ListRelevance {
-  /** Compares now with the last time it was taken. The answers are worked out when they are asked for, and kept. */
+  /** A list was answered from what is in force: whoever has it holds it until it is told of another. */
+  given(): void;
+  /** Compares now with what callers may hold. The answers are worked out when they are asked for, and kept. */
   take(): (what: ListWord) => Concerns;
 }
 
@@ -31,34 +37,69 @@ const KINDS: Record<ListWord, readonly ListingKind[]> = {
   prompts: ['prompts'],
 };
 
-const TARGET_KINDS: Record<ListingKind, TargetKind> = {
-  tools: 'tool',
-  resources: 'resource',
-  templates: 'template',
-  prompts: 'prompt',
-};
-
-interface Snapshot {
+interface Snapshot extends Rules {
   catalogs: Catalogs;
-  policy: PolicySet;
+  exposure: ExposureRules;
 }
 
-export function createListRelevance(
-  catalog: CatalogBook,
-  policy: PolicyBook,
-  defaultAgent: string | null,
-): ListRelevance {
-  const now = (): Snapshot => ({ catalogs: catalog.all(), policy: policy.current() });
-  let last = now();
+export interface RelevanceDeps {
+  catalog: Pick<CatalogBook, 'all'>;
+  policy: Pick<PolicyBook, 'current'>;
+  quarantine: Pick<Quarantine, 'current'>;
+  exposure: () => ExposureRules;
+  /** Of callers that name no agent. */
+  defaultAgent: string | null;
+}
+
+export function createListRelevance(deps: RelevanceDeps): ListRelevance {
+  const { catalog, policy, quarantine, exposure, defaultAgent } = deps;
+  const now = (): Snapshot => ({
+    catalogs: catalog.all(),
+    policy: policy.current(),
+    quarantined: quarantine.current(),
+    exposure: exposure(),
+  });
+  /** No two the same. Few: whatever makes another is news, and told within a moment. */
+  let held = [now()];
   return {
+    given() {
+      const snapshot = now();
+      const last = held.at(-1);
+      if (last !== undefined && isIdentical(last, snapshot)) return;
+      held = [...held.filter(other => !isSame(other, snapshot)), snapshot];
+    },
     take() {
-      const before = last;
+      const befores = held;
       const after = now();
-      last = after;
-      return what => concernsOf(before, after, what, defaultAgent);
+      held = [after];
+      return what => {
+        const concerns = befores.map(before => concernsOf(before, after, what, defaultAgent));
+        return (who, door) => concerns.some(differs => differs(who, door));
+      };
     },
   };
 }
+
+const isIdentical = (one: Snapshot, other: Snapshot) =>
+  one.catalogs.current === other.catalogs.current &&
+  one.catalogs.versions === other.catalogs.versions &&
+  haveSameRules(one, other) &&
+  one.exposure === other.exposure;
+
+/** Not only what is the same object: with every status that changes the catalog is another one of the same lists. */
+function isSame(one: Snapshot, other: Snapshot): boolean {
+  const [had, has] = [one.catalogs, other.catalogs];
+  return (
+    had.current.version === has.current.version &&
+    had.versions.size === has.versions.size &&
+    [...has.versions].every(([key, { version }]) => had.versions.get(key)?.version === version) &&
+    haveSameRules(one, other) &&
+    showAlike(one.exposure, other.exposure)
+  );
+}
+
+const haveSameRules = (one: Rules, other: Rules) =>
+  one.policy === other.policy && one.quarantined === other.quarantined;
 
 /** One name as it was and as it is; null where it was not, or is no more. */
 type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null];
@@ -66,11 +107,14 @@ type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null]
 function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAgent: string | null): Concerns {
   const answers = new Map<string, boolean>();
   const changes = new Map<string, readonly Change[]>();
-  const bySubject = looksAtSubject(before.policy) || looksAtSubject(after.policy);
+  const byHolder = looksAtHolder(before) || looksAtHolder(after);
+  const otherExposure = what === 'tools' && !showAlike(before.exposure, after.exposure);
   return (who, door) => {
     const isRegistry = what === 'tools' && door.exposure === 'registry';
     const behind = door.version == null ? '' : versionKey(door.server ?? '', door.version);
-    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${bySubject ? who.subject : ''}`;
+    // What `/mcp` shows is another list as a whole; whom it leaves as it was is not worked out.
+    if (otherExposure && door.server === null && !isRegistry) return true;
+    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${byHolder ? who.subject : ''}`;
     let answer = answers.get(key);
     if (answer === undefined) {
       const found = changes.get(behind) ?? KINDS[what].flatMap(kind => pairs(before, after, door, kind));
@@ -78,7 +122,7 @@ function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAg
       const was = asActing(before.policy, who, defaultAgent);
       const is = asActing(after.policy, who, defaultAgent);
       answer =
-        found.some(change => isSeen(change, before.policy, was, after.policy, is, door)) ||
+        found.some(change => isSeen(change, before, was, after, is, door)) ||
         (isRegistry && toolsOfRegistry(before.policy, was) !== toolsOfRegistry(after.policy, is));
       answers.set(key, answer);
     }
@@ -92,38 +136,32 @@ const toolsOfRegistry = (policy: PolicySet, who: Identity) =>
     .map(({ name }) => name)
     .join();
 
-/** What has to be looked at: with the same policy only what differs, for that alone can make a difference. */
+const showAlike = (one: ExposureRules, other: ExposureRules) =>
+  one === other ||
+  (one.default === other.default &&
+    one.autoThreshold === other.autoThreshold &&
+    one.pinned.join('\n') === other.pinned.join('\n'));
+
+/** What has to be looked at: with the same rules only what differs, for that alone can make a difference. */
 function pairs(before: Snapshot, after: Snapshot, door: Door, kind: ListingKind): Change[] {
   const was = catalogBehind(before.catalogs, door)[kind];
   const is = catalogBehind(after.catalogs, door)[kind];
-  const samePolicy = before.policy === after.policy;
+  const sameRules = haveSameRules(before, after);
   const found: Change[] = [];
-  if (samePolicy && was === is) return found;
+  if (sameRules && was === is) return found;
   for (const [name, entry] of is) {
     const old = was.get(name) ?? null;
-    if (!samePolicy || old === null || !isAlike(old, entry)) found.push([old, entry]);
+    if (!sameRules || old === null || !isAlike(old, entry)) found.push([old, entry]);
   }
   for (const [name, old] of was) if (!is.has(name)) found.push([old, null]);
   return found;
 }
 
-function isSeen(
-  [old, entry]: Change,
-  before: PolicySet,
-  was: Identity,
-  after: PolicySet,
-  is: Identity,
-  door: Door,
-): boolean {
+function isSeen([old, entry]: Change, before: Rules, was: Identity, after: Rules, is: Identity, door: Door): boolean {
   const saw = old !== null && mayList(before, was, door, old);
   const sees = entry !== null && mayList(after, is, door, entry);
   if (saw !== sees) return true;
   return saw && old !== null && entry !== null && !isAlike(old, entry);
-}
-
-function mayList(policy: PolicySet, who: Identity, door: Door, { kind, server, own }: CatalogEntry): boolean {
-  if (door.server !== null && door.server !== server) return false;
-  return decide(policy, who, 'list', { kind: TARGET_KINDS[kind], server, name: own }).kind === 'allow';
 }
 
 /** Texts of items, so that a list read again and found the same is no news. */

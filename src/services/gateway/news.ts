@@ -29,6 +29,8 @@ export interface NewsDesk {
   listsChanged(kinds: readonly ListingKind[]): void;
   /** Another policy is in force: any list may look different to any caller. */
   policyChanged(): void;
+  /** A list was answered from what is in force. */
+  listGiven(): void;
   stop(): void;
 }
 
@@ -64,6 +66,7 @@ export function createNewsDesk(clock: Clock, relevance: ListRelevance | null = n
     publish,
     listsChanged,
     policyChanged: () => listsChanged(['tools', 'resources', 'prompts']),
+    listGiven: () => relevance?.given(),
     stop() {
       cancelTimer?.();
       listeners.clear();

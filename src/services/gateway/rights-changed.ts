@@ -5,13 +5,14 @@
 import type { Subscriber } from '../../domain/call.ts';
 import { decide } from '../../domain/policy.ts';
 import { serverOfVersion } from '../../domain/server.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
 import type { NewsDesk } from './news.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 export interface RightsChanged {
-  /** After the policy was swapped. */
+  /** After the policy was swapped, or somebody was shut out or let in again. */
   ofEverybody(): void;
   /** A subscriber showed a credential that gives other rights than its last. */
   of(subscriber: Subscriber): void;
@@ -19,16 +20,20 @@ export interface RightsChanged {
 
 export function createRightsChanged(deps: {
   policy: PolicyBook;
+  quarantine: Pick<Quarantine, 'isBlocked'>;
   subscriptions: Subscriptions;
   news: NewsDesk;
   defaultAgent: string | null;
 }): RightsChanged {
-  const { policy, subscriptions, news, defaultAgent } = deps;
+  const { policy, quarantine, subscriptions, news, defaultAgent } = deps;
   const review = (only?: Subscriber) =>
     void subscriptions.review((who, { server, own }) => {
       const acting = asActing(policy.current(), who, defaultAgent);
       const target = { kind: 'resource', server: serverOfVersion(server), name: own } as const;
-      return decide(policy.current(), acting, 'subscribe', target).kind === 'allow';
+      return (
+        !quarantine.isBlocked(acting, target.server, null) &&
+        decide(policy.current(), acting, 'subscribe', target).kind === 'allow'
+      );
     }, only);
   return {
     ofEverybody() {

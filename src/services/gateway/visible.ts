@@ -10,24 +10,18 @@ import { type Exposure, settleExposure } from '../../domain/exposure.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { LISTING_FACTS, type ListingKind } from '../../domain/listing.ts';
-import { decide, isInSight, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
+import { decide, isInSight, type PolicySet } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
+import { looksAtHolder, mayList } from './may-list.ts';
 
 /** Views kept at once; identities times doors times kinds, so a plain bound is enough. */
 const MAX_KEPT = 2000;
 
 const NOTHING: readonly CatalogEntry[] = [];
-
-const TARGET_KINDS: Record<ListingKind, TargetKind> = {
-  tools: 'tool',
-  resources: 'resource',
-  templates: 'template',
-  prompts: 'prompt',
-};
 
 export interface Visible {
   /** Permitted entries of one kind behind a door, in catalog order. The same array until something changes. */
@@ -65,8 +59,10 @@ export function createVisible(deps: {
   gatewayTools: GatewayToolItems;
   /** Tools of the registry that a caller may use. */
   registryTools: (who: Identity) => readonly JsonObject[];
+  /** A list is answered from what is in force. */
+  listed: () => void;
 }): Visible {
-  const { catalog, policy, quarantine, rules, gatewayTools, registryTools } = deps;
+  const { catalog, policy, quarantine, rules, gatewayTools, registryTools, listed } = deps;
   let keptFor = '';
   let keptRules: ExposureRules | null = null;
   const keptEntries = new Map<string, readonly CatalogEntry[]>();
@@ -82,9 +78,10 @@ export function createVisible(deps: {
     keptLists.clear();
   }
 
-  /** Callers with the same key have the same view. Policy and quarantine may look at whose the rights are. */
-  const viewKey = (who: Identity) =>
-    looksAtSubject(policy.current()) || !quarantine.isEmpty() ? `${rightsKey(who)} ${who.subject}` : rightsKey(who);
+  const inForce = () => ({ policy: policy.current(), quarantined: quarantine.current() });
+
+  /** Callers with the same key have the same view. */
+  const viewKey = (who: Identity) => (looksAtHolder(inForce()) ? `${rightsKey(who)} ${who.subject}` : rightsKey(who));
 
   /** A door as one word. Of a version that is not active the catalog changes for itself. */
   function placeOf(door: Door): string {
@@ -100,13 +97,8 @@ export function createVisible(deps: {
     const key = `${kind} ${placeOf(door)} ${viewKey(who)}`;
     let kept = keptEntries.get(key);
     if (kept === undefined) {
-      kept = [...behind[kind].values()].filter(
-        entry =>
-          (door.server === null || entry.server === door.server) &&
-          !quarantine.isBlocked(who, entry.server, kind === 'tools' ? entry.own : null) &&
-          decide(policy.current(), who, 'list', { kind: TARGET_KINDS[kind], server: entry.server, name: entry.own })
-            .kind === 'allow',
-      );
+      const now = inForce();
+      kept = [...behind[kind].values()].filter(entry => mayList(now, who, door, entry));
       keptEntries.set(key, kept);
     }
     return kept;
@@ -141,16 +133,17 @@ export function createVisible(deps: {
       decide(by, who, 'list', { kind: 'server', server, name: server }).kind === 'allow',
     list(who, door, kind, era) {
       dropStale();
+      listed();
       const key = `${era} ${kind} ${placeOf(door)} ${door.exposure ?? ''} ${viewKey(who)}`;
       let kept = keptLists.get(key);
       if (kept === undefined) {
         const { member } = LISTING_FACTS[kind];
-        const listed = items(who, door, kind);
+        const shown = items(who, door, kind);
         const result: JsonObject =
           era === 'modern'
             ? // Filtered by our policy, so never shared between callers; fresh whenever it is asked for.
-              { resultType: 'complete', ttlMs: 0, cacheScope: 'private', [member]: listed.map(withoutExecution) }
-            : { [member]: [...listed] };
+              { resultType: 'complete', ttlMs: 0, cacheScope: 'private', [member]: shown.map(withoutExecution) }
+            : { [member]: [...shown] };
         kept = { kind: 'answer', era, result, bytes: Buffer.from(JSON.stringify(result)) };
         keptLists.set(key, kept);
       }

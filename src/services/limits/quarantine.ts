@@ -3,7 +3,14 @@
  * empty: then the question costs one comparison. What is kept may be changed by another process; the store tells.
  */
 import type { Identity } from '../../domain/identity.ts';
-import { isInForce, type QuarantineEntry, withEntry, withoutEntry } from '../../domain/quarantine.ts';
+import {
+  findBlock,
+  type Quarantined,
+  type QuarantineEntry,
+  quarantinedAt,
+  withEntry,
+  withoutEntry,
+} from '../../domain/quarantine.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -15,6 +22,8 @@ export interface Quarantine {
   /** Grows with every change of what is in force: what was made of an older version is stale. */
   version(): number;
   isEmpty(): boolean;
+  /** What is in force, as one snapshot. */
+  current(): Quarantined;
   /** `tool` by its own name. Null as far as it does not matter. */
   isBlocked(who: Identity | null, server: ServerKey | null, tool: string | null): boolean;
   /** The same, with the entry that decides: for the record, not for the caller. */
@@ -29,17 +38,11 @@ export interface Quarantine {
   stop(): Promise<void>;
 }
 
-type Shelf = ReadonlyMap<string, QuarantineEntry>;
-type Shelves = Record<QuarantineEntry['kind'], Shelf>;
-
-const NO_SHELVES: Shelves = { caller: new Map(), agent: new Map(), server: new Map(), tool: new Map() };
-
 export function createQuarantine(deps: { store: QuarantineStore; clock: Clock; log: Log }): Quarantine {
   const { store, clock, log } = deps;
   const listeners: (() => void)[] = [];
   let kept: readonly QuarantineEntry[] = [];
-  let shelves = NO_SHELVES;
-  let size = 0;
+  let current = quarantinedAt([], 0);
   let version = 0;
   let cancelTimer = () => {};
   let stopWatching: () => Promise<void> = async () => {};
@@ -56,14 +59,10 @@ export function createQuarantine(deps: { store: QuarantineStore; clock: Clock; l
     if (stopped) return;
     cancelTimer();
     const nowMs = clock.wallMs();
-    const inForce = kept.filter(entry => isInForce(entry, nowMs));
-    const of = (kind: QuarantineEntry['kind']) =>
-      new Map(inForce.filter(entry => entry.kind === kind).map(entry => [entry.name, entry]));
-    shelves = { caller: of('caller'), agent: of('agent'), server: of('server'), tool: of('tool') };
-    size = inForce.length;
+    current = quarantinedAt(kept, nowMs);
     version++;
     for (const listener of listeners) listener();
-    const ends = inForce.flatMap(({ untilMs }) => (untilMs === null ? [] : [untilMs]));
+    const ends = entries().flatMap(({ untilMs }) => (untilMs === null ? [] : [untilMs]));
     cancelTimer = ends.length === 0 ? () => {} : clock.after(Math.min(...ends) - nowMs + 1, enforce);
   }
 
@@ -84,18 +83,7 @@ export function createQuarantine(deps: { store: QuarantineStore; clock: Clock; l
     return changed;
   }
 
-  function findBlock(who: Identity | null, server: ServerKey | null, tool: string | null): QuarantineEntry | null {
-    if (size === 0) return null;
-    const { caller, agent, server: onServers, tool: onTools } = shelves;
-    if (who !== null) {
-      const found = caller.get(who.subject) ?? (who.agent === null ? undefined : agent.get(who.agent));
-      if (found !== undefined) return found;
-    }
-    if (server === null) return null;
-    const found = onServers.get(server);
-    if (found !== undefined || tool === null || onTools.size === 0) return found ?? null;
-    return onTools.get(`${server}/${tool}`) ?? null;
-  }
+  const entries = () => Object.values(current.byKind).flatMap(ofKind => [...ofKind.values()]);
 
   return {
     async start() {
@@ -103,10 +91,11 @@ export function createQuarantine(deps: { store: QuarantineStore; clock: Clock; l
       adopt(await store.read());
     },
     version: () => version,
-    isEmpty: () => size === 0,
-    isBlocked: (who, server, tool) => size > 0 && findBlock(who, server, tool) !== null,
-    findBlock,
-    entries: () => Object.values(shelves).flatMap(shelf => [...shelf.values()]),
+    isEmpty: () => current.size === 0,
+    current: () => current,
+    isBlocked: (who, server, tool) => findBlock(current, who, server, tool) !== null,
+    findBlock: (who, server, tool) => findBlock(current, who, server, tool),
+    entries,
     add(entry) {
       return change(entries => {
         const more = withEntry(entries, entry, clock.wallMs());

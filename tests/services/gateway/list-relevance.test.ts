@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import type { Door } from '../../../src/domain/call.ts';
+import { type Catalog, EMPTY_CATALOG } from '../../../src/domain/catalog.ts';
 import { type Identity, LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { PolicySet } from '../../../src/domain/policy.ts';
+import type { QuarantineEntry } from '../../../src/domain/quarantine.ts';
+import { createListRelevance } from '../../../src/services/gateway/list-relevance.ts';
 import type { News } from '../../../src/services/gateway/news.ts';
 import { tool } from '../../support/fake-downstreams.ts';
 import { policyOf } from '../../support/policies.ts';
+import { createEmptyQuarantine } from '../../support/quiet-house.ts';
 import { scopedPolicy } from '../../support/scoped-policy.ts';
 import { createStaircase, doorOf, EVERYTHING, settle } from '../../support/staircase.ts';
 
@@ -82,6 +87,118 @@ describe('a changed catalog concerns', () => {
       true,
     ]);
   });
+});
+
+describe('a list that is as it was', () => {
+  const changed = [push({ title: 'new' }), tool('pull')];
+  const asBefore = [push(), tool('pull')];
+
+  async function thereAndBack(between: (made: Awaited<ReturnType<typeof house>>) => Promise<unknown>) {
+    const made = await house();
+    made.downstreams.relist('git', { tools: changed });
+    await settle();
+    await between(made);
+    made.downstreams.relist('git', { tools: asBefore });
+    return made;
+  }
+
+  test('is no news when nobody read it in between', async () => {
+    const made = await thereAndBack(async () => {});
+    expect((await made.concerned(ann, bob, nobody)).tools).toEqual([]);
+  });
+
+  test('is news to whom it may concern when somebody did, once', async () => {
+    const made = await thereAndBack(({ handle }) => handle('tools/list', {}, { who: ann }));
+    expect((await made.concerned(ann, bob, nobody)).tools).toEqual(['ann', 'bob']);
+    made.news.policyChanged();
+    expect((await made.concerned(ann, bob, nobody)).tools).toEqual([]);
+  });
+
+  test('is news also when it is another by then', async () => {
+    const made = await thereAndBack(({ handle }) => handle('tools/list', {}, { who: ann }));
+    made.downstreams.relist('mail', { tools: [tool('read')] });
+    expect((await made.concerned(ann, bob, nobody)).tools).toEqual(['ann', 'bob']);
+  });
+
+  test('is news when rights came and went', async () => {
+    const made = await house();
+    made.policy.swap(scopedPolicy({ git: { git: ['push'] } }, 3));
+    made.rightsChanged.ofEverybody();
+    await made.handle('resources/list', {}, { who: bob });
+    made.policy.swap(FIRST);
+    made.rightsChanged.ofEverybody();
+    expect(await made.concerned(ann, bob, nobody)).toEqual({ tools: ['bob'], resources: ['bob'], prompts: [] });
+  });
+
+  test('read 1,000 times while nothing changes but the state of a server, is compared once', () => {
+    let compared = 0;
+    const anew = (): Catalog => ({
+      ...EMPTY_CATALOG,
+      get tools() {
+        compared++;
+        return EMPTY_CATALOG.tools;
+      },
+    });
+    const versions = new Map();
+    const relevance = createListRelevance({
+      catalog: { all: () => ({ current: anew(), versions }) },
+      policy: { current: () => FIRST },
+      quarantine: createEmptyQuarantine(),
+      exposure: () => ({ default: 'direct', autoThreshold: 40, pinned: [] }),
+      defaultAgent: null,
+    });
+    for (let i = 0; i < 1_000; i++) relevance.given();
+    compared = 0;
+    relevance.take()('tools')(ann, EVERYTHING);
+    expect(compared).toBe(2);
+  });
+});
+
+describe('whoever is shut out, and what,', () => {
+  const entry = (kind: QuarantineEntry['kind'], name: string): QuarantineEntry => ({
+    ...{ kind, name, reason: '', by: 'ops', sinceMs: 0, untilMs: null },
+  });
+
+  test.each([
+    { kind: 'tool', name: 'mail/send', tells: { tools: ['bob'], resources: [] } },
+    { kind: 'tool', name: 'git/pull', tells: { tools: [], resources: [] } },
+    { kind: 'server', name: 'mail', tells: { tools: ['bob'], resources: ['bob'] } },
+    { kind: 'caller', name: 'bob', tells: { tools: ['bob'], resources: ['bob'] } },
+  ] as const)('concerns those who saw it: $kind $name', async ({ kind, name, tells }) => {
+    const made = await house();
+    await made.quarantine.add(entry(kind, name));
+    expect(await made.concerned(ann, bob, nobody)).toMatchObject(tells);
+    await made.quarantine.remove(kind, name);
+    expect(await made.concerned(ann, bob, nobody)).toMatchObject(tells);
+  });
+
+  test('watches nothing any more', async () => {
+    const made = await house();
+    const subscriber = { who: bob };
+    await made.gateway.watch(bob, EVERYTHING, ['mail://1'], subscriber);
+    await made.quarantine.add(entry('caller', 'eve'));
+    expect(made.gateway.isWatching(subscriber, 'mail', 'mail://1')).toBe(true);
+    await made.quarantine.add(entry('caller', 'bob'));
+    expect(made.gateway.isWatching(subscriber, 'mail', 'mail://1')).toBe(false);
+  });
+});
+
+test('another exposure concerns whoever is at the door of everything, and no other list', async () => {
+  const made = await house();
+  made.expose({ ...made.rules(), default: 'discovery' });
+  made.rightsChanged.ofEverybody();
+  await settle();
+  made.clock.advance(1_000);
+  const told = made.heard.flatMap(news => (news.kind === 'list-changed' ? [news] : []));
+  const concerned = (door: Door) => told.filter(({ concerns }) => concerns?.(ann, door)).map(({ what }) => what);
+  expect(concerned(EVERYTHING)).toEqual(['tools']);
+  expect(concerned(doorOf('git'))).toEqual([]);
+  expect(concerned({ server: null, exposure: 'registry' })).toEqual([]);
+
+  made.heard.length = 0;
+  made.expose({ ...made.rules(), pinned: [] });
+  made.rightsChanged.ofEverybody();
+  expect((await made.concerned(ann)).tools).toEqual([]);
 });
 
 describe('a changed policy concerns', () => {

@@ -1,0 +1,35 @@
+/** The question behind every list: whether a caller finds an entry behind a door, by the rules of one moment. */
+import type { Door } from '../../domain/call.ts';
+import type { CatalogEntry } from '../../domain/catalog.ts';
+import type { Identity } from '../../domain/identity.ts';
+import type { ListingKind } from '../../domain/listing.ts';
+import { decide, looksAtSubject, type PolicySet, type TargetKind } from '../../domain/policy.ts';
+import { findBlock, type Quarantined } from '../../domain/quarantine.ts';
+
+/** Immutable. */
+export interface Rules {
+  policy: PolicySet;
+  quarantined: Quarantined;
+}
+
+const TARGET_KINDS: Record<ListingKind, TargetKind> = {
+  tools: 'tool',
+  resources: 'resource',
+  templates: 'template',
+  prompts: 'prompt',
+};
+
+export function mayList(
+  { policy, quarantined }: Rules,
+  who: Identity,
+  door: Door,
+  { kind, server, own }: CatalogEntry,
+): boolean {
+  if (door.server !== null && door.server !== server) return false;
+  if (findBlock(quarantined, who, server, kind === 'tools' ? own : null) !== null) return false;
+  return decide(policy, who, 'list', { kind: TARGET_KINDS[kind], server, name: own }).kind === 'allow';
+}
+
+/** Whether callers with the same rights may yet see different lists: something looks at whose the rights are. */
+export const looksAtHolder = ({ policy, quarantined }: Rules): boolean =>
+  looksAtSubject(policy) || quarantined.size > 0;
