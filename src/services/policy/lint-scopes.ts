@@ -1,5 +1,5 @@
 /** Findings in the scopes file: names that nobody has, scopes that nobody gets, lists that show what cannot be used. */
-import { REST_API, type WrittenGrant, type WrittenScopes } from '../../domain/scope-rules.ts';
+import { REST_API, trimSlashes, type WrittenGrant, type WrittenScopes } from '../../domain/scope-rules.ts';
 import { formatRef } from '../../domain/verdict.ts';
 import type { LintFinding, LintWorld } from './lint.ts';
 
@@ -24,6 +24,10 @@ export function lintScopes(written: WrittenScopes, world: LintWorld): LintFindin
       else if (scopes.indexOf(scope) < place) report('duplicate', path, `"${scope}" is there twice`);
     }
   }
+  for (const group of mappings.keys()) {
+    const path = formatRef('scopes', 'group_mappings', group);
+    for (const message of lintHalves(written, group)) report('granted-by-halves', path, message);
+  }
   for (const [scope, grants] of servers) {
     for (const grant of grants) {
       const path = formatRef('scopes', scope, grant.place);
@@ -36,6 +40,35 @@ export function lintScopes(written: WrittenScopes, world: LintWorld): LintFindin
     report('wider-than-it-looks', 'scopes', `"${REST_API}" means the REST API here, and a server is called so too`);
   return findings;
 }
+
+/**
+ * Cards and tools are granted apart. A group with tools and no cards is a machine, one with cards and no tools an auditor;
+ * in a group with both, a server with one half alone was probably forgotten.
+ */
+function* lintHalves({ mappings, servers, ui }: WrittenScopes, group: string): Generator<string> {
+  const scopes = mappings.get(group) ?? [];
+  const grants = scopes.flatMap(scope => servers.get(scope) ?? []).filter(({ server }) => server !== REST_API);
+  const cards = scopes.flatMap(scope => ui.get(scope) ?? []).filter(({ action }) => action === 'list_service');
+  const isEvery = cards.some(({ resources }) => resources === 'all');
+  const listed = new Set(cards.flatMap(({ resources }) => (resources === 'all' ? [] : resources.map(trimSlashes))));
+  if (grants.length === 0 || (!isEvery && listed.size === 0)) return;
+
+  const called = new Set(grants.filter(grantsTools).map(({ server }) => server));
+  if (!isEvery) {
+    for (const server of called) {
+      if (server === null) yield 'may call tools of every server and lists only some servers';
+      else if (!listed.has(server)) yield `may call tools of "${server}" and does not list it`;
+    }
+  }
+  const granted = new Set(grants.map(({ server }) => server));
+  if (granted.has(null)) return;
+  for (const server of listed) {
+    if (!granted.has(server)) yield `lists "${server}" and may use nothing of it`;
+  }
+}
+
+const grantsTools = ({ methods, tools }: WrittenGrant) =>
+  (methods === 'all' || methods.includes('tools/call')) && (tools === 'all' || tools.length > 0);
 
 function* lintGrant(
   grant: WrittenGrant,

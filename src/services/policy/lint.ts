@@ -16,6 +16,7 @@ export const LINT_KINDS = [
   'grants-nothing',
   'wider-than-it-looks',
   'visible-not-callable',
+  'granted-by-halves',
   'never-applies',
 ] as const;
 

@@ -142,6 +142,28 @@ describe('in the scopes', () => {
       found: ['never-applies scopes.group_mappings.g[0]'],
       because: 'a group maps to nothing',
     },
+    ...[
+      { cards: ['git', '/db'], tools: ['git', 'db'], halves: 0, because: 'a group lists what it calls' },
+      {
+        cards: ['all'],
+        tools: ['git'],
+        halves: 0,
+        because: 'a group lists all and calls tools of one: that is said in as many words',
+      },
+      { cards: ['git'], tools: ['git', 'db', 'web'], halves: 2, because: 'a group calls what it does not list' },
+      { cards: ['git', 'db'], tools: ['git'], halves: 1, because: 'a group lists what it cannot use' },
+      { cards: ['git'], tools: ['*'], halves: 1, because: 'a group calls everything and lists one server' },
+      { cards: [], tools: ['git'], halves: 0, because: 'a machine only calls' },
+      { cards: ['git'], tools: [], halves: 0, because: 'an auditor only looks' },
+    ].map(({ cards, tools, halves, because }) => ({
+      scopes: {
+        group_mappings: { g: ['s'] },
+        'UI-Scopes': { s: { list_service: cards } },
+        s: tools.map(server => ({ server, methods: ['tools/list', 'tools/call'], tools: 'all' })),
+      },
+      found: Array.from({ length: halves }, () => 'granted-by-halves scopes.group_mappings.g'),
+      because,
+    })),
   ])('$because', ({ scopes, found }) => expect(ofScopes(scopes)).toEqual(found));
 });
 
