@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Whole gateways, child processes and real servers: few at a time, after everything else. */
 const HEAVY = ['tests/stories/**', 'tests/e2e/**', 'tests/contracts/**', 'tests/conformance/**', 'tests/bench/**'];
+
+// Of all processes that run from source, for those that come after.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('.build/compiled', import.meta.url));
 
 const limits = { testTimeout: 30_000, hookTimeout: 30_000, pool: 'forks' as const };
 

@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILED } from '../support/compiled.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** From source; the built file is what `builtEntry` names. */
@@ -35,7 +36,7 @@ export function copyDefaultServers(): DefaultServers {
     config,
     files,
     fileNames: readdirSync(files),
-    env: { PATH: process.env.PATH ?? '', HOME: folder, GATEWAY_CONFIG: config },
+    env: { PATH: process.env.PATH ?? '', HOME: folder, ...COMPILED, GATEWAY_CONFIG: config },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

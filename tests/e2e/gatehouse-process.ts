@@ -1,6 +1,7 @@
 /** The gateway as its users meet it: a process with arguments, an environment of its own, and three streams. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { COMPILED } from '../support/compiled.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -22,7 +23,10 @@ export interface Running {
 }
 
 export function startGatehouse({ args = [], env = {}, cwd }: Launch): Running {
-  const child = spawn(process.execPath, [ENTRY, ...args], { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env } });
+  const child = spawn(process.execPath, [ENTRY, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd, ...COMPILED, ...env },
+  });
   let stdout = '';
   let stderr = '';
   const listeners = new Set<() => void>();

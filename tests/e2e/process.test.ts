@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { createDesk, type Desk } from '../config/desk.ts';
+import { COMPILED } from '../support/compiled.ts';
 import { stdioScripted } from '../support/downstreams/start.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 import { openLegacy, resultOf, textOf } from '../support/mcp-client.ts';
@@ -50,7 +51,7 @@ const HELLO = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { n
 describe('stdio', () => {
   test('an SDK client that launches it under the agent exposure sees exactly three tools', async () => {
     servers({ echo: stdioScripted() });
-    const env = { PATH: process.env.PATH ?? '', HOME: desk.home, GATEWAY_EXPOSURE: 'agent' };
+    const env = { PATH: process.env.PATH ?? '', HOME: desk.home, ...COMPILED, GATEWAY_EXPOSURE: 'agent' };
     const where = { kind: 'stdio' as const, command: process.execPath, args: [ENTRY], env, cwd: desk.cwd };
     for (const sdk of ['v1', 'v2 auto'] as const) {
       const client = await connectSdk(sdk, where);

@@ -10,6 +10,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
+import { COMPILED } from '../support/compiled.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
 import { waitFor } from '../support/gateway-process.ts';
 
@@ -46,7 +47,13 @@ async function launch(env: Record<string, string> = {}, rules: JsonObject = RULE
       command: process.execPath,
       args: [ENTRY, 'stdio'],
       cwd: folder,
-      env: { PATH: process.env.PATH ?? '', HOME: folder, GATEWAY_AUDIT_LOG: join(folder, 'audit.jsonl'), ...env },
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: folder,
+        ...COMPILED,
+        GATEWAY_AUDIT_LOG: join(folder, 'audit.jsonl'),
+        ...env,
+      },
       stderr: 'ignore',
     }),
   );

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { listProcesses, type ProcessFacts } from './children/observe.ts';
+import { COMPILED } from './compiled.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const START_MS = 20_000;
@@ -74,6 +75,7 @@ export async function startGateway(setup: GatewaySetup): Promise<GatewayProcess>
     env: {
       PATH: process.env.PATH,
       HOME: folder,
+      ...COMPILED,
       GATEWAY_CONFIG: setup.settings === undefined ? '' : settingsFile,
       GATEWAY_MCP_CONFIG: serversFile,
       GATEWAY_HTTP_PORT: '0',

@@ -1,6 +1,7 @@
 /** Starters for tests: the fault fixture inside this process over HTTP or SSE, or as a command line for stdio. */
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../../../src/domain/json.ts';
+import { COMPILED } from '../compiled.ts';
 import type { ScriptedEra, ScriptedOptions } from './scripted/engine.ts';
 import { startScriptedHttp } from './scripted/http.ts';
 import type { Rule } from './scripted/script.ts';
@@ -44,6 +45,7 @@ export async function startScripted(setup: ScriptedSetup = {}): Promise<StartedS
 export function stdioScripted(setup: Omit<ScriptedSetup, 'transport' | 'port'> = {}): {
   command: string;
   args: string[];
+  env: Readonly<Record<string, string>>;
 } {
   const file = fileURLToPath(new URL('./scripted.ts', import.meta.url));
   const args = [
@@ -60,7 +62,7 @@ export function stdioScripted(setup: Omit<ScriptedSetup, 'transport' | 'port'> =
   if (setup.revision !== undefined) args.push('--revision', setup.revision);
   if (setup.ledger !== undefined) args.push('--ledger', setup.ledger);
   if (setup.name !== undefined) args.push('--name', setup.name);
-  return { command: process.execPath, args };
+  return { command: process.execPath, args, env: COMPILED };
 }
 
 function optionsOf(setup: ScriptedSetup): Partial<ScriptedOptions> {
