@@ -81,6 +81,9 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
         const version = versions.has(key) && differing.length === 0 ? before.version : ++versionsMade;
         next.set(key, { ...made, version });
       }
+      for (const [key, gone] of versions) {
+        if (!next.has(key)) for (const kind of LISTING_KINDS) if (gone[kind].size > 0) changed.add(kind);
+      }
       versions = next;
       if (changed.size > 0) for (const listener of listeners) listener([...changed]);
     },

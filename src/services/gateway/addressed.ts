@@ -10,6 +10,7 @@ import { type Action, decide, isInSight } from '../../domain/policy.ts';
 import { sanitiseForClient } from '../../domain/sanitise.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
+import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
 import { type Found, findReference, findResource, type MayKnow } from './find-route.ts';
@@ -34,6 +35,7 @@ export interface Addressed {
 export interface AddressedDeps extends Pick<Send, 'permitFor' | 'deniedByName' | 'send'> {
   catalog: CatalogBook;
   policy: PolicyBook;
+  quarantine: Pick<Quarantine, 'isBlocked'>;
   subscriptions: Subscriptions;
   defaultAgent: string | null;
   settled: (door: Door) => Promise<void>;
@@ -44,7 +46,7 @@ export interface AddressedDeps extends Pick<Send, 'permitFor' | 'deniedByName' |
 const anything: MayKnow = () => true;
 
 export function createAddressed(deps: AddressedDeps): Addressed {
-  const { catalog, policy, subscriptions, look, permitFor, deniedByName, send } = deps;
+  const { catalog, policy, quarantine, subscriptions, look, permitFor, deniedByName, send } = deps;
 
   const may = (who: Identity, action: Action) => (target: Found['target']) =>
     decide(policy.current(), who, action, target).kind === 'allow';
@@ -122,6 +124,7 @@ export function createAddressed(deps: AddressedDeps): Addressed {
       for (const uri of uris) {
         const found = findResource(catalog.at(door), door, uri, may(acting, 'subscribe'));
         if (found === null || !may(acting, 'subscribe')(found.target)) continue;
+        if (quarantine.isBlocked(acting, found.target.server, null)) continue;
         const server = catalog.connectionOf(door, found.target.server);
         honoured.set(uri, server);
         void subscriptions.add(subscriber, { server, own: found.target.name, uri });

@@ -7,7 +7,7 @@
 import type { Door } from '../../domain/call.ts';
 import type { CatalogEntry } from '../../domain/catalog.ts';
 import type { Identity } from '../../domain/identity.ts';
-import type { ListingKind } from '../../domain/listing.ts';
+import { LISTING_KINDS, type ListingKind } from '../../domain/listing.ts';
 import type { PolicySet } from '../../domain/policy.ts';
 import { rightsKey } from '../../domain/rights-key.ts';
 import { versionKey } from '../../domain/server.ts';
@@ -91,12 +91,18 @@ function isSame(one: Snapshot, other: Snapshot): boolean {
   const [had, has] = [one.catalogs, other.catalogs];
   return (
     had.current.version === has.current.version &&
-    had.versions.size === has.versions.size &&
-    [...has.versions].every(([key, { version }]) => had.versions.get(key)?.version === version) &&
+    listsOf(had) === listsOf(has) &&
     haveSameRules(one, other) &&
     showAlike(one.exposure, other.exposure)
   );
 }
+
+/** Versions that list something, and which lists. */
+const listsOf = ({ versions }: Catalogs) =>
+  [...versions]
+    .filter(([, made]) => LISTING_KINDS.some(kind => made[kind].size > 0))
+    .map(([key, { version }]) => `${key} ${version}`)
+    .join('\n');
 
 const haveSameRules = (one: Rules, other: Rules) =>
   one.policy === other.policy && one.quarantined === other.quarantined;
@@ -107,14 +113,14 @@ type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null]
 function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAgent: string | null): Concerns {
   const answers = new Map<string, boolean>();
   const changes = new Map<string, readonly Change[]>();
-  const byHolder = looksAtHolder(before) || looksAtHolder(after);
   const otherExposure = what === 'tools' && !showAlike(before.exposure, after.exposure);
   return (who, door) => {
     const isRegistry = what === 'tools' && door.exposure === 'registry';
     const behind = door.version == null ? '' : versionKey(door.server ?? '', door.version);
     // What `/mcp` shows is another list as a whole; whom it leaves as it was is not worked out.
     if (otherExposure && door.server === null && !isRegistry) return true;
-    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${byHolder ? who.subject : ''}`;
+    const holder = looksAtHolder(before, who) || looksAtHolder(after, who) ? who.subject : '';
+    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${holder}`;
     let answer = answers.get(key);
     if (answer === undefined) {
       const found = changes.get(behind) ?? KINDS[what].flatMap(kind => pairs(before, after, door, kind));

@@ -30,6 +30,6 @@ export function mayList(
   return decide(policy, who, 'list', { kind: TARGET_KINDS[kind], server, name: own }).kind === 'allow';
 }
 
-/** Whether callers with the same rights may yet see different lists: something looks at whose the rights are. */
-export const looksAtHolder = ({ policy, quarantined }: Rules): boolean =>
-  looksAtSubject(policy) || quarantined.size > 0;
+/** Whether a caller may see another list than others with the same rights: something looks at whose the rights are. */
+export const looksAtHolder = ({ policy, quarantined }: Rules, { subject }: Identity): boolean =>
+  looksAtSubject(policy) || quarantined.byKind.caller.has(subject);

@@ -81,7 +81,8 @@ export function createVisible(deps: {
   const inForce = () => ({ policy: policy.current(), quarantined: quarantine.current() });
 
   /** Callers with the same key have the same view. */
-  const viewKey = (who: Identity) => (looksAtHolder(inForce()) ? `${rightsKey(who)} ${who.subject}` : rightsKey(who));
+  const viewKey = (who: Identity) =>
+    looksAtHolder(inForce(), who) ? `${rightsKey(who)} ${who.subject}` : rightsKey(who);
 
   /** A door as one word. Of a version that is not active the catalog changes for itself. */
   function placeOf(door: Door): string {

@@ -1,6 +1,7 @@
 /** Keys that an operator wrote: the one of the whole gateway, and named ones with rights of their own. */
 import { type Identity, LOCAL_CALLER } from '../../domain/identity.ts';
 import type { NamedKey } from '../../domain/named-key.ts';
+import { rightsKey } from '../../domain/rights-key.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { digestOf } from './bearer.ts';
 
@@ -21,7 +22,7 @@ export function namedKeyHolder(named: NamedKey): Identity {
 export interface KeyTable {
   /** `key` and `named` are those in force now. */
   find(digest: string, key: Secret | null, named: readonly NamedKey[]): Identity | null;
-  /** Whether a holder that was found once still has a key. */
+  /** Whether a holder that was found once still has that key, and with it the same rights. */
   holds(who: Identity, key: Secret | null, named: readonly NamedKey[]): boolean;
 }
 
@@ -56,7 +57,8 @@ export function createKeyTable(owner: Identity): KeyTable {
       const digest = digests.get(who);
       // Somebody's copy of a holder is at least told by its name.
       if (digest === undefined) return [...holders.values()].some(({ subject }) => subject === who.subject);
-      return holders.get(digest)?.subject === who.subject;
+      const now = holders.get(digest);
+      return now !== undefined && rightsKey(now) === rightsKey(who);
     },
   };
 }

@@ -11,7 +11,7 @@ import { tool } from '../../support/fake-downstreams.ts';
 import { policyOf } from '../../support/policies.ts';
 import { createEmptyQuarantine } from '../../support/quiet-house.ts';
 import { scopedPolicy } from '../../support/scoped-policy.ts';
-import { createStaircase, doorOf, EVERYTHING, settle } from '../../support/staircase.ts';
+import { createStaircase, doorOf, EVERYTHING, resultOf, settle } from '../../support/staircase.ts';
 
 const caller = (subject: string, ...scopes: string[]): Identity => ({
   ...LOCAL_CALLER,
@@ -172,6 +172,16 @@ describe('whoever is shut out, and what,', () => {
     expect(await made.concerned(ann, bob, nobody)).toMatchObject(tells);
   });
 
+  test('is told apart from others with the same rights, whose list stays', async () => {
+    const made = await house();
+    const twin = caller('bert', 'git', 'mail');
+    const names = async (who: Identity) => resultOf(await made.handle('tools/list', {}, { who })).tools;
+    const before = await names(twin);
+    await made.quarantine.add(entry('caller', 'bob'));
+    expect(await made.concerned(twin, bob)).toMatchObject({ tools: ['bob'], resources: ['bob'] });
+    expect([await names(bob), await names(twin)]).toEqual([[], before]);
+  });
+
   test('watches nothing any more', async () => {
     const made = await house();
     const subscriber = { who: bob };
@@ -180,6 +190,10 @@ describe('whoever is shut out, and what,', () => {
     expect(made.gateway.isWatching(subscriber, 'mail', 'mail://1')).toBe(true);
     await made.quarantine.add(entry('caller', 'bob'));
     expect(made.gateway.isWatching(subscriber, 'mail', 'mail://1')).toBe(false);
+    expect([...(await made.gateway.watch(bob, EVERYTHING, ['mail://1'], subscriber))]).toEqual([]);
+    expect([...(await made.gateway.watch(caller('eric', 'mail'), EVERYTHING, ['mail://1'], { who: bob }))]).toEqual([
+      ['mail://1', 'mail'],
+    ]);
   });
 });
 
