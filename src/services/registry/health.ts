@@ -126,7 +126,9 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
 
   async function round(): Promise<void> {
     const queue = [...deps.servers()];
-    const gapMs = (settings.intervalMs * SPREAD * settings.concurrency) / Math.max(1, queue.length);
+    const atOnce = Math.min(settings.concurrency, queue.length);
+    // Of the longest row that one of them has to ask, so that even the longest pauses end within the interval.
+    const gapMs = (settings.intervalMs * SPREAD) / Math.ceil(queue.length / atOnce);
     const work = async () => {
       for (let server = queue.pop(); server !== undefined; server = queue.pop()) {
         await pause(gapMs * deps.random());
@@ -134,7 +136,7 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
         await askOnce(server).catch(cause => warn('a server could not be checked', cause));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(settings.concurrency, queue.length) }, work));
+    await Promise.all(Array.from({ length: atOnce }, work));
     await save();
   }
 

@@ -26,7 +26,12 @@ function createStore(kept: ServerHealth[] = []) {
 
 async function start(
   servers: Record<string, FakeServer>,
-  { list = Object.keys(servers).map(key => watched(key)), settings = SETTINGS, kept = [] as ServerHealth[] } = {},
+  {
+    list = Object.keys(servers).map(key => watched(key)),
+    settings = SETTINGS,
+    kept = [] as ServerHealth[],
+    random = (): number => 0.5,
+  } = {},
 ) {
   const clock = createFrozenClock();
   const downstreams = createFakeDownstreams(servers);
@@ -45,7 +50,7 @@ async function start(
   const watch = createHealthWatch({
     servers: () => list,
     downstreams: { condition: downstreams.condition, onEvent: downstreams.onEvent, query },
-    ...{ store, settings, clock, log: createKeptLog(), random: () => 0.5 },
+    ...{ store, settings, clock, log: createKeptLog(), random },
   });
   watch.onChange(({ path, status }) => void told.push(`${path} ${status}`));
   downstreams.start();
@@ -67,6 +72,29 @@ test('every server is asked once in an interval, and the findings are one write'
   expect(asked().sort()).toEqual(['a', 'b', 'c']);
   expect(watch.find('/a')).toMatchObject({ status: 'healthy', checkedAtMs: expect.any(Number), numTools: 3 });
   expect(rounds).toHaveLength(1);
+});
+
+describe('each is asked once in an interval, and never more at once than the settings say', () => {
+  const settings = { intervalMs: 60_000, concurrency: 10, failuresToUnhealthy: 2 };
+  const longest = { random: () => 1, because: 'the longest pauses end within the interval' };
+  test.each([
+    { servers: 1, random: Math.random, because: 'one server waits for no other' },
+    { servers: 3, random: Math.random, because: 'they are fewer than may be asked at once' },
+    { servers: 10, random: Math.random, because: 'they are as many' },
+    { servers: 25, random: Math.random, because: 'they are more' },
+    { servers: 11, ...longest },
+    { servers: 1, ...longest },
+  ])('$servers servers: $because', async ({ servers, random }) => {
+    const keys = Array.from({ length: servers }, (_, i) => `s${i}`);
+    const { round, asked, pings } = await start(Object.fromEntries(keys.map(key => [key, {}])), { settings, random });
+    // The first round begins a moment after the start.
+    for (let i = 0; i < 6; i++) await round();
+    for (const key of keys) {
+      const times = asked().filter(server => server === key).length;
+      expect([5, 6]).toContain(times);
+    }
+    expect(pings.most).toBeLessThanOrEqual(settings.concurrency);
+  });
 });
 
 describe('what an answer to a check says', () => {
