@@ -14,6 +14,7 @@ import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
 import { type Found, findReference, findResource, type MayKnow } from './find-route.ts';
+import { mayWatch } from './may-list.ts';
 import { missing, type Send } from './send.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Turn } from './turn.ts';
@@ -35,7 +36,7 @@ export interface Addressed {
 export interface AddressedDeps extends Pick<Send, 'permitFor' | 'deniedByName' | 'send'> {
   catalog: CatalogBook;
   policy: PolicyBook;
-  quarantine: Pick<Quarantine, 'isBlocked'>;
+  quarantine: Pick<Quarantine, 'current'>;
   subscriptions: Subscriptions;
   defaultAgent: string | null;
   settled: (door: Door) => Promise<void>;
@@ -121,10 +122,10 @@ export function createAddressed(deps: AddressedDeps): Addressed {
       // Of a server that is still starting nothing is known yet.
       if (uris.length > 0) await deps.settled(door);
       const acting = asActing(policy.current(), who, deps.defaultAgent);
+      const inForce = { policy: policy.current(), quarantined: quarantine.current() };
       for (const uri of uris) {
         const found = findResource(catalog.at(door), door, uri, may(acting, 'subscribe'));
-        if (found === null || !may(acting, 'subscribe')(found.target)) continue;
-        if (quarantine.isBlocked(acting, found.target.server, null)) continue;
+        if (found === null || !mayWatch(inForce, acting, found.target.server, found.target.name)) continue;
         const server = catalog.connectionOf(door, found.target.server);
         honoured.set(uri, server);
         void subscriptions.add(subscriber, { server, own: found.target.name, uri });

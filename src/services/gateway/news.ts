@@ -27,8 +27,8 @@ export interface NewsDesk {
   publish(news: News): void;
   /** Gathers changed kinds and publishes each once. */
   listsChanged(kinds: readonly ListingKind[]): void;
-  /** Another policy is in force: any list may look different to any caller. */
-  policyChanged(): void;
+  /** Another policy, quarantine or exposure is in force: any list may look different to any caller. */
+  rulesChanged(): void;
   /** A list was answered from what is in force. */
   listGiven(): void;
   stop(): void;
@@ -65,7 +65,7 @@ export function createNewsDesk(clock: Clock, relevance: ListRelevance | null = n
     },
     publish,
     listsChanged,
-    policyChanged: () => listsChanged(['tools', 'resources', 'prompts']),
+    rulesChanged: () => listsChanged(['tools', 'resources', 'prompts']),
     listGiven: () => relevance?.given(),
     stop() {
       cancelTimer?.();

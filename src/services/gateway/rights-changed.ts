@@ -3,11 +3,11 @@
  * sees other lists now is told to read them. Calls need nothing: each is decided anew.
  */
 import type { Subscriber } from '../../domain/call.ts';
-import { decide } from '../../domain/policy.ts';
 import { serverOfVersion } from '../../domain/server.ts';
 import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { asActing } from './acting-caller.ts';
+import { mayWatch } from './may-list.ts';
 import type { NewsDesk } from './news.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -20,7 +20,7 @@ export interface RightsChanged {
 
 export function createRightsChanged(deps: {
   policy: PolicyBook;
-  quarantine: Pick<Quarantine, 'isBlocked'>;
+  quarantine: Pick<Quarantine, 'current'>;
   subscriptions: Subscriptions;
   news: NewsDesk;
   defaultAgent: string | null;
@@ -29,16 +29,13 @@ export function createRightsChanged(deps: {
   const review = (only?: Subscriber) =>
     void subscriptions.review((who, { server, own }) => {
       const acting = asActing(policy.current(), who, defaultAgent);
-      const target = { kind: 'resource', server: serverOfVersion(server), name: own } as const;
-      return (
-        !quarantine.isBlocked(acting, target.server, null) &&
-        decide(policy.current(), acting, 'subscribe', target).kind === 'allow'
-      );
+      const inForce = { policy: policy.current(), quarantined: quarantine.current() };
+      return mayWatch(inForce, acting, serverOfVersion(server), own);
     }, only);
   return {
     ofEverybody() {
       review();
-      news.policyChanged();
+      news.rulesChanged();
     },
     of: subscriber => review(subscriber),
   };

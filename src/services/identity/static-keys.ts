@@ -28,9 +28,8 @@ export interface KeyTable {
 
 /**
  * Everybody with a key, under the digest of it. Looking a digest up tells by its time at most something of a digest, of
- * which nobody can make a key; and it costs the same for one key and for a hundred.
+ * which nobody can make a key; and it costs the same for one key and for a hundred. `owner`: the holder of the one key.
  */
-/** `owner`: the holder of the one key. */
 export function createKeyTable(owner: Identity): KeyTable {
   let knownKey: Secret | null = null;
   let knownNamed: readonly NamedKey[] = [];

@@ -28,7 +28,7 @@ async function house(policy: PolicySet = FIRST) {
     mail: { lists: { tools: [tool('send')], resources: [{ uri: 'mail://1', name: 'one' }] } },
   });
   made.policy.swap(policy);
-  made.news.policyChanged();
+  made.news.rulesChanged();
   made.clock.advance(1_000);
   const heard: News[] = [];
   made.news.subscribe(news => void heard.push(news));
@@ -110,7 +110,7 @@ describe('a list that is as it was', () => {
   test('is news to whom it may concern when somebody did, once', async () => {
     const made = await thereAndBack(({ handle }) => handle('tools/list', {}, { who: ann }));
     expect((await made.concerned(ann, bob, nobody)).tools).toEqual(['ann', 'bob']);
-    made.news.policyChanged();
+    made.news.rulesChanged();
     expect((await made.concerned(ann, bob, nobody)).tools).toEqual([]);
   });
 
@@ -271,7 +271,7 @@ test('asking for 2,000 callers with the same rights decides once', async () => {
   const tools = Array.from({ length: 500 }, (_, i) => tool(`t${i}`));
   const made = await createStaircase({ git: { lists: { tools } } });
   made.policy.swap(scopedPolicy({ git: { git: 'all' } }));
-  made.news.policyChanged();
+  made.news.rulesChanged();
   const heard: News[] = [];
   made.news.subscribe(news => void heard.push(news));
   made.clock.advance(1_000);
@@ -302,7 +302,7 @@ test('other rights in the registry are another list of tools behind its own door
     });
   const made = await house(withUi({ list_service: ['all'] }));
   made.policy.swap(withUi({ list_service: ['all'], toggle_service: ['all'] }));
-  made.news.policyChanged();
+  made.news.rulesChanged();
   await settle();
   made.clock.advance(1_000);
   const [told] = made.heard.flatMap(news => (news.kind === 'list-changed' && news.what === 'tools' ? [news] : []));

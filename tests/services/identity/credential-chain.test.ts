@@ -177,6 +177,19 @@ describe('a standing stream', () => {
     expect(stillValid(ci)).toBe(false);
   });
 
+  test.each([
+    { rights: { groups: ['others'] }, because: 'its key is of another group' },
+    { rights: { scopes: [] }, because: 'its key has fewer scopes' },
+    { rights: { agent: 'another' }, because: 'its key speaks for another agent' },
+  ])('ends when $because', ({ rights }) => {
+    let keys = [team];
+    const { identify, stillValid } = credentials({ findNamedKeys: () => keys });
+    const before = identify(bearer(NAMED)) as Identity;
+    keys = [{ ...team, ...rights }];
+    expect(stillValid(before)).toBe(false);
+    expect(stillValid(identify(bearer(NAMED)) as Identity)).toBe(true);
+  });
+
   test('of the local caller ends when the door gets its first key', () => {
     let key: Secret | null = null;
     const { identify, stillValid } = credentials({ findKey: () => key, findNamedKeys: () => [] });
