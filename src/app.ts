@@ -123,7 +123,7 @@ export function createApp(options: AppOptions): App {
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
-  const storage = options.registry?.storage ?? openStorage(config.storage);
+  const storage = options.registry?.storage ?? openStorage(() => config);
   const sealer = openSealer(config.vault);
   const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
   const pins = createDefinitionParts(config.definitions, {

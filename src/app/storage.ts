@@ -1,10 +1,27 @@
 /** Where the registry is kept: the one place that knows which backends there are. */
-import type { StorageConfig } from '../config/storage-config.ts';
+import type { Config } from '../config/config.ts';
 import { createMemoryRegistry } from '../outbound/memory/registry-storage.ts';
 import { openSqliteRegistry } from '../outbound/sqlite/registry-storage.ts';
 import type { RegistryStorage } from '../ports/registry-storage.ts';
+import type { ServerFiles } from '../ports/server-files.ts';
 
-/** Throws with a sentence for the operator when what is there cannot be trusted. */
-export function openStorage({ backend, path, namespace }: StorageConfig): RegistryStorage {
-  return backend === 'memory' ? createMemoryRegistry() : openSqliteRegistry({ path, namespace });
+/**
+ * `config`: the configuration in force, since its files may be others after a reload. Throws with a sentence for the
+ * operator when what is there cannot be trusted.
+ */
+export function openStorage(config: () => Config): RegistryStorage {
+  const { backend, path, namespace } = config().storage;
+  // Nobody else has the memory of this process, so there is nothing to keep apart.
+  if (backend === 'memory') return createMemoryRegistry();
+  return openSqliteRegistry({ path, namespace, files: filesOf(config) });
+}
+
+function filesOf(config: () => Config): ServerFiles {
+  return {
+    all() {
+      const { servers, config: settings } = config().files;
+      return [servers, settings].filter(file => file !== null);
+    },
+    fileOf: server => config().serverFiles.get(server) ?? null,
+  };
 }

@@ -38,4 +38,11 @@ export const BACKENDS: readonly Backend[] = [
       return openSqlite(path, 'ours');
     },
   },
+  {
+    name: 'sqlite with files of servers',
+    open() {
+      const files = { all: () => ['/etc/servers.json', '/etc/gateway.yaml'], fileOf: () => null };
+      return closing(openSqliteRegistry({ path: makePlace(), namespace: 'default', files }));
+    },
+  },
 ];

@@ -24,6 +24,8 @@ let gateway: GatewayProcess;
 async function start(...keys: ('mail' | 'rogue')[]): Promise<void> {
   gateway = await startGateway({
     servers: serversOf(keys),
+    // What was approved is kept with the file.
+    serversFile: join(folder, 'mcp.json'),
     settings: { storage: { path: join(folder, 'registry.db') } },
   });
   await untilListed(keys);

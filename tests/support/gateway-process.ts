@@ -22,6 +22,8 @@ export const IS_FULL = process.env.GATEHOUSE_FULL === '1';
 export interface GatewaySetup {
   /** `mcpServers` of the servers file. */
   servers?: Readonly<Record<string, JsonObject>>;
+  /** Where the servers file is, for a gateway that starts again: it stays. Otherwise in a folder that goes at the end. */
+  serversFile?: string;
   /** The gateway's own configuration file (JSON is YAML); none when left out. */
   settings?: JsonObject;
   env?: Readonly<Record<string, string>>;
@@ -56,7 +58,7 @@ export interface GatewayProcess {
 
 export async function startGateway(setup: GatewaySetup): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-story-'));
-  const serversFile = join(folder, 'mcp.json');
+  const serversFile = setup.serversFile ?? join(folder, 'mcp.json');
   const settingsFile = join(folder, 'gateway.config.yaml');
   const write = (
     servers: Readonly<Record<string, JsonObject>> | string,

@@ -19,7 +19,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { acknowledgedName } from '../../domain/registry-names.ts';
 import { AcknowledgedMark, readMark } from './acknowledged.ts';
-import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate } from './migrations.ts';
+import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate, type Step } from './migrations.ts';
 import { checkRows } from './tables.ts';
 
 export interface RegistryDatabase {
@@ -33,7 +33,7 @@ const BUSY_MS = 50;
 const HEADER = Buffer.from('SQLite format 3\0');
 
 /** Throws with a sentence for the operator: what is wrong, and what to do. */
-export function openRegistryDatabase(path: string, steps: readonly string[] = MIGRATIONS): RegistryDatabase {
+export function openRegistryDatabase(path: string, steps: readonly Step[] = MIGRATIONS): RegistryDatabase {
   const markPath = acknowledgedName(path);
   if (!isThere(path)) {
     for (const rest of [`${path}-wal`, markPath]) {
@@ -55,7 +55,7 @@ function isThere(path: string): boolean {
 }
 
 /** Beside its place first: under its name a database is there with all its tables or not at all. */
-function create(path: string, steps: readonly string[]): void {
+function create(path: string, steps: readonly Step[]): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const beside = `${path}.${randomBytes(6).toString('hex')}`;
@@ -117,7 +117,7 @@ function refusal(path: string, what: string, advice: string, cause?: unknown): E
 }
 
 /** By a connection that cannot write: closing another kind would move what is left of a damaged log into the database. */
-function check(path: string, markPath: string, steps: readonly string[]): void {
+function check(path: string, markPath: string, steps: readonly Step[]): void {
   // First, so that the database cannot be behind it by what other processes do meanwhile.
   const mark = readMark(markPath);
   if (mark.kind === 'damaged')
@@ -142,7 +142,7 @@ function check(path: string, markPath: string, steps: readonly string[]): void {
   }
 }
 
-function findDamage(database: Database.Database, path: string, steps: readonly string[]): Error | null {
+function findDamage(database: Database.Database, path: string, steps: readonly Step[]): Error | null {
   database.pragma('cell_size_check = on');
   if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID)
     return refusal(path, 'is a database of another program', RESCUE);
@@ -177,7 +177,7 @@ function schemaOf(database: Database.Database): string {
   return JSON.stringify(rows);
 }
 
-function schemaAfter(steps: readonly string[]): string {
+function schemaAfter(steps: readonly Step[]): string {
   const model = new Database(':memory:');
   try {
     migrate(model, steps);
@@ -191,7 +191,7 @@ export function sequenceOf(database: Database.Database): number {
   return database.prepare<[], number>('select revision from sequence').pluck().get() ?? 0;
 }
 
-function open(path: string, markPath: string, steps: readonly string[]): RegistryDatabase {
+function open(path: string, markPath: string, steps: readonly Step[]): RegistryDatabase {
   const database = new Database(path, { fileMustExist: true, timeout: BUSY_MS });
   try {
     database.pragma('journal_mode = WAL');

@@ -19,7 +19,7 @@ export function listPage<T>(records: Records<T>, base: string, filter: Narrowing
 }
 
 function toConditions(filter: Narrowing): { conditions: string[]; values: Value[] } {
-  const { query, status, tags = [], enabled, visibility, changedSince } = filter;
+  const { query, status, tags = [], enabled, visibility, changedSince, except = [] } = filter;
   const found: [condition: string, value: Value][] = [
     ...wordsOf(query ?? '').map((word): [string, Value] => ['instr(search, ?) > 0', word]),
     ...tags.map((tag): [string, Value] => ['instr(tags, ?) > 0', tagNeedle(tag)]),
@@ -28,5 +28,6 @@ function toConditions(filter: Narrowing): { conditions: string[]; values: Value[
   if (enabled !== undefined) found.push(['enabled = ?', Number(enabled)]);
   if (visibility !== undefined) found.push(['visibility = ?', visibility]);
   if (changedSince !== undefined) found.push(['revision > ?', changedSince]);
+  if (except.length > 0) found.push(['path not in (select value from json_each(?))', JSON.stringify(except)]);
   return { conditions: found.map(([condition]) => condition), values: found.map(([, value]) => value) };
 }

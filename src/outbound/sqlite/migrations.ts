@@ -4,6 +4,7 @@
  * layout before or the layout after.
  */
 import type Database from 'better-sqlite3';
+import { moveFileServers } from './move-file-servers.ts';
 
 /** `Gthr`: tells our databases from those of other programs (`PRAGMA application_id`). */
 export const APPLICATION_ID = 0x47746872;
@@ -91,21 +92,26 @@ const FIRST = `
   ) strict;
 `;
 
+/** In SQL, or by what moves rows with their digests. */
+export type Step = string | ((database: Database.Database) => void);
+
 /** Shape: step n leads from layout n to layout n + 1. */
-export const MIGRATIONS: readonly string[] = [FIRST];
+export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers];
 
 export function layoutOf(database: Database.Database): number {
   return Number(database.pragma('user_version', { simple: true }));
 }
 
 /** Runs the steps that are missing, or none of them. Throws what SQLite says, with nothing changed. */
-export function migrate(database: Database.Database, steps: readonly string[] = MIGRATIONS): void {
+export function migrate(database: Database.Database, steps: readonly Step[] = MIGRATIONS): void {
   if (layoutOf(database) === steps.length) return;
   database
     .transaction(() => {
       // Read again: another process may have done it since.
       for (let layout = layoutOf(database); layout < steps.length; layout++) {
-        database.exec(steps[layout] as string);
+        const step = steps[layout] as Step;
+        if (typeof step === 'string') database.exec(step);
+        else step(database);
         database.pragma(`user_version = ${layout + 1}`);
       }
       database.pragma(`application_id = ${APPLICATION_ID}`);

@@ -5,24 +5,40 @@
 import Database from 'better-sqlite3';
 import { isNamespace, NAMESPACE_RULE } from '../../domain/namespace.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
+import type { ServerFiles } from '../../ports/server-files.ts';
+import { withRowsPerFile } from '../storage/per-file.ts';
 import { createRegistry } from '../storage/registry.ts';
+import type { RegistryRows } from '../storage/rows.ts';
 import type { Engine } from '../storage/turns.ts';
 import { openRegistryDatabase, type RegistryDatabase, sequenceOf } from './database.ts';
+import { namespaceOfFile } from './namespace-of-file.ts';
 import { prepareRows } from './registry-rows.ts';
 
 export interface RegistryPlace {
   /** Absolute. */
   path: string;
   namespace: string;
+  /** Absent: servers of files are kept as those that are registered. */
+  files?: ServerFiles;
 }
 
 /** Throws with a sentence for the operator when what is there cannot be trusted, and leaves it as it is. */
-export function openSqliteRegistry({ path, namespace }: RegistryPlace): RegistryStorage {
+export function openSqliteRegistry({ path, namespace, files }: RegistryPlace): RegistryStorage {
   if (!isNamespace(namespace)) throw new RangeError(`a namespace ${NAMESPACE_RULE}`);
   const opened = openRegistryDatabase(path);
   const engine = new SqliteEngine(opened);
   const { database } = opened;
-  return createRegistry(engine, prepareRows({ database, namespace, nextRevision: () => engine.nextRevision() }));
+  const nextRevision = () => engine.nextRevision();
+  const shared = prepareRows({ database, namespace, nextRevision });
+  if (files === undefined) return createRegistry(engine, shared);
+  const known = new Map<string, RegistryRows>();
+  const rowsOf = (file: string) => {
+    const rows =
+      known.get(file) ?? prepareRows({ database, namespace: namespaceOfFile(namespace, file), nextRevision });
+    known.set(file, rows);
+    return rows;
+  };
+  return createRegistry(engine, withRowsPerFile(shared, rowsOf, files));
 }
 
 class SqliteEngine implements Engine {

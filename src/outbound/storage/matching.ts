@@ -45,11 +45,13 @@ export interface Narrowing {
   enabled?: boolean;
   visibility?: string;
   changedSince?: number;
+  /** Paths that are not meant. */
+  except?: readonly string[];
 }
 
 /** For a backend without a query language. */
 export function fits(record: RegisteredServer | RegisteredAgent, filter: Narrowing): boolean {
-  const { query, status, tags = [], enabled, visibility, changedSince } = filter;
+  const { query, status, tags = [], enabled, visibility, changedSince, except = [] } = filter;
   const searched = query === undefined ? '' : searchTextOf(record);
   const tagText = tagTextOf(record.tags);
   return (
@@ -58,7 +60,8 @@ export function fits(record: RegisteredServer | RegisteredAgent, filter: Narrowi
     tags.every(tag => tagText.includes(tagNeedle(tag))) &&
     (enabled === undefined || record.enabled === enabled) &&
     (visibility === undefined || record.visibility === visibility) &&
-    (changedSince === undefined || record.revision > changedSince)
+    (changedSince === undefined || record.revision > changedSince) &&
+    !except.includes(record.path)
   );
 }
 

@@ -141,11 +141,13 @@ function bindServers({ servers, nextRevision, ...others }: RegistryRows, turn: T
     remove: path =>
       turn.write(() => {
         const versions = servers.listVersions(path);
-        if (!servers.remove(path)) return false;
+        if (versions.length === 0) return false;
         others.ratings.remove({ kind: 'server', path });
         others.definitions.removeServer(keyOfPath(path));
         for (const { version } of versions) others.definitions.removeServer(versionKey(keyOfPath(path), version));
         others.health.remove(path);
+        // Last: by its record is known where the rest of it is.
+        servers.remove(path);
         nextRevision();
         return true;
       }),

@@ -1,6 +1,6 @@
 /**
  * Servers of the operator's files in the registry: they are seen, rated and switched like any other, and changed only
- * where they are written. What is gone from the files is gone from here.
+ * where they are written. What is gone from the files is gone from here; other gateways' files are not ours to empty.
  */
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { pathOfKey, readRegistryPath } from '../../domain/registry-path.ts';
@@ -44,8 +44,15 @@ export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
     desk.tell({ kind: 'server.edited', server: updated.value });
   }
 
-  return seeds =>
-    desk.write(async () => {
+  /** From every file of ours: it may have moved from one to another. */
+  async function forget(path: string): Promise<void> {
+    while (desk.current().servers.get(path)?.source.kind === 'file') await removeEverywhere(desk, path, null);
+  }
+
+  return async seeds => {
+    // Other files may be ours since the last time, and with them other servers in sight.
+    await desk.catchUp();
+    return desk.write(async () => {
       const wanted = new Map<string, Seed>();
       for (const seed of seeds) {
         const read = readRegistryPath(pathOfKey(seed.spec.key));
@@ -54,10 +61,11 @@ export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
           log.warn('a server of a file is not shown in the registry', { server: seed.spec.key, detail: read.reason });
       }
       for (const { path, source } of [...desk.current().servers.values()]) {
-        if (source.kind === 'file' && !wanted.has(path)) await removeEverywhere(desk, path, null);
+        if (source.kind === 'file' && !wanted.has(path)) await forget(path);
       }
       for (const [path, seed] of wanted) await importOne(path, seed);
     });
+  };
 }
 
 /** Arguments, variables and queries of addresses may hold secrets: they stay in the file. */

@@ -8,6 +8,7 @@ import type { RegisteredGroup } from '../../../src/domain/registered-group.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { toRestrictions } from '../../../src/domain/visibility.ts';
 import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
+import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
 import { createSealer } from '../../../src/outbound/vault/sealer.ts';
 import type { LogFields } from '../../../src/ports/log.ts';
 import type { RegistryDeps } from '../../../src/services/registry/desk.ts';
@@ -18,7 +19,7 @@ import { createToSpecs } from '../../../src/services/registry/to-spec.ts';
 import { specOf } from '../../support/fake-downstreams.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 import { callerWith, policyOf } from '../../support/policies.ts';
-import { draftServer } from '../../support/registry-drafts.ts';
+import { draftGroup, draftServer } from '../../support/registry-drafts.ts';
 import { createKeptLog } from '../../support/staircase.ts';
 
 const SCOPES = {
@@ -307,6 +308,26 @@ describe('servers of files', () => {
     await registry.importSeeds([seed('docs'), seed('git')]);
     expect([...registry.current().servers.keys()]).toEqual(['/git']);
     expect(JSON.stringify(log)).toContain('docs');
+  });
+
+  test('that go take no grant from the registered server that stood behind them', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-registry-'));
+    folders.push(folder);
+    const place = { path: join(folder, 'registry.db'), namespace: 'default' };
+    const { file } = seed('git');
+    const storage = openSqliteRegistry({ ...place, files: { all: () => [file], fileOf: () => file } });
+    const theirs = openSqliteRegistry({ ...place, files: { all: () => [], fileOf: () => null } });
+    const { registry } = open({ storage });
+    await registry.importSeeds([seed('git'), seed('dict')]);
+    await theirs.servers.add(draftServer('/git'));
+    const serverAccess = ['git', 'dict'].map(server => ({ server, methods: 'all' as const, tools: 'all' as const }));
+    await theirs.groups.add(draftGroup('readers', { serverAccess }));
+    await registry.importSeeds([]);
+    expect([...registry.current().servers.values()].map(({ path, source }) => [path, source.kind])).toEqual([
+      ['/git', 'live'],
+    ]);
+    expect(registry.current().groups.flatMap(group => group.serverAccess.map(({ server }) => server))).toEqual(['git']);
+    await Promise.all([storage.close(), theirs.close()]);
   });
 
   test('that did not change are no news', async () => {

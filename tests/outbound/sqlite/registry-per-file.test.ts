@@ -1,0 +1,219 @@
+/** Gateways with files of their own on one registry: what each keeps of the servers in its files, the others leave alone. */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openRegistryDatabase } from '../../../src/outbound/sqlite/database.ts';
+import { MIGRATIONS } from '../../../src/outbound/sqlite/migrations.ts';
+import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
+import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
+import { approvedTool, draftServer, driftedTool, healthOf, stars } from '../../support/registry-drafts.ts';
+import { makeFolder, openAt } from './registry-desk.ts';
+
+const A = '/a/mcp.json';
+const B = '/b/mcp.json';
+const PAGE = { offset: 0, limit: 100 };
+const makePath = () => join(makeFolder(), 'registry.db');
+
+/** `named`: which file names a server, as the configuration says at the moment of asking. */
+function openFor(path: string, named: Record<string, string>, all: readonly string[] = Object.values(named)) {
+  const files = { all: () => [...new Set(all)], fileOf: (server: string) => named[server] ?? null };
+  const storage = openSqliteRegistry({ path, namespace: 'default', files });
+  onTestFinished(() => storage.close());
+  return storage;
+}
+const ofFile = (path: string, file: string, more: Parameters<typeof draftServer>[1] = {}) =>
+  draftServer(path, { source: { kind: 'file', file }, ...more });
+const pathsOf = async (storage: RegistryStorage) =>
+  (await storage.servers.list({}, PAGE)).items.map(({ path }) => path);
+const rated = (path: string) => ({ kind: 'server', path }) as const;
+
+async function describeDict(storage: RegistryStorage) {
+  return {
+    enabled: (await storage.servers.find('/dict'))?.enabled,
+    stars: (await storage.ratings.list(rated('/dict'))).map(rating => rating.stars),
+    health: (await storage.health.find('/dict'))?.status,
+    definitions: (await storage.definitions.list('dict')).map(({ tool, pending }) => [tool, pending !== null]),
+    pending: (await storage.definitions.listPending()).map(({ server }) => server),
+  };
+}
+async function putDict(storage: RegistryStorage, file: string): Promise<void> {
+  await storage.servers.add(ofFile('/dict', file, { enabled: false }));
+  await storage.ratings.put(rated('/dict'), stars('ada', 5));
+  await storage.health.put([healthOf('/dict', { status: 'healthy' })]);
+  await storage.definitions.put([approvedTool('dict', 'look'), driftedTool('dict', 'write')]);
+}
+const PUT = {
+  ...{ enabled: false, stars: [5], health: 'healthy', pending: ['dict'] },
+  definitions: [
+    ['look', false],
+    ['write', true],
+  ],
+};
+const NOTHING = { enabled: undefined, stars: [], health: undefined, definitions: [], pending: [] };
+
+describe('two files that name one server', () => {
+  it('keep its switch, ratings, health and definitions each for itself', async () => {
+    const path = makePath();
+    const [a, b] = [openFor(path, { dict: A }), openFor(path, { dict: B })];
+    await putDict(a, A);
+    expect(await describeDict(b)).toEqual(NOTHING);
+    await b.servers.add(ofFile('/dict', B));
+    await b.ratings.put(rated('/dict'), stars('bo', 1));
+    await b.definitions.put([approvedTool('dict', 'write')]);
+    expect(await describeDict(a)).toEqual(PUT);
+    expect(await b.servers.remove('/dict')).toBe(true);
+    expect(await describeDict(a)).toEqual(PUT);
+    expect(await describeDict(b)).toEqual(NOTHING);
+  });
+
+  it('share what is registered', async () => {
+    const path = makePath();
+    const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+    await putDict(a, A);
+    await b.servers.add(draftServer('/team/mail'));
+    expect([await pathsOf(a), await pathsOf(b)]).toEqual([['/dict', '/team/mail'], ['/team/mail']]);
+    expect(await b.servers.remove('/dict')).toBe(false);
+  });
+
+  it('are not disturbed by what somebody registers under that name, who cannot know of it', async () => {
+    const path = makePath();
+    const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+    await putDict(a, A);
+    await b.servers.add(draftServer('/dict'));
+    await b.servers.add(draftServer('/dict', { version: 'v2' }));
+    await b.definitions.put([approvedTool('dict@v1.0.0', 'registered')]);
+    expect(await describeDict(a)).toEqual(PUT);
+    expect((await a.servers.list({}, PAGE)).total).toBe(1);
+    expect(await a.servers.listInactive()).toEqual([]);
+    await a.servers.remove('/dict');
+    expect((await a.servers.find('/dict'))?.source).toEqual({ kind: 'live' });
+    expect(await a.servers.listInactive()).toHaveLength(1);
+    expect(await b.definitions.list('dict@v1.0.0')).toHaveLength(1);
+  });
+});
+
+it('a server that moves to another file of its gateway takes along what was said and approved of it', async () => {
+  const path = makePath();
+  const named: Record<string, string> = { dict: A };
+  const storage = openFor(path, named, [A, B]);
+  await putDict(storage, A);
+  named.dict = B;
+  // Before its record has moved: nothing is trusted anew in between.
+  expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'write']);
+  await storage.servers.update('/dict', null, ofFile('/dict', B, { enabled: false }));
+  expect((await storage.servers.find('/dict'))?.source).toEqual({ kind: 'file', file: B });
+  expect(await describeDict(storage)).toEqual(PUT);
+  await storage.definitions.put([approvedTool('dict', 'new')]);
+  expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'new', 'write']);
+});
+
+it('a file that is not read for a while finds all of its own again', async () => {
+  const path = makePath();
+  let all = [A];
+  const files = { all: () => all, fileOf: (server: string) => (server === 'dict' ? (all[0] ?? null) : null) };
+  const storage = openSqliteRegistry({ path, namespace: 'default', files });
+  onTestFinished(() => storage.close());
+  await putDict(storage, A);
+  all = [];
+  expect(await describeDict(storage)).toEqual(NOTHING);
+  all = [A];
+  expect(await describeDict(storage)).toEqual(PUT);
+});
+
+it('lists files’ and registered servers as one, on pages of any size, by number and by cursor', async () => {
+  const letters = fc.uniqueArray(fc.constantFrom(...'abcdefghijkl'), { maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(letters, letters, fc.integer({ min: 1, max: 6 }), async (inFile, registered, limit) => {
+      const path = makePath();
+      const storage = openFor(path, Object.fromEntries(inFile.map(key => [key, A])), [A]);
+      const stranger = openFor(path, {}, []);
+      for (const key of inFile) await storage.servers.add(ofFile(`/${key}`, A));
+      // Of some names both: whoever registers does not know of the file.
+      for (const key of registered) await stranger.servers.add(draftServer(`/${key}`));
+      const expected = [...new Set([...inFile, ...registered])]
+        .sort()
+        .map(key => `/${key} ${inFile.includes(key) ? 'file' : 'live'}`);
+      const found: Record<'byNumber' | 'byCursor', string[]> = { byNumber: [], byCursor: [] };
+      for (let offset = 0; offset < expected.length; offset += limit) {
+        const { items, total } = await storage.servers.list({}, { offset, limit });
+        expect(total).toBe(expected.length);
+        found.byNumber.push(...items.map(({ path, source }) => `${path} ${source.kind}`));
+      }
+      for (let after: string | null = null; ; ) {
+        const { items } = await storage.servers.list({}, { after, limit });
+        found.byCursor.push(...items.map(({ path, source }) => `${path} ${source.kind}`));
+        after = items.at(-1)?.path ?? null;
+        if (items.length < limit) break;
+      }
+      expect(found).toEqual({ byNumber: expected, byCursor: expected });
+      await Promise.all([storage.close(), stranger.close()]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+describe('a registry of an earlier version, which did not tell files apart', () => {
+  /** As layout 1 was: everything in one namespace. */
+  async function makeOld(): Promise<string> {
+    const path = makePath();
+    const old = openAt(path);
+    await putDict(old, A);
+    await old.servers.add(draftServer('/team/mail'));
+    await old.ratings.put(rated('/team/mail'), stars('bo', 4));
+    // A name that is no path of the registry has approvals and no record.
+    await old.definitions.put([approvedTool('tools', 'first'), approvedTool('tools', 'second')]);
+    await old.close();
+    const database = new Database(path);
+    database.pragma('user_version = 1');
+    database.close();
+    return path;
+  }
+
+  it('keeps all of it, each with the file that its record names, whoever opens it first', async () => {
+    const path = await makeOld();
+    const b = openFor(path, { dict: B });
+    expect(await describeDict(b)).toEqual(NOTHING);
+    expect(await pathsOf(b)).toEqual(['/team/mail']);
+    const a = openFor(path, { dict: A });
+    expect(await describeDict(a)).toEqual(PUT);
+    expect((await a.ratings.list(rated('/team/mail'))).map(rating => rating.stars)).toEqual([4]);
+    await Promise.all([a.close(), b.close()]);
+    // Every row is as it was written: the look through all of them at the opening finds nothing.
+    expect(await describeDict(openFor(path, { dict: A }))).toEqual(PUT);
+  });
+
+  it('trusts nothing anew of a server that had approvals and no record', async () => {
+    const path = await makeOld();
+    const [a, b] = [openFor(path, { tools: A }), openFor(path, { tools: B })];
+    await a.definitions.put([approvedTool('tools', 'third')]);
+    const toolsOf = async (storage: RegistryStorage) =>
+      (await storage.definitions.list('tools')).map(({ tool }) => tool);
+    expect(await toolsOf(a)).toEqual(['first', 'second', 'third']);
+    expect(await toolsOf(b)).toEqual(['first', 'second']);
+    expect(await a.definitions.remove('tools', 'first')).toBe(true);
+    expect(await toolsOf(a)).toEqual(['second', 'third']);
+    expect(await toolsOf(b)).toEqual(['first', 'second']);
+  });
+
+  it('is as it was when the step is broken off', async () => {
+    const path = await makeOld();
+    const fail = () => {
+      throw new Error('the power is gone');
+    };
+    expect(() => openRegistryDatabase(path, [...MIGRATIONS, fail])).toThrow('the power is gone');
+    const database = new Database(path, { readonly: true });
+    const spaces = database.prepare('select distinct namespace from server').pluck().all();
+    expect([database.pragma('user_version', { simple: true }), spaces]).toEqual([1, ['default']]);
+    database.close();
+  });
+
+  it('does not take a damaged record for a whole one', async () => {
+    const path = await makeOld();
+    const database = new Database(path);
+    database.exec("update definition set document = replace(document, 'look', 'loot') where server = 'dict'");
+    database.close();
+    await openFor(path, { dict: A }).close();
+    expect(() => openFor(path, { dict: A })).toThrow(/holds a damaged record: definition dict/);
+  });
+});
