@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { z } from 'zod';
+import { ConfigFile } from '../../src/config/schema.ts';
 import { changedStaticKeys, keepStanding } from '../../src/config/static-keys.ts';
 import { createDesk, type Desk } from './desk.ts';
 
@@ -66,4 +68,144 @@ test('by whom the door is reached and whom it believes stays as it was started',
 
 it('counts a default that is written out as no change', async () => {
   expect(await changed('', 'listen: {port: 8000, corsOrigins: []}\ndebug: false')).toEqual([]);
+});
+
+describe('every key of the configuration is in force with a reload, or warned of', () => {
+  const ISSUER = { issuer: 'https://id.example.test', audiences: ['a'] };
+  const BASE = {
+    servers: { a: { command: 'x' } },
+    transport: 'http',
+    listen: { tls: { cert: 'cert.pem', key: 'key.pem' } },
+    identity: { publicUrl: 'https://gw.example.test', issuers: [ISSUER] },
+    search: { provider: 'openai', apiKey: 'one' },
+  };
+  /** Another value than before, of every key there is; `live`: it is in force at once. */
+  const CHANGES: readonly { path: string; to: unknown; live?: true }[] = [
+    { path: 'transport', to: 'both' },
+    { path: 'listen.host', to: '127.0.0.2' },
+    { path: 'listen.port', to: 1 },
+    { path: 'listen.corsOrigins', to: ['https://a.example'] },
+    { path: 'listen.allowedHosts', to: ['a'] },
+    { path: 'listen.maxBody', to: '1MiB' },
+    { path: 'listen.maxInFlight', to: 7 },
+    { path: 'listen.tls.cert', to: 'other.pem' },
+    { path: 'listen.tls.key', to: 'other.pem' },
+    { path: 'listen.tls.minVersion', to: '1.3' },
+    { path: 'listen.trustedProxies', to: ['10.0.0.1'] },
+    { path: 'apiKey', to: KEY, live: true },
+    { path: 'exposure.default', to: 'agent', live: true },
+    { path: 'exposure.autoThreshold', to: 7, live: true },
+    { path: 'exposure.prefix', to: 'none' },
+    { path: 'exposure.pinned', to: ['b'], live: true },
+    { path: 'sessions.ttl', to: '2s' },
+    { path: 'sessions.max', to: 7 },
+    { path: 'sessions.maxEvents', to: 7 },
+    { path: 'sessions.maxEventBytes', to: 7 },
+    { path: 'servers', to: { b: { command: 'y' } }, live: true },
+    { path: 'initStrategy', to: 'lazy', live: true },
+    { path: 'firstListWait', to: '7s', live: true },
+    { path: 'parkedTtl', to: '7s' },
+    { path: 'drain', to: '7s', live: true },
+    { path: 'log.level', to: 'error' },
+    { path: 'log.format', to: 'json' },
+    { path: 'log.slowOperation', to: '7s' },
+    { path: 'metrics', to: false },
+    { path: 'debug', to: true },
+    { path: 'defaultAgent', to: 'b' },
+    { path: 'identity.publicUrl', to: 'https://other.example.test' },
+    { path: 'identity.requiredScopes', to: ['mcp'] },
+    { path: 'identity.issuers', to: [{ ...ISSUER, audiences: ['b'] }] },
+    { path: 'identity.keys', to: [{ name: 'ci', key: KEY }], live: true },
+    { path: 'identity.login.groups', to: ['b'] },
+    { path: 'identity.login.ttl', to: '7m' },
+    { path: 'policy.enforcement', to: 'shadow', live: true },
+    {
+      ...{ path: 'policy.conditions', live: true },
+      to: [{ server: 'a', tool: 'b', when: 'true', effect: 'deny' }],
+    },
+    { path: 'policy.actAs', to: { a: ['b'] }, live: true },
+    { path: 'policy.localCaller', to: { groups: ['b'] } },
+    { path: 'policy.keyHolder', to: { groups: ['b'] } },
+    { path: 'audit.enabled', to: false },
+    { path: 'audit.path', to: 'b.jsonl' },
+    { path: 'audit.onFailure', to: 'open' },
+    { path: 'audit.durability', to: 'disk' },
+    { path: 'audit.maxFileSize', to: '1MiB' },
+    { path: 'audit.keepFiles', to: 7 },
+    { path: 'audit.keepDays', to: 7 },
+    { path: 'audit.index', to: false },
+    { path: 'limits.perCaller', to: { calls: 7 }, live: true },
+    { path: 'limits.perAgent', to: { calls: 7 }, live: true },
+    { path: 'limits.perServer', to: { calls: 7 }, live: true },
+    { path: 'limits.perCallerAndServer', to: { calls: 7 }, live: true },
+    { path: 'limits.rules', to: [{ by: 'caller', calls: 7 }], live: true },
+    { path: 'limits.quotas', to: [{ by: 'caller', calls: 7 }], live: true },
+    { path: 'limits.concurrency', to: { perCaller: 7 }, live: true },
+    { path: 'limits.refusalsPerAddress', to: { calls: 7 }, live: true },
+    { path: 'limits.sessionsPerCaller', to: 7, live: true },
+    { path: 'limits.streamsPerCaller', to: 7, live: true },
+    { path: 'limits.streams', to: 7, live: true },
+    { path: 'limits.quarantineFile', to: 'q.json' },
+    { path: 'tokens.enabled', to: false },
+    { path: 'tokens.perHour', to: 7 },
+    { path: 'tokens.maxHours', to: 7 },
+    { path: 'tokens.keyFile', to: 'k.json' },
+    { path: 'definitions.onDrift', to: 'serve' },
+    { path: 'health.interval', to: '7s' },
+    { path: 'health.concurrency', to: 7 },
+    { path: 'health.failuresToUnhealthy', to: 7 },
+    { path: 'outbound.allow', to: ['localhost'], live: true },
+    { path: 'outbound.allowHttp', to: true, live: true },
+    { path: 'registry.allowCommands', to: ['npx'] },
+    { path: 'registry.allowEnv', to: ['B'] },
+    { path: 'storage.backend', to: 'memory' },
+    { path: 'storage.path', to: 'b.db' },
+    { path: 'storage.namespace', to: 'b' },
+    { path: 'search.provider', to: 'builtin' },
+    { path: 'search.model', to: 'text-embedding-3-large' },
+    { path: 'search.dimensions', to: 7 },
+    { path: 'search.baseUrl', to: 'https://b.example.test' },
+    { path: 'search.apiKey', to: 'two' },
+    { path: 'search.modelFolder', to: 'b' },
+    { path: 'search.timeout', to: '7s' },
+    { path: 'search.vectorsFile', to: 'b.db' },
+    { path: 'search.weights', to: { lexical: 0.25, vector: 0.75 } },
+  ];
+
+  const read = (content: unknown) => {
+    desk.write('cwd/gateway.config.yaml', content);
+    return desk.config({ ADMIN_PASSWORD: 'correct horse battery' });
+  };
+
+  function withChange(section: object, [key = '', ...rest]: readonly string[], to: unknown): object {
+    const inner: unknown = Reflect.get(section, key) ?? {};
+    return { ...section, [key]: rest.length === 0 ? to : withChange(inner as object, rest, to) };
+  }
+
+  /** Paths of everything that can be written, by the shape of the file. */
+  function writable(schema: z.ZodType, path: readonly string[] = []): string[] {
+    const inner = schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType) : schema;
+    if (!(inner instanceof z.ZodObject)) return [path.join('.')];
+    return Object.entries(inner.shape).flatMap(([key, part]) => writable(part as z.ZodType, [...path, key]));
+  }
+
+  it('and none is left out here', () => {
+    const isHere = (key: string) => CHANGES.some(({ path }) => key === path || key.startsWith(`${path}.`));
+    const all = writable(ConfigFile);
+    expect(all).toContain('listen.tls.minVersion');
+    expect(all.filter(key => !isHere(key))).toEqual([]);
+  });
+
+  test.each(CHANGES)('$path', async ({ path, to, live = false }) => {
+    const before = await read(BASE);
+    const after = await read(withChange(BASE, path.split('.'), to));
+    const named = changedStaticKeys(before, after);
+    if (live) {
+      expect(after).not.toEqual(before);
+      expect(named.filter(key => !isByDefault(path, key))).toEqual([]);
+    } else expect(named.some(key => path === key || path.startsWith(`${key}.`))).toBe(true);
+  });
+
+  /** Callers of different names have tokens, unless something else is written. */
+  const isByDefault = (path: string, key: string) => path === 'identity.keys' && key === 'tokens.enabled';
 });
