@@ -6,7 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { findLedgerFiles, headName, indexName, intentsName, lockName } from '../domain/audit-names.ts';
-import { acknowledgedName } from '../domain/registry-names.ts';
+import { acknowledgedName, walName } from '../domain/registry-names.ts';
 import type { AuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
 import type { LocatedVault } from './locate.ts';
@@ -31,8 +31,9 @@ export function vaultFiles({ path, keys, keyPath }: LocatedVault): UsedFile[] {
 }
 
 /**
- * Shape: what is read first, then what is written; a folder of models is one of them. What SQLite keeps beside the registry
- * and the vectors (`-wal`, `-shm`, `-journal`) is not said apart.
+ * Shape: what is read first, then what is written; a folder of models is one of them. Of what SQLite keeps beside its
+ * databases the registry's log alone is said: after a kill it holds acknowledged changes. The others (`-shm`, `-journal`,
+ * and the logs of what is made anew from elsewhere) hold nothing that a copy would miss.
  */
 export function listUsedFiles(config: Config): UsedFile[] {
   const { audit, files, limits, listen, search, storage, tokens } = config;
@@ -44,7 +45,11 @@ export function listUsedFiles(config: Config): UsedFile[] {
     ...ledgerFiles(audit),
     ...(storage.backend === 'memory'
       ? [none('registry', 'it is kept in memory')]
-      : [at('registry', storage.path), at('registry mark', acknowledgedName(storage.path))]),
+      : [
+          at('registry', storage.path),
+          at('registry log', walName(storage.path)),
+          at('registry mark', acknowledgedName(storage.path)),
+        ]),
     at('quarantine', limits.quarantineFile),
     at('quarantine lock', lockName(limits.quarantineFile)),
     ...(tokens.enabled

@@ -1,7 +1,7 @@
 /** `gatehouse --print-config-paths` and the disk: what a gateway reads and leaves there is what was printed before. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { createDesk, type Desk } from '../config/desk.ts';
 import { LOCALHOST_CERTIFICATE, LOCALHOST_KEY } from '../support/certificates.ts';
 import { SCOPES } from '../support/vending-gateway.ts';
@@ -78,6 +78,8 @@ it('names every file that a gateway reads and writes, before there is any and af
     path => ![...before.keys()].some(known => ['', '-wal', '-shm', '-journal'].some(ending => path === known + ending)),
   );
   expect(unnamed).toEqual([]);
+  expect(left).toContain(join(logs, 'registry.db-wal'));
+  expect(before.get(join(logs, 'registry.db-wal'))).toBe('registry log: does not exist yet');
   for (const name of [
     'audit ledger',
     'audit checkpoint',
@@ -88,6 +90,31 @@ it('names every file that a gateway reads and writes, before there is any and af
     'quarantine',
   ])
     expect([...after.values()]).toContain(`${name}: exists`);
+}, 60_000);
+
+it('names all that a backup needs: a copy of what is there starts elsewhere, after a kill too', async () => {
+  desk.write('cwd/gateway.config.yaml', { servers: {}, outbound: { allow: ['127.0.0.1'] } });
+  running = startGatehouse({ args: ['serve', '--port', '0'], ...place() });
+  const [, origin = ''] = await running.says(/(http:\/\/127\.0\.0\.1:\d+)\/mcp/);
+  const server = { name: 'Wiki', description: 'x', path: '/wiki', proxy_pass_url: 'http://127.0.0.1:18999/mcp' };
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(server);
+  const made = await fetch(`${origin}/api/servers/register`, { method: 'POST', headers, body });
+  expect(made.status).toBe(201);
+  running.child.kill('SIGKILL');
+  await running.ended;
+
+  const named = [...(await printed()).keys()].filter(path => existsSync(path));
+  const other = createDesk();
+  onTestFinished(() => other.remove());
+  for (const path of named) {
+    const to = join(other.folder, relative(desk.folder, path));
+    mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+    copyFileSync(path, to);
+  }
+  running = startGatehouse({ args: ['serve', '--port', '0'], cwd: other.cwd, env: { HOME: other.home } });
+  const [, restored = ''] = await running.says(/(http:\/\/127\.0\.0\.1:\d+)\/mcp/);
+  expect((await fetch(`${restored}/api/servers/wiki`)).status).toBe(200);
 }, 60_000);
 
 it('names what stands in the configuration only, and says of what is not there why', async () => {

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { acknowledgedName } from '../../domain/registry-names.ts';
+import { acknowledgedName, walName } from '../../domain/registry-names.ts';
 import { AcknowledgedMark, readMark } from './acknowledged.ts';
 import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate, type Step } from './migrations.ts';
 import { checkRows } from './tables.ts';
@@ -36,7 +36,7 @@ const HEADER = Buffer.from('SQLite format 3\0');
 export function openRegistryDatabase(path: string, steps: readonly Step[] = MIGRATIONS): RegistryDatabase {
   const markPath = acknowledgedName(path);
   if (!isThere(path)) {
-    for (const rest of [`${path}-wal`, markPath]) {
+    for (const rest of [walName(path), markPath]) {
       if (isThere(rest))
         throw new Error(
           `the registry database ${path} is gone and ${rest} is still there. Restore the database from a backup; ` +
