@@ -107,7 +107,9 @@ A running gateway acts on it within a second.`,
       return 1;
     }
     const { openQuarantine } = await import('../app/quarantine-desk.ts');
-    return act({ ...openQuarantine(loaded.config.limits.quarantineFile), operator: findOperator(host) });
+    const { limits, servers } = loaded.config;
+    const names = servers.map(({ key }) => key);
+    return act({ ...openQuarantine(limits.quarantineFile), operator: findOperator(host), servers: names });
   };
   quarantine
     .command('add <kind> <name>')

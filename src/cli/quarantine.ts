@@ -3,11 +3,13 @@
  * needs no credential but the right to that file.
  */
 import { parseDuration } from '../config/durations.ts';
+import { didYouMean } from '../config/problem.ts';
 import {
   isInForce,
   QUARANTINE_KINDS,
   type QuarantineEntry,
   type QuarantineKind,
+  quarantinedName,
   withEntry,
   withoutEntry,
 } from '../domain/quarantine.ts';
@@ -27,6 +29,8 @@ export interface QuarantineDesk {
   wallMs(): number;
   /** Who types: a login name. */
   operator: string;
+  /** Those that the configuration names; none: nothing is known of names. */
+  servers: readonly string[];
 }
 
 const DONE = 0;
@@ -35,7 +39,7 @@ const MISUSED = 2;
 
 export async function addToQuarantine(
   { stdout, stderr }: Host,
-  { store, wallMs, operator }: QuarantineDesk,
+  { store, wallMs, operator, servers }: QuarantineDesk,
   wish: { kind: string; name: string; reason: string; for?: string },
 ): Promise<number> {
   const kind = toKind(wish.kind);
@@ -59,7 +63,21 @@ export async function addToQuarantine(
     return FAILED;
   }
   stdout.line(`${kind} ${printable(wish.name)} is shut out${untilMs === null ? '' : ` until ${toTime(untilMs)}`}.`);
+  const hint = findUnknownServer(kind, wish.name, servers);
+  if (hint !== null) stderr.line(hint);
   return DONE;
+}
+
+/** A slip in a name shuts out nobody, and looks as if it had. */
+function findUnknownServer(kind: QuarantineKind, written: string, servers: readonly string[]): string | null {
+  if (servers.length === 0 || (kind !== 'server' && kind !== 'tool')) return null;
+  const name = quarantinedName(kind, written);
+  const isKnown = servers.some(server => (kind === 'server' ? name === server : name.startsWith(`${server}/`)));
+  if (isKnown) return null;
+  const server = kind === 'server' ? name : name.slice(0, name.lastIndexOf('/'));
+  const guess = didYouMean(server, servers);
+  const hint = guess === null ? '' : ` (${guess})`;
+  return `no server of the configuration is called ${printable(server)}${hint}; it holds for one that is registered, now or later`;
 }
 
 export async function removeFromQuarantine(

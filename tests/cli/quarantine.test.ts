@@ -17,7 +17,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function sitDown() {
+function sitDown(servers: readonly string[] = []) {
   const folder = mkdtempSync(join(tmpdir(), 'quarantine-'));
   folders.push(folder);
   const lines: string[] = [];
@@ -25,7 +25,7 @@ function sitDown() {
   const host = { stdout: output, stderr: output } as unknown as Host;
   const clock = createFrozenClock();
   const store = createQuarantineFile({ path: join(folder, 'quarantine.json'), clock });
-  const desk: QuarantineDesk = { store, wallMs: clock.wallMs, operator: 'ops' };
+  const desk: QuarantineDesk = { store, wallMs: clock.wallMs, operator: 'ops', servers };
   return { host, desk, lines, clock };
 }
 
@@ -59,6 +59,33 @@ test.each([
   expect(await addToQuarantine(host, desk, { reason: '', ...wish })).toBe(2);
   expect(lines.join()).toContain(says);
   expect(await desk.store.read()).toEqual([]);
+});
+
+test.each([
+  {
+    kind: 'server',
+    name: 'githb',
+    says: 'is called githb (did you mean github?); it holds for one that is registered',
+  },
+  { kind: 'server', name: 'wiki', says: 'is called wiki; it holds for one that is registered' },
+  { kind: 'tool', name: 'githb/create_issue', says: 'is called githb (did you mean github?)' },
+  { kind: 'server', name: 'github', says: null },
+  { kind: 'server', name: '/github/', says: null },
+  { kind: 'tool', name: 'github/create_issue', says: null },
+  { kind: 'tool', name: 'github/odd/name', says: null },
+  { kind: 'agent', name: 'githb', says: null },
+])('of $kind $name a word about a slip: $says', async ({ says, ...wish }) => {
+  const { host, desk, lines } = sitDown(['github', 'files']);
+  expect(await addToQuarantine(host, desk, { reason: 'leaks', ...wish })).toBe(0);
+  expect(lines[0]).toContain('is shut out');
+  expect(lines.slice(1)).toEqual(says === null ? [] : [expect.stringContaining(says)]);
+  expect(await desk.store.read()).toHaveLength(1);
+});
+
+test('where no server is configured, no name is called a slip', async () => {
+  const { host, desk, lines } = sitDown();
+  await addToQuarantine(host, desk, { kind: 'server', name: 'githb', reason: 'leaks' });
+  expect(lines).toHaveLength(1);
 });
 
 test('to let in what is not shut out is exit 1', async () => {
