@@ -4,9 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { GivenRights } from '../config/policy-config.ts';
-import type { WrittenRules } from '../domain/agent-rules.ts';
-import { compileAgentRules } from '../domain/agent-rules.ts';
-import { OPEN_POLICY, type PolicySet } from '../domain/policy.ts';
+import type { PolicySet } from '../domain/policy.ts';
 import { localCaller } from '../services/identity/identify.ts';
 import {
   type Question as Asked,
@@ -30,16 +28,20 @@ export interface Questioned {
   defaultAgent: string | null;
 }
 
-/** Rules by themselves, as they decide where there is nothing else. */
-export function ruleOnly(rules: WrittenRules): PolicySet {
-  return { ...OPEN_POLICY, mode: 'closed', rules: compileAgentRules(rules) };
-}
-
 export function askPolicy({ policy, localCaller: given, defaultAgent }: Questioned, question: Question): PolicyAnswer {
   return askAbout(policy, toCaller(localCaller(given), question.agent, question), question, defaultAgent);
 }
 
-/** Tools are known to a running gateway only, so their names are not looked at. */
+/**
+ * Tools are known to a running gateway only, so their names are not looked at; nor those of servers where no file names
+ * any.
+ */
 export function lintConfig(policy: PolicySet, config: Config): LintFinding[] {
-  return lintPolicy(policy, { servers: new Set(config.servers.map(({ key }) => key)), tools: new Map() });
+  const findings = lintPolicy(policy, { servers: new Set(config.servers.map(({ key }) => key)), tools: new Map() });
+  return namesServers(config) ? findings : findings.filter(({ kind }) => kind !== 'unknown-server');
+}
+
+/** Whether there is a file that could; else the policy is looked at by itself. */
+export function namesServers({ files }: Config): boolean {
+  return files.config !== null || files.servers !== null;
 }

@@ -7,8 +7,8 @@ import { toProblem } from '../config/problem.ts';
 import type { Host } from './host.ts';
 
 /** Conditions are compiled here too, so that a slip in one is said before anything starts, and at a reload. */
-export async function loadWhole(host: Host, overrides: Overrides): Promise<LoadResult> {
-  const loaded = await loadConfig({ ...host, overrides, vault: openSecrets(locateVault(host)) });
+export async function loadWhole(host: Host, overrides: Overrides, policyAlone = false): Promise<LoadResult> {
+  const loaded = await loadConfig({ ...host, overrides, policyAlone, vault: openSecrets(locateVault(host)) });
   if (!loaded.ok) return loaded;
   const built = policyOf(loaded.config, 1);
   if (built.ok) return loaded;

@@ -7,15 +7,13 @@ import { policyOf } from '../app/policy.ts';
 import {
   askPolicy,
   lintConfig,
+  namesServers,
   type PolicyAnswer,
   type Question,
   type Questioned,
-  ruleOnly,
 } from '../app/policy-desk.ts';
 import { MAX_FILE_BYTES, parseYaml } from '../config/documents.ts';
 import type { Overrides } from '../config/load.ts';
-import { locateConfig, locateServers } from '../config/locate.ts';
-import { readRulesFile } from '../config/rules-file.ts';
 import { readTextFile } from '../config/text-file.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { Host } from './host.ts';
@@ -50,27 +48,15 @@ export function withFiles(host: Host, { rules, scopes }: PolicyFiles): Host {
   };
 }
 
-/** Null: the mistakes were said. */
+/** Rules can be tried before there is anything to start. Null: the mistakes were said. */
 async function loadQuestioned(host: Host, overrides: Overrides, files: PolicyFiles): Promise<Questioned | null> {
-  const places = { ...host, ...overrides };
-  const hasConfig = locateConfig(places).chosen !== null || locateServers(places).chosen !== null;
-  if (!hasConfig && files.rules !== undefined && files.scopes === undefined) {
-    // Rules can be tried before there is anything to start.
-    const read = readRulesFile(resolve(host.cwd, files.rules));
-    if (!read.ok) {
-      reportProblems(host.stderr, read.problems);
-      return null;
-    }
-    reportWarnings(host.stderr, read.warnings);
-    const localCaller = { groups: [], scopes: [], agent: null };
-    return { policy: ruleOnly(read.rules), localCaller, defaultAgent: host.env.GATEWAY_DEFAULT_AGENT || null };
-  }
-  const loaded = await loadWhole(withFiles(host, files), overrides);
+  const loaded = await loadWhole(withFiles(host, files), overrides, true);
   if (!loaded.ok) {
     reportProblems(host.stderr, loaded.problems);
     return null;
   }
-  const { config } = loaded;
+  const { config, warnings } = loaded;
+  if (!namesServers(config)) reportWarnings(host.stderr, warnings);
   const built = policyOf(config, 1);
   if (!built.ok) throw new Error('a configuration that was checked has mistakes');
   return { policy: built.policy, localCaller: config.policy.localCaller, defaultAgent: config.defaultAgent };
@@ -210,7 +196,7 @@ function isTexts(value: unknown): value is string[] | undefined {
 }
 
 export async function lintPolicyFiles(host: Host, overrides: Overrides, files: PolicyFiles): Promise<number> {
-  const loaded = await loadWhole(withFiles(host, files), overrides);
+  const loaded = await loadWhole(withFiles(host, files), overrides, true);
   if (!loaded.ok) {
     reportProblems(host.stderr, loaded.problems);
     return 1;

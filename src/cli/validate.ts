@@ -1,7 +1,7 @@
 /** `gatehouse validate`: reads everything that a start would read, starts nothing, and says what it found. */
 
 import { policyOf } from '../app/policy.ts';
-import { lintConfig } from '../app/policy-desk.ts';
+import { type LintFinding, lintConfig } from '../app/policy-desk.ts';
 import type { Config } from '../config/config.ts';
 import type { Overrides } from '../config/load.ts';
 import type { ServerSpec } from '../domain/server.ts';
@@ -19,11 +19,12 @@ export async function validate(host: Host, overrides: Overrides): Promise<number
   reportWarnings(host.stderr, warnings);
   const built = policyOf(config, 1);
   const findings = built.ok ? lintConfig(built.policy, config) : [];
-  // What loading warned of already is not said twice.
-  const said = (path: string) => warnings.some(warning => warning.includes(path));
+  // What loading warned of already is not said twice: of a server that is unknown it does where the rules name one.
+  const isSaid = ({ kind, path }: LintFinding) =>
+    (kind === 'unknown-server' && path.startsWith('agents.')) || warnings.some(warning => warning.includes(path));
   reportWarnings(
     host.stderr,
-    findings.filter(({ path }) => !said(path)).map(({ path, message }) => `${path}: ${message}`),
+    findings.filter(finding => !isSaid(finding)).map(({ path, message }) => `${path}: ${message}`),
   );
 
   const { stdout } = host;

@@ -53,6 +53,8 @@ export interface LoadInput {
   /** The Node to run `command: node`, packages and built-in servers with; this process's own where not given. */
   execPath?: string;
   overrides?: Overrides;
+  /** Nothing is to be started: where there is a rules or scopes file, no servers have to be named. */
+  policyAlone?: boolean;
   /** What `${vault:NAME}` stands for. Without it there are no secrets. */
   vault?: KeptSecrets;
 }
@@ -93,8 +95,10 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
   const rulesPlace = locateRules(input);
   const scopesPlace = locateScopes(input);
   const providersPlace = locateProviders(input);
-  if (configPlace.chosen === null && serversPlace.chosen === null)
-    problems.push(nothingFound(configPlace, serversPlace));
+  const namesServers = configPlace.chosen !== null || serversPlace.chosen !== null;
+  const policyPath = rulesPlace.chosen ?? scopesPlace.chosen;
+  if (!namesServers && !(input.policyAlone === true && policyPath !== null))
+    problems.push(nothingFound(configPlace, serversPlace, adviceFor(input.policyAlone === true, policyPath)));
 
   const execPath = input.execPath ?? process.execPath;
   const found = { names: new Set<string>(), files: new Set<string>() };
@@ -244,7 +248,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     problems.push({ ...where('GATEWAY_DEFAULT_AGENT', 'defaultAgent'), message, hint: null });
   }
   if (config.identity.login !== null && isOnlyLogin(config)) warnings.push(ONLY_LOGIN);
-  if (config.rules !== null) {
+  if (config.rules !== null && namesServers) {
     warnings.push(
       ...warnAboutServers(
         config.rules,
@@ -257,17 +261,26 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     warnings.push('the registry is kept in memory: what is registered is gone when the gateway ends');
   warnings.push(...findUnknownVariables(input.env, reading.names));
   if (problems.length > 0) return { ok: false, problems };
-  if (config.servers.length === 0) warnings.push('no servers are configured: there is nothing to offer yet');
+  if (config.servers.length === 0 && namesServers)
+    warnings.push('no servers are configured: there is nothing to offer yet');
   return { ok: true, config: deepFreeze(config), warnings };
 }
 
-function nothingFound(config: Located, servers: Located): Problem {
+/** `policyPath`: a rules or scopes file, where one was found. */
+function adviceFor(policyAlone: boolean, policyPath: string | null): string {
+  if (policyAlone)
+    return 'a rules or scopes file would do: give --rules, or name one with GATEWAY_RULES or GATEWAY_SCOPES';
+  const alone = policyPath === null ? '' : `; "gatehouse policy lint" checks ${policyPath} by itself`;
+  return `run "gatehouse --init" for a first one, or name yours with GATEWAY_CONFIG or GATEWAY_MCP_CONFIG${alone}`;
+}
+
+function nothingFound(config: Located, servers: Located, hint: string): Problem {
   const looked = [...config.places, ...servers.places].map(place => place.path);
   return {
     file: 'configuration',
     path: '',
     message: `no file was found; looked for ${looked.join(', ')}`,
-    hint: 'run "gatehouse --init" for a first one, or name yours with GATEWAY_CONFIG or GATEWAY_MCP_CONFIG',
+    hint,
   };
 }
 

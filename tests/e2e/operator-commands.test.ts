@@ -29,6 +29,50 @@ test.each([
   expect(said.stdout).toContain(rule);
 });
 
+test.each([
+  { args: ['policy', 'explain', 'frontend', 'postgres', 'query'], code: 0, says: 'agents.frontend.allow.servers[0]' },
+  { args: ['policy', 'lint'], code: 0, says: 'Nothing in the policy looks unintended.' },
+])('$args needs nothing but the rules that are found', async ({ args, code, says }) => {
+  desk.write('cwd/.mcp-gateway-rules.json', { agents: FRONTEND });
+  const said = await run(...args);
+  expect(said).toMatchObject({ code, stderr: '' });
+  expect(said.stdout).toContain(says);
+});
+
+it('looks at a scopes file by itself, and leaves out that nobody has its servers', async () => {
+  desk.write(
+    'cwd/my-scopes.yml',
+    'group_mappings: {a: [b, gone]}\nb: [{server: time, methods: [tools/call], tools: [x]}]\n',
+  );
+  const said = await run('policy', 'lint', '--scopes', 'my-scopes.yml');
+  expect(said).toMatchObject({ code: 1, stderr: '' });
+  expect(said.stdout).toContain('there is no scope "gone"');
+  expect(said.stdout).not.toContain('there is no server');
+});
+
+it('says what to give where there is neither servers nor policy, and a start what is missing beside rules', async () => {
+  const bare = await run('policy', 'lint');
+  expect(bare.code).toBe(1);
+  expect(bare.stderr).toContain('a rules or scopes file would do');
+  const path = desk.write('cwd/.mcp-gateway-rules.json', { agents: FRONTEND });
+  const said = await run('validate');
+  expect(said.code).toBe(1);
+  expect(said.stderr).toContain(`"gatehouse policy lint" checks ${path} by itself`);
+  expect(said.stderr).not.toContain('undefined server');
+});
+
+it('names a server of the rules that nobody has once', async () => {
+  desk.write('cwd/.mcp-gateway-rules.json', { agents: FRONTEND });
+  desk.write('cwd/.mcp.json', { mcpServers: { time: { command: 'x' } } });
+  const said = await run('validate');
+  expect(said.code).toBe(0);
+  const lines = said.stderr.split('\n').filter(line => line.includes('"postgres"'));
+  expect(lines).toEqual([
+    expect.stringContaining('allow.servers references undefined server'),
+    expect.stringContaining('deny.tools references undefined server'),
+  ]);
+});
+
 it('tells an agent nobody knows that it is denied', async () => {
   rules(FRONTEND);
   const said = await run('test-policy', 'stranger', 'postgres', 'query', '--rules', 'rules.json');
