@@ -207,8 +207,8 @@ export async function until(isSo: () => boolean | Promise<boolean>, what: string
   }
 }
 
-export function untilStatus(pool: Downstreams, server: string, status: ServerStatus): Promise<void> {
-  return until(() => pool.state(server)?.status === status, `${server} is ${status}`);
+export function untilStatus(pool: Downstreams, server: string, status: ServerStatus, withinMs?: number): Promise<void> {
+  return until(() => pool.state(server)?.status === status, `${server} is ${status}`, withinMs);
 }
 
 export { sleep };
