@@ -14,6 +14,10 @@ export interface Evidence {
   coverage: number;
   /** How near it is in meaning: about 0 for any two texts, 1 for the same one; null: unknown. */
   likeness: number | null;
+  /** Whether any word of the request stands in the document as it was written. */
+  isSaid: boolean;
+  /** Whether likeness was told by who reads sentences; else it is of words, and of letters where a word is unknown. */
+  isRead: boolean;
 }
 
 /** A long request has many words no tool holds, so few found words say less against a tool than a far meaning does. */
@@ -25,9 +29,11 @@ const COVERAGE_SHARE = 0.3;
 const HIGH = 0.5;
 const LOW = 0.32;
 
-export function confidenceOf({ coverage, likeness }: Evidence): Confidence {
+/** Corrected words and letters in common point to something; they are nothing to be sure by, alone or together. */
+export function confidenceOf({ coverage, likeness, isSaid, isRead }: Evidence): Confidence {
   const evidence = likeness === null ? coverage : likeness + COVERAGE_SHARE * coverage;
-  return evidence >= HIGH ? 'high' : evidence >= LOW ? 'low' : 'none';
+  const sure = isSaid ? evidence : isRead ? (likeness ?? 0) : 0;
+  return sure >= HIGH ? 'high' : evidence >= LOW ? 'low' : 'none';
 }
 
 export function coverageOf(query: Query, { terms }: IndexedDocument): number {
@@ -39,4 +45,9 @@ export function coverageOf(query: Query, { terms }: IndexedDocument): number {
     if (term !== null && held.has(term)) found += weight;
   }
   return total > 0 ? found / total : 0;
+}
+
+export function isSaidIn(query: Query, { terms }: IndexedDocument): boolean {
+  const held = new Set(terms);
+  return query.terms.some(({ term, isGuess }) => term !== null && !isGuess && held.has(term));
 }

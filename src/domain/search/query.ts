@@ -9,6 +9,8 @@ import { toWords } from './words.ts';
 export interface QueryTerm {
   /** null: no visible document holds it. */
   term: number | null;
+  /** Another word was written: this one is a guess. */
+  isGuess: boolean;
   /** How much it tells in this view. */
   weight: number;
   /** How often it was said. */
@@ -38,9 +40,10 @@ export function toQuery(view: View, text: string): Query {
     const known = view.index.findTerm(word);
     const term = known === null || view.holders(known) === 0 ? null : known;
     byWord.set(word, term);
-    if (term !== null) return { term, weight: view.weightOf(term), count };
+    if (term !== null) return { term, isGuess: false, weight: view.weightOf(term), count };
     const meant = corrections++ < MOST_CORRECTIONS ? correctSlip(view, word) : null;
-    return { term: meant, weight: view.weightOf(meant) * (meant === null ? 1 : CORRECTED_SHARE), count };
+    const isGuess = meant !== null;
+    return { term: meant, isGuess, weight: view.weightOf(meant) * (isGuess ? CORRECTED_SHARE : 1), count };
   });
   return { terms, order: words.map(word => byWord.get(word) ?? null) };
 }

@@ -75,6 +75,7 @@ export function createBuiltInVectors(deps: {
 
   return {
     model: 'builtin',
+    isReader: false,
     add: indexed => void directionFor(indexed),
     forget: indexed => void directions.delete(indexed),
     async rank(texts, accepts) {

@@ -148,6 +148,7 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
 
   return {
     model: embedder.model,
+    isReader: true,
     add,
     forget,
     async rank(asked, accepts) {

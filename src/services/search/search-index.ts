@@ -4,7 +4,7 @@
  * what was written before it.
  */
 import { rankByWords } from '../../domain/search/bm25f.ts';
-import { type Confidence, confidenceOf, coverageOf } from '../../domain/search/confidence.ts';
+import { type Confidence, confidenceOf, coverageOf, isSaidIn } from '../../domain/search/confidence.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
 import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
@@ -67,7 +67,7 @@ export function createSearchIndex(deps: {
     const fused = fuse(lift(lexical, named), vector === null ? null : lift(vector, named), weights);
     const queryOf = ({ document }: IndexedDocument) => queryFor(whole, document.kind);
     const found = named.size > 0 ? fused.slice(0, request.limit) : spreadOverWishes(fused, queryOf, request.limit);
-    const hits = found.map(hit => toHit(hit, whole, rankings, named, query));
+    const hits = found.map(hit => toHit(hit, whole, rankings, named, query, vectors.isReader));
     return {
       hits,
       confidence: hits[0]?.confidence ?? 'none',
@@ -186,10 +186,14 @@ function toHit(
   rankings: VectorRankings | null,
   named: ReadonlySet<IndexedDocument>,
   query: string,
+  isReader: boolean,
 ): SearchHit {
-  const coverage = coverageOf(queryFor(whole, indexed.document.kind), indexed);
+  const asked = queryFor(whole, indexed.document.kind);
+  const coverage = coverageOf(asked, indexed);
   const likeness = rankings === null ? null : rankings.likeness(indexed);
-  const confidence: Confidence = named.has(indexed) ? 'high' : confidenceOf({ coverage, likeness });
+  const confidence: Confidence = named.has(indexed)
+    ? 'high'
+    : confidenceOf({ coverage, likeness, isSaid: isSaidIn(asked, indexed), isRead: isReader });
   return {
     document: indexed.document,
     relevanceScore: relevance,

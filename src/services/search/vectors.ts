@@ -23,6 +23,8 @@ export interface Text {
 export interface Vectors {
   /** Names what is behind it. */
   model: string;
+  /** Reads sentences, and so may be near a request that shares no word with a document. */
+  isReader: boolean;
   /** A document came; `forget`: it went, or another came in its place. */
   add(indexed: IndexedDocument): void;
   forget(indexed: IndexedDocument): void;

@@ -126,6 +126,23 @@ describe('search', () => {
     expect(await sure('zzyzx qwfp')).toBe('none');
   });
 
+  test.each([
+    { query: 'works', sure: 'low', because: 'one letter from York is not York' },
+    { query: 'york', sure: 'high', because: 'what stands as written is said' },
+    { query: 'Yrok', sure: 'low', because: 'a corrected word is a guess' },
+    { query: 'Anna', sure: 'low', because: 'letters in common with "annotated" are no word in common' },
+    { query: 'curent tmie', sure: 'low', because: 'two guesses are a guess' },
+    { query: 'curent time', sure: 'high', because: 'one word as written vouches for the slip beside it' },
+  ])('is $sure of "$query": $because', async ({ query, sure }) => {
+    const index = open([
+      tool('currenttime', 'current_time', 'Tells the current time in a zone, for example America/New_York.'),
+      tool('everything', 'get-annotated-message', 'Demonstrates how annotations can be used to provide metadata.'),
+      tool('memory', 'read_graph', 'Read the entire knowledge graph.'),
+    ]);
+    await warmUp(index, everybody);
+    expect((await index.search(ask(query))).confidence).toBe(sure);
+  });
+
   it('still gives the nearest when nothing fits', async () => {
     const { hits, confidence } = await open(OFFICE).search(ask('translate poetry into Latin', { limit: 3 }));
     expect(confidence).toBe('none');
