@@ -13,6 +13,8 @@ import { type Age, createNameIndex, type ShownList, type ShownTool } from './nam
 export interface NameWatch {
   /** All tools of a server, in place of those it had; in place of a list, too, that has not been looked at yet. */
   follow(server: ServerKey, tools: readonly ShownTool[]): void;
+  /** Somebody has looked at warnings of a server: what was found of it and had no place is told in theirs. */
+  compare(server: ServerKey): void;
   /** Servers that are no more warn of nothing, from now on. */
   keepOnly(servers: { has(server: ServerKey): boolean }): void;
   /**
@@ -32,13 +34,16 @@ const MAX_REPORTED = 1000;
 
 /** What is to be done about a server. */
 interface Task {
-  /** Null: it is no more. */
+  /** Null: none that is new. */
   list: ShownList | null;
-  /** It was gone in between: what is known of it is forgotten first. */
+  /** It was gone in between, or is: what is known of it is forgotten first. */
   isAnew: boolean;
-  /** Servers that lost a warning: what they said of this one may be meant for a third. */
+  /** Servers that lost a warning: what they said of this one may be meant for a third, or has a place by now. */
   losers: Set<ServerKey>;
 }
+
+const isLeaving = (task: Task | undefined) => task?.list === null && task.isAnew;
+const nothingToDo = (): Task => ({ list: null, isAnew: false, losers: new Set() });
 
 export function createNameWatch(deps: {
   /** A warning that there was not before, about tools of which one is new since the start. */
@@ -105,6 +110,10 @@ export function createNameWatch(deps: {
 
   function* compare(server: ServerKey): Generator<null> {
     if (!index.has(server)) return;
+    for (const [key, found] of standing.openOf(server)) {
+      if (isAcknowledged(found)) standing.close(key, server);
+      yield null;
+    }
     for (const found of index.between(server)) {
       if (found !== null) take(found);
       yield null;
@@ -153,9 +162,17 @@ export function createNameWatch(deps: {
 
   return {
     follow(server, tools) {
-      const { list = null, isAnew = false, losers = new Set<ServerKey>() } = waiting.get(server) ?? {};
+      const { list, isAnew, losers } = waiting.get(server) ?? nothingToDo();
       waiting.set(server, { list: { tools, first: order, ages: agesOf(list) }, isAnew, losers });
       order += tools.length;
+      begin();
+    },
+    compare(server) {
+      // Where nobody is being looked through, whoever has a place left has turned nothing away.
+      if (current === null && standing.countOpen(server) < MAX_OF_SERVER) return;
+      const task = waiting.get(server) ?? nothingToDo();
+      task.losers.add(server);
+      waiting.set(server, task);
       begin();
     },
     keepOnly(kept) {
@@ -163,8 +180,7 @@ export function createNameWatch(deps: {
       for (const server of known) {
         if (kept.has(server)) continue;
         const [there, running] = [waiting.get(server), current?.server === server ? current : null];
-        // It is on its way out.
-        if (there === undefined ? running?.task.list === null : there.list === null) continue;
+        if (isLeaving(there ?? running?.task)) continue;
         const losers = drop(server, null);
         for (const [key, found] of fading) if (isBetween(found, server)) fading.delete(key);
         for (const task of [there, running?.task]) for (const loser of task?.losers ?? []) losers.add(loser);
@@ -195,25 +211,29 @@ function agesOf(list: ShownList | null): Map<string, Age> {
 
 function createStanding() {
   const warnings = new Map<string, NameWarning>();
-  const counts = new Map<ServerKey, number>();
-  /** Keys of those that count. */
-  const open = new Set<string>();
-  const countOpen = (server: ServerKey) => counts.get(server) ?? 0;
+  /** Those that count. */
+  const open = new Map<ServerKey, Map<string, NameWarning>>();
+  const openOf = (server: ServerKey): ReadonlyMap<string, NameWarning> => open.get(server) ?? new Map();
+  function close(key: string, server: ServerKey): void {
+    const those = open.get(server);
+    those?.delete(key);
+    if (those?.size === 0) open.delete(server);
+  }
   return {
-    countOpen,
+    openOf,
+    close,
+    countOpen: (server: ServerKey) => openOf(server).size,
     has: (key: string) => warnings.has(key),
     entries: (): Iterable<[string, NameWarning]> => warnings,
     add(key: string, found: NameWarning, isOpen: boolean): void {
       warnings.set(key, found);
-      if (!isOpen) return;
-      open.add(key);
-      counts.set(found.server, countOpen(found.server) + 1);
+      if (isOpen) open.set(found.server, (open.get(found.server) ?? new Map()).set(key, found));
     },
     remove(key: string): void {
       const found = warnings.get(key);
-      if (found === undefined || !warnings.delete(key) || !open.delete(key)) return;
-      if (countOpen(found.server) > 1) counts.set(found.server, countOpen(found.server) - 1);
-      else counts.delete(found.server);
+      if (found === undefined) return;
+      warnings.delete(key);
+      close(key, found.server);
     },
   };
 }

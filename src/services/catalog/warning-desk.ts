@@ -39,7 +39,7 @@ export interface WarningDesk {
 }
 
 export function createWarningDesk(deps: {
-  names: Pick<NameWatch, 'warnings'>;
+  names: Pick<NameWatch, 'warnings' | 'compare'>;
   pins: Pick<Pins, 'find' | 'amend'>;
   /** A server named without a version means the one that is active. */
   originOf: (server: ServerKey) => ServerKey;
@@ -74,6 +74,7 @@ export function createWarningDesk(deps: {
         ],
       }));
       if (kept === null) return nothingKept();
+      names.compare(key);
       return { kind: 'acknowledged', warnings: found.map(each => told(each, kept.acknowledged)) };
     },
   };

@@ -16,7 +16,7 @@ interface Said {
 }
 
 /** `steps`: how many go before the watch waits; null: it never does. */
-function start(steps: number | null) {
+function start(steps: number | null, isAcknowledged: (found: NameWarning) => boolean = () => false) {
   const reports: NameWarning[] = [];
   const failures: unknown[] = [];
   let left = steps ?? 0;
@@ -24,7 +24,7 @@ function start(steps: number | null) {
   let goOn: (() => void) | null = null;
   const clock = createFrozenClock();
   const watch = createNameWatch({
-    isAcknowledged: () => false,
+    isAcknowledged,
     report: event => void reports.push(event),
     fail: (_, cause) => void failures.push(cause),
     pause() {
@@ -74,6 +74,7 @@ const server = fc.constantFrom(...SERVERS);
 const news = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('list' as const), server, tools: list }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('keep' as const), servers: fc.subarray(SERVERS) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('compare' as const), server }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('go' as const), steps: fc.nat(25) }) },
 );
 
@@ -85,6 +86,7 @@ test('in slices, between other news, the same is found as all at once', async ()
       const left = new Map<string, readonly Said[]>();
       for (const step of story) {
         if (step.kind === 'go') await sliced.go(step.steps);
+        else if (step.kind === 'compare') sliced.watch.compare(step.server);
         else if (step.kind === 'list') {
           sliced.follow(step.server, step.tools);
           left.set(step.server, step.tools);
@@ -149,6 +151,28 @@ describe('while a list is looked through', () => {
       follow('other', said('send_emial'));
       await finish();
       expect(says()).toEqual([`other send_emial ${meaningOf({ kind: 'look-alike', other: MAIL })}`]);
+    }
+  });
+
+  test('what has been looked at makes room, whenever that is said, and in no turn of whoever says it', async () => {
+    const names = Array.from({ length: 120 }, (_, n) => `send_email_to_${n}_people`);
+    for (const count of [0, 40, 130, 300, 600, 2000]) {
+      const looked = new Set<string>();
+      const { follow, says, go, finish, watch } = start(0, ({ tool }) => looked.has(tool));
+      follow('mail', said(...names));
+      follow('flood', said(...names.map(name => name.replace('send', 's\u0435nd'))));
+      await finish();
+      expect(says().length).toBe(100);
+      await go(0);
+      follow('mail', [...said(...names), { name: 'add', says: 'Adds.' }]);
+      await go(count);
+      await go(0);
+      for (const { tool } of watch.warnings()) looked.add(tool);
+      const before = says();
+      watch.compare('flood');
+      expect(says()).toEqual(before);
+      await finish();
+      expect(says().length).toBe(120);
     }
   });
 

@@ -185,20 +185,51 @@ test('a server that floods is warned of so often and no more, and hides nobody e
   expect(events.filter(({ server }) => server === 'flood').length).toBeLessThanOrEqual(1000);
 });
 
-test('what somebody has looked at takes no place of what nobody has', () => {
-  const looked = new Set<string>();
-  const { follow, watch } = start(found => looked.has(found.tool));
+describe('what somebody has looked at takes no place of what nobody has', () => {
   const names = Array.from({ length: 150 }, (_, n) => `send_email_to_${n}_people`);
-  follow('mail', [...names, 'read_email']);
-  const theirs = names.map(name => name.replace('send', 's\u0435nd'));
-  follow('flood', theirs);
-  const tools = () => watch.warnings().map(({ tool }) => tool);
-  expect(tools()).toHaveLength(100);
-  for (const tool of tools()) looked.add(tool);
-  const late = 'r\u0435ad_email';
-  follow('flood', [...theirs, late]);
-  expect(tools()).toHaveLength(151);
-  expect(tools()).toContain(late);
+  const LATE = 'p\u0430y_invoice';
+
+  function flood() {
+    const looked = new Set<string>();
+    const started = start(found => looked.has(found.tool));
+    started.follow('mail', names);
+    started.follow('flood', [...names.map(name => name.replace('send', 's\u0435nd')), LATE]);
+    const tools = () => started.watch.warnings().map(({ tool }) => tool);
+    expect([tools().length, started.events.length]).toEqual([100, 100]);
+    return { ...started, looked, tools };
+  }
+
+  test('and what waited for a place is told, of the list as it stands', () => {
+    const { follow, watch, events, looked, tools } = flood();
+    const first = tools()[0] as string;
+    looked.add(first);
+    watch.compare('flood');
+    expect([tools().length, tools().includes(first), events.length]).toEqual([101, true, 101]);
+    for (const tool of tools()) looked.add(tool);
+    watch.compare('flood');
+    expect([new Set(tools()).size, new Set(events.map(({ tool }) => tool)).size]).toEqual([150, 150]);
+    follow('bank', ['pay_invoice']);
+    expect(tools()).toContain(LATE);
+    expect(events.at(-1)).toMatchObject({ server: 'flood', tool: LATE, other: { server: 'bank' } });
+  });
+
+  test('also before another server comes with what is imitated', () => {
+    const { follow, watch, looked, tools } = flood();
+    follow('bank', ['pay_invoice']);
+    expect(tools()).not.toContain(LATE);
+    for (const tool of tools()) looked.add(tool);
+    watch.compare('flood');
+    expect([tools().length, tools().includes(LATE)]).toEqual([151, true]);
+  });
+
+  test('while the others keep theirs', () => {
+    const { watch, tools } = flood();
+    const before = tools();
+    watch.compare('flood');
+    watch.compare('mail');
+    watch.compare('nobody');
+    expect(tools()).toEqual(before);
+  });
 });
 
 test('five thousand tools are compared in the time of five thousand', () => {

@@ -2,8 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { ApprovedTool } from '../../../src/domain/approved-tool.ts';
 import type { NameWarning } from '../../../src/domain/name-warning.ts';
 import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
+import { createNameWatch } from '../../../src/services/catalog/name-watch.ts';
 import { createPins, type OnDrift } from '../../../src/services/catalog/pins.ts';
-import { type AcknowledgementWish, createWarningDesk } from '../../../src/services/catalog/warning-desk.ts';
+import {
+  type AcknowledgementWish,
+  createWarningDesk,
+  type WarningDesk,
+} from '../../../src/services/catalog/warning-desk.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 
 const LIKE: NameWarning = {
@@ -21,10 +26,12 @@ async function start(setup: { onDrift?: OnDrift; store?: ReturnType<typeof creat
   const pins = createPins({ ...{ store: store.definitions, onDrift: setup.onDrift ?? 'hold', report() {} }, clock });
   let standing: readonly NameWarning[] = [LIKE, SPEAKS, OF_SERVER];
   const originOf = (server: string) => (server === 'rogue' ? 'rogue@v2' : server);
-  const desk = createWarningDesk({ ...{ names: { warnings: () => standing }, pins, originOf, clock } });
+  const compared: string[] = [];
+  const names = { warnings: () => standing, compare: (server: string) => void compared.push(server) };
+  const desk = createWarningDesk({ names, pins, originOf, clock });
   await pins.screen('rogue@v2', [WORDS]);
   return {
-    ...{ desk, pins, store, clock },
+    ...{ desk, pins, store, clock, compared },
     stand(next: readonly NameWarning[]) {
       standing = next;
     },
@@ -44,8 +51,9 @@ describe('a warning that is acknowledged', () => {
       because: 'by the tool that is meant',
     },
   ])('is told with who it was and when: $because', async ({ server, wish, who: expected }) => {
-    const { desk, who, clock } = await start();
+    const { desk, who, clock, compared } = await start();
     const done = await desk.acknowledge(server, { ...ANY, ...wish }, 'ada');
+    expect(compared).toEqual(['rogue']);
     expect(who()).toEqual(expected);
     const told = desk.warnings().filter(({ acknowledged }) => acknowledged !== null);
     expect(done).toEqual({ kind: 'acknowledged', warnings: told });
@@ -114,11 +122,11 @@ describe('is not acknowledged', () => {
     { server: 'rogue', wish: { isFor: (key: string) => key !== 'mail' }, because: 'whom it means is hidden' },
     { server: 'rogue', wish: { isFor: (key: string) => key !== 'rogue' }, because: 'its server is hidden' },
   ])('what does not stand for whoever asks, and the answer is one and the same: $because', async ({ server, wish }) => {
-    const { desk, who, kept } = await start();
+    const { desk, who, kept, compared } = await start();
     const none = await desk.acknowledge('nobody', ANY, 'ada');
     expect(none).toMatchObject({ kind: 'failure', code: 'NOT_FOUND' });
     expect(await desk.acknowledge(server, { ...ANY, ...wish }, 'ada')).toEqual(none);
-    expect([who(), (await kept()).acknowledged]).toEqual([[null, null, null], []]);
+    expect([who(), (await kept()).acknowledged, compared]).toEqual([[null, null, null], [], []]);
   });
 
   test('what is hidden, together with what is not', async () => {
@@ -136,4 +144,32 @@ describe('is not acknowledged', () => {
     expect(done).toMatchObject({ kind: 'failure', code: 'NOT_FOUND', say: expect.stringContaining('onDrift') });
     expect([who(), (await kept()).acknowledged]).toEqual([[null, null, null], []]);
   });
+});
+
+test('a flood that has been acknowledged hides nothing that its server does later, nor that others do', async () => {
+  const clock = createFrozenClock();
+  const reports: NameWarning[] = [];
+  const names = createNameWatch({
+    ...{ isAcknowledged: (found: NameWarning) => desk.isAcknowledged(found), pause: () => null, clock },
+    report: found => void reports.push(found),
+    fail: server => expect.unreachable(server),
+  });
+  const { definitions: store } = createMemoryRegistry();
+  const pins = createPins({ ...{ store, onDrift: 'hold', report() {}, onShown: names.follow, clock } });
+  const desk: WarningDesk = createWarningDesk({ names, pins, originOf: server => server, clock });
+  const open = () => desk.warnings().filter(({ acknowledged }) => acknowledged === null);
+  const list = (server: string, tools: readonly string[]) =>
+    pins.screen(
+      server,
+      tools.map(name => ({ name })),
+    );
+  const theirs = Array.from({ length: 150 }, (_, n) => `send_email_to_${n}_people`);
+  await list('mail', theirs);
+  await list('flood', [...theirs.map(name => name.replace('send', 's\u0435nd')), 'p\u0430y_invoice']);
+  expect(open().length).toBe(100);
+  for (const { tool } of open()) await desk.acknowledge('flood', { ...ANY, tool }, 'ada');
+  expect(open().length).toBe(50);
+  await list('bank', ['pay_invoice']);
+  expect(open().filter(({ other }) => other.server === 'bank').length).toBe(1);
+  expect([reports.length, reports.at(-1)?.tool]).toEqual([151, 'p\u0430y_invoice']);
 });
