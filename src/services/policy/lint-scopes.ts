@@ -1,5 +1,11 @@
 /** Findings in the scopes file: names that nobody has, scopes that nobody gets, lists that show what cannot be used. */
-import { REST_API, trimSlashes, type WrittenGrant, type WrittenScopes } from '../../domain/scope-rules.ts';
+import {
+  REST_API,
+  trimSlashes,
+  type WrittenGrant,
+  type WrittenScopes,
+  type WrittenUiGrant,
+} from '../../domain/scope-rules.ts';
 import { formatRef } from '../../domain/verdict.ts';
 import type { LintFinding, LintWorld } from './lint.ts';
 
@@ -43,32 +49,47 @@ export function lintScopes(written: WrittenScopes, world: LintWorld): LintFindin
 
 /**
  * Cards and tools are granted apart. A group with tools and no cards is a machine, one with cards and no tools an auditor;
- * in a group with both, a server with one half alone was probably forgotten.
+ * in a group with both, a server with one half alone was probably forgotten. One that is kept and not used is neither.
  */
 function* lintHalves({ mappings, servers, ui }: WrittenScopes, group: string): Generator<string> {
   const scopes = mappings.get(group) ?? [];
   const grants = scopes.flatMap(scope => servers.get(scope) ?? []).filter(({ server }) => server !== REST_API);
-  const cards = scopes.flatMap(scope => ui.get(scope) ?? []).filter(({ action }) => action === 'list_service');
-  const isEvery = cards.some(({ resources }) => resources === 'all');
-  const listed = new Set(cards.flatMap(({ resources }) => (resources === 'all' ? [] : resources.map(trimSlashes))));
-  if (grants.length === 0 || (!isEvery && listed.size === 0)) return;
+  const used = new Set(grants.filter(grantsUse).map(({ server }) => server));
+  const wishes = scopes.flatMap(scope => ui.get(scope) ?? []);
+  const listed = toResources(wishes.filter(({ action }) => action === 'list_service'));
+  const kept = toResources(wishes.filter(({ action }) => KEEPING.has(action)));
+  if (used.size === 0 || listed === 'all' || listed.size === 0) return;
 
-  const called = new Set(grants.filter(grantsTools).map(({ server }) => server));
-  if (!isEvery) {
-    for (const server of called) {
-      if (server === null) yield 'may call tools of every server and lists only some servers';
-      else if (!listed.has(server)) yield `may call tools of "${server}" and does not list it`;
-    }
+  for (const server of used) {
+    if (server === null) yield 'may use every server and lists only some';
+    else if (!listed.has(server)) yield `may use "${server}" and does not list it`;
   }
-  const granted = new Set(grants.map(({ server }) => server));
-  if (granted.has(null)) return;
+  if (used.has(null) || kept === 'all') return;
   for (const server of listed) {
-    if (!granted.has(server)) yield `lists "${server}" and may use nothing of it`;
+    if (!used.has(server) && !kept.has(server)) yield `lists "${server}" and may use nothing of it`;
   }
 }
 
-const grantsTools = ({ methods, tools }: WrittenGrant) =>
-  (methods === 'all' || methods.includes('tools/call')) && (tools === 'all' || tools.length > 0);
+/** What is done to a server by whoever looks after it. */
+const KEEPING = new Set([
+  ...['register_service', 'modify_service', 'toggle_service', 'health_check_service', 'delete_service'],
+]);
+
+const USE_METHODS = new Set(['resources/read', 'prompts/get']);
+
+const grantsUse = ({ methods, tools }: WrittenGrant) =>
+  methods === 'all' ||
+  methods.some(method => USE_METHODS.has(method)) ||
+  (methods.includes('tools/call') && (tools === 'all' || tools.length > 0));
+
+function toResources(grants: readonly WrittenUiGrant[]): 'all' | ReadonlySet<string> {
+  const named = new Set<string>();
+  for (const { resources } of grants) {
+    if (resources === 'all') return 'all';
+    for (const resource of resources) named.add(trimSlashes(resource));
+  }
+  return named;
+}
 
 function* lintGrant(
   grant: WrittenGrant,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../src/domain/json.ts';
 import { type LintWorld, lintPolicy } from '../../../src/services/policy/lint.ts';
 import { policyOf } from '../../support/policies.ts';
 
@@ -142,29 +143,66 @@ describe('in the scopes', () => {
       found: ['never-applies scopes.group_mappings.g[0]'],
       because: 'a group maps to nothing',
     },
-    ...[
-      { cards: ['git', '/db'], tools: ['git', 'db'], halves: 0, because: 'a group lists what it calls' },
-      {
-        cards: ['all'],
-        tools: ['git'],
-        halves: 0,
-        because: 'a group lists all and calls tools of one: that is said in as many words',
-      },
-      { cards: ['git'], tools: ['git', 'db', 'web'], halves: 2, because: 'a group calls what it does not list' },
-      { cards: ['git', 'db'], tools: ['git'], halves: 1, because: 'a group lists what it cannot use' },
-      { cards: ['git'], tools: ['*'], halves: 1, because: 'a group calls everything and lists one server' },
-      { cards: [], tools: ['git'], halves: 0, because: 'a machine only calls' },
-      { cards: ['git'], tools: [], halves: 0, because: 'an auditor only looks' },
-    ].map(({ cards, tools, halves, because }) => ({
-      scopes: {
-        group_mappings: { g: ['s'] },
-        'UI-Scopes': { s: { list_service: cards } },
-        s: tools.map(server => ({ server, methods: ['tools/list', 'tools/call'], tools: 'all' })),
-      },
-      found: Array.from({ length: halves }, () => 'granted-by-halves scopes.group_mappings.g'),
-      because,
-    })),
   ])('$because', ({ scopes, found }) => expect(ofScopes(scopes)).toEqual(found));
+});
+
+interface Halves {
+  /** Of one group: servers it lists, servers whose tools it calls, other grants of it. */
+  cards: string[];
+  uses: string[];
+  ui?: JsonObject;
+  grant?: JsonObject;
+  /** How many are told. */
+  halves: number;
+  because: string;
+}
+
+const HALVES: readonly Halves[] = [
+  { cards: ['git', '/db'], uses: ['git', 'db'], halves: 0, because: 'a group lists what it calls' },
+  { cards: ['all'], uses: ['git'], halves: 0, because: 'a group lists all and calls tools of one, as it says' },
+  { cards: ['all', 'db'], uses: ['git'], halves: 0, because: 'a group lists all, and one by name as well' },
+  { cards: ['git'], uses: ['git', 'db', 'web'], halves: 2, because: 'a group calls what it does not list' },
+  { cards: ['git', 'db'], uses: ['git'], halves: 1, because: 'a group lists what it cannot use' },
+  { cards: ['git'], uses: ['*'], halves: 1, because: 'a group calls everything and lists one server' },
+  { cards: [], uses: ['git'], halves: 0, because: 'a machine only calls' },
+  { cards: ['git'], uses: [], halves: 0, because: 'an auditor only looks' },
+  {
+    ...{ cards: ['git', 'db'], uses: ['git'], ui: { modify_service: ['/db'] }, halves: 0 },
+    because: 'a group looks after what it does not use',
+  },
+  {
+    ...{ cards: ['git', 'db'], uses: ['git'], ui: { register_service: ['all'] }, halves: 0 },
+    because: 'a group looks after everything',
+  },
+  {
+    ...{ cards: ['git', 'db'], uses: ['git'], ui: { get_agent: ['db'] }, halves: 1 },
+    because: 'what a group may do to an agent is nothing to a server',
+  },
+  ...[['initialize', 'ping'], ['resources/list'], []].map(methods => ({
+    ...{ cards: ['git', 'db'], uses: ['git'], grant: { server: 'db', methods, tools: 'all' }, halves: 1 },
+    because: `a group that lists a server has no use of it by ${methods.join(' and ') || 'no method'}`,
+  })),
+  {
+    ...{ cards: ['git', 'db'], uses: ['git'], grant: { server: 'db', methods: ['tools/call'], tools: [] }, halves: 1 },
+    because: 'a group that lists a server may call none of its tools',
+  },
+  ...['resources/read', 'prompts/get', 'all'].map(method => ({
+    ...{ cards: ['git'], uses: ['git'], grant: { server: 'db', methods: [method], tools: [] }, halves: 1 },
+    because: `a group does not list what it uses by ${method}`,
+  })),
+];
+
+test.each(HALVES)('in the scopes: $because', ({ cards, uses, ui, grant, halves }) => {
+  const found = ofScopes({
+    group_mappings: { g: ['s'] },
+    'UI-Scopes': { s: { list_service: cards, ...ui } },
+    s: [
+      ...uses.map(server => ({ server, methods: ['tools/list', 'tools/call'], tools: 'all' })),
+      ...(grant === undefined ? [] : [grant]),
+    ],
+  });
+  const told = found.filter(each => each.startsWith('granted-by-halves'));
+  expect(told).toEqual(Array.from({ length: halves }, () => 'granted-by-halves scopes.group_mappings.g'));
 });
 
 test('in the settings: conditions and grants for what is not there', () => {
