@@ -25,9 +25,17 @@ export function mayAsk(policy: PolicySet, who: Identity, { action, owners }: Reg
 }
 
 /** Whether a server is there for a caller: granted to be listed, and in sight. */
-export function mayList(policy: PolicySet, who: Identity, { path }: Seen): boolean {
-  return mayUi(policy, who, 'list_service', path) && isInSight(policy, who, keyOfPath(path));
+export const mayList = (policy: PolicySet, who: Identity, server: Seen): boolean =>
+  findListDenial(policy, who, server) === null;
+
+/** What a caller lacks to be told of a server, in the words of the book. */
+export function findListDenial(policy: PolicySet, who: Identity, { path }: Seen): string | null {
+  if (!mayUi(policy, who, 'list_service', path)) return ungranted('list_service');
+  return isInSight(policy, who, keyOfPath(path)) ? null : OUT_OF_SIGHT;
 }
+
+export const ungranted = (action: string): string => `no grant of ${action} there`;
+const OUT_OF_SIGHT = 'visible to others alone';
 
 /** Whether an administrator is told of a server what others are not: whoever may list or change it. */
 export function mayOversee(policy: PolicySet, who: Identity, server: ServerKey): boolean {

@@ -16,7 +16,8 @@ import { readRegistryPath } from '../../domain/registry-path.ts';
 import type { AgentFilter } from '../../ports/agent-repository.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
-import { deniedServer, ungranted } from './desk.ts';
+import { ungranted } from './access.ts';
+import { deniedServer } from './desk.ts';
 
 export type AgentResult<T> = { kind: 'done'; value: T } | Failure;
 

@@ -183,5 +183,4 @@ export function deniedServer(what: string): Failure {
   return failure('DENIED_BY_POLICY', { rule }, { say: `Denied by policy: ${rule}.` });
 }
 export const NO_KEEPER = 'no keeper of groups';
-export const ungranted = (action: string): string => `no grant of ${action} there`;
 export const stale = (): Failure => failure('STALE');

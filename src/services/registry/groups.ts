@@ -6,8 +6,8 @@ import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { mayUiToAll } from '../../domain/policy.ts';
 import type { GroupDraft, RegisteredGroup } from '../../domain/registered-group.ts';
-import { mayChange } from './access.ts';
-import { deniedServer, done, NO_KEEPER, noSuchServer, type RegistryDesk, type Result, ungranted } from './desk.ts';
+import { mayChange, ungranted } from './access.ts';
+import { deniedServer, done, NO_KEEPER, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
 import { withoutServer, withServer } from './group-access.ts';
 import { nameOf } from './ownership.ts';
 

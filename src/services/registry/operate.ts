@@ -4,8 +4,8 @@ import type { Identity } from '../../domain/identity.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
-import { mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
+import { findListDenial, mayChange, ungranted } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { withoutServer } from './group-access.ts';
 import { nameOf, ownedByFile } from './ownership.ts';
 
@@ -51,7 +51,8 @@ export function createOperateServers(desk: RegistryDesk): OperateServers {
       if (server === null) return noSuchServer();
       const mayLook = mayChange(policy(), who, 'health_check_service', server);
       if (!mayLook) return deniedServer(ungranted('health_check_service'));
-      if (!mayList(policy(), who, server)) return deniedServer(ungranted('list_service'));
+      const denial = findListDenial(policy(), who, server);
+      if (denial !== null) return deniedServer(denial);
       if (!server.enabled || server.deployment === 'local') {
         const why = server.enabled ? 'runs on the machine of whoever uses it' : 'is switched off';
         return failure('INVALID_PARAMS', {}, { say: `The server ${why}: there is nothing to ask.` });

@@ -1,8 +1,8 @@
 /** Stars: who gives them is who calls, whatever else a request says, and once per caller. */
 import type { Identity } from '../../domain/identity.ts';
 import { meanStars, type Rating } from '../../domain/rating.ts';
-import { mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, ungranted } from './desk.ts';
+import { findListDenial } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
 
 export interface Rated {
   ratings: readonly Rating[];
@@ -22,7 +22,8 @@ export function createServerRatings(desk: RegistryDesk): ServerRatings {
   async function withSeen(who: Identity, path: string, work: () => Promise<readonly Rating[]>): Promise<Result<Rated>> {
     const server = await storage.servers.find(path);
     if (server === null) return noSuchServer();
-    return mayList(policy(), who, server) ? done(toRated(await work())) : deniedServer(ungranted('list_service'));
+    const denial = findListDenial(policy(), who, server);
+    return denial === null ? done(toRated(await work())) : deniedServer(denial);
   }
 
   return {

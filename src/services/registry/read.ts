@@ -11,8 +11,8 @@ import { sameServerUrl } from '../../domain/server-endpoint.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
 import { similarity } from '../../domain/similarity.ts';
 import type { ServerFilter } from '../../ports/server-repository.ts';
-import { mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, ungranted } from './desk.ts';
+import { findListDenial, mayChange, mayList } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result } from './desk.ts';
 import { openHeaders } from './server-secrets.ts';
 
 /** A server as a caller sees it. */
@@ -86,7 +86,8 @@ export function createReadServers(desk: RegistryDesk): ReadServers {
   async function findSeen(who: Identity, path: string): Promise<Result<RegisteredServer>> {
     const server = await storage.servers.find(path);
     if (server === null) return noSuchServer();
-    return mayList(policy(), who, server) ? done(server) : deniedServer(ungranted('list_service'));
+    const denial = findListDenial(policy(), who, server);
+    return denial === null ? done(server) : deniedServer(denial);
   }
 
   /** In steps: of many that fit the caller may see few. */

@@ -10,8 +10,8 @@ import type { RegisteredServer, ServerDraft } from '../../domain/registered-serv
 import { readRegistryPath } from '../../domain/registry-path.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import { findServerMistakes } from '../../domain/server-mistakes.ts';
-import { mayChange } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
+import { mayChange, ungranted } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { findKeptName } from './kept-names.ts';
 import { ownedByFile } from './ownership.ts';
 import { findSecretsObjection, hasSecrets, NO_SECRETS, type SecretsWish, sealSecrets } from './server-secrets.ts';
@@ -77,6 +77,8 @@ export interface RegisterServers {
   ): Promise<Result<RegisteredServer>>;
 }
 
+type Tried = Result<RegisteredServer> | 'overtaken' | 'unjudged';
+
 const FIRST_VERSION = 'v1.0.0';
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 const MAX_VERSIONS = 50;
@@ -100,9 +102,7 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     }
     const mistakes = findServerMistakes(draft);
     if (mistakes.length > 0) return failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') });
-    const known = new Set([before?.proxyUrl, before?.mcpEndpoint, before?.sseEndpoint]);
-    for (const url of new Set([draft.proxyUrl, draft.mcpEndpoint, draft.sseEndpoint])) {
-      if (url === null || known.has(url) || judged.has(url)) continue;
+    for (const url of findUnjudged(draft, before, judged)) {
       const say = await desk.checkUrl(url);
       if (say !== null) return failure('INVALID_PARAMS', {}, { say });
       judged.add(url);
@@ -191,7 +191,7 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
 
   /**
    * First beside others, as judging an address takes time; whoever was overtaken then, with the others waiting, for whom
-   * nothing is judged again.
+   * nothing is judged.
    */
   async function edit(
     who: Identity,
@@ -199,35 +199,45 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     change: ServerChange,
     expected: ExpectedRevisions,
   ): Promise<Result<RegisteredServer>> {
-    const judged = new Set<string>();
-    let tried = await tryToEdit(who, path, { change, expected, judged }, desk.write);
-    for (let attempt = 1; tried === 'overtaken' && attempt <= ATTEMPTS; attempt++)
-      tried = await desk.write(() => tryToEdit(who, path, { change, expected, judged }, work => work()));
-    return tried === 'overtaken' ? stale() : tried;
+    const asked = { change, expected, judged: new Set<string>() };
+    let isAlone = false;
+    for (let attempt = 0; attempt <= ATTEMPTS; attempt++) {
+      const tried: Tried = isAlone
+        ? await desk.write(() => tryToEdit(who, path, asked, null))
+        : await tryToEdit(who, path, asked, desk.write);
+      if (tried !== 'overtaken' && tried !== 'unjudged') return tried;
+      isAlone = tried === 'overtaken';
+    }
+    return stale();
   }
+
+  /** `write`: in whose turn it is stored; null: it is its turn already. */
 
   async function tryToEdit(
     who: Identity,
     path: string,
     { change, expected, judged }: { change: ServerChange; expected: ExpectedRevisions; judged: Set<string> },
-    write: RegistryDesk['write'],
-  ): Promise<Result<RegisteredServer> | 'overtaken'> {
+    write: RegistryDesk['write'] | null,
+  ): Promise<Tried> {
     const before = await storage.servers.find(path);
     if (before === null) return noSuchServer();
     if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer(ungranted('modify_service'));
     const owned = ownedByFile(before);
     if (owned !== null) return owned;
     if (!isExpected(expected, before)) return stale();
+    // An address that it had when this began, and lost to whoever came first.
+    if (write === null && findUnjudged({ ...before, ...change.wish }, before, judged).length > 0) return 'unjudged';
     const changed = await toChanged(who, before, change, judged);
     if (changed.kind === 'failure') return changed;
-    const updated = await write(async () => {
+    const store = async () => {
       const stored = await storage.servers.update(path, before.revision, changed.value);
       if (stored.kind === 'stored') {
         desk.put(stored.value);
         desk.tell({ kind: 'server.edited', server: stored.value });
       }
       return stored;
-    });
+    };
+    const updated = await (write === null ? store() : write(store));
     if (updated.kind === 'missing') return noSuchServer();
     return updated.kind === 'stored' ? done(updated.value) : 'overtaken';
   }
@@ -282,6 +292,13 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
       return edited.kind === 'failure' ? edited : done({ server: edited.value, as: 'replaced' });
     },
   };
+}
+
+/** Addresses that are neither those of the server before nor known to be good. */
+function findUnjudged(draft: ServerDraft, before: ServerDraft | null, judged: ReadonlySet<string>): string[] {
+  const known = new Set([before?.proxyUrl, before?.mcpEndpoint, before?.sseEndpoint]);
+  const urls = new Set([draft.proxyUrl, draft.mcpEndpoint, draft.sseEndpoint]);
+  return [...urls].flatMap(url => (url === null || known.has(url) || judged.has(url) ? [] : [url]));
 }
 
 function originOf(server: ServerDraft): string {

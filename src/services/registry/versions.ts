@@ -6,8 +6,8 @@ import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
-import { isVersionInSight, mayChange, mayList } from './access.ts';
-import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale, ungranted } from './desk.ts';
+import { findListDenial, isVersionInSight, mayChange, ungranted } from './access.ts';
+import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
 
 export interface ServerVersions {
@@ -41,7 +41,8 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
       const versions = await storage.servers.listVersions(path);
       const active = versions.find(({ isActiveVersion }) => isActiveVersion);
       if (active === undefined) return noSuchServer();
-      if (!mayList(policy(), who, active)) return deniedServer(ungranted('list_service'));
+      const denial = findListDenial(policy(), who, active);
+      if (denial !== null) return deniedServer(denial);
       return done(versions.filter(version => isVersionInSight(policy(), who, version)));
     },
 

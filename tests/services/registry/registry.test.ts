@@ -108,7 +108,10 @@ describe('registering', () => {
     });
   });
 
-  test('of addresses that take long to judge holds up nobody else, and each is judged once', async () => {
+  const settled = () => new Promise(resolve => setImmediate(resolve));
+
+  /** Whose addresses wait to be judged from now on. */
+  async function openSlow() {
     const judging: (() => void)[] = [];
     let isSlow = false;
     const { registry } = open({
@@ -122,16 +125,40 @@ describe('registering', () => {
     await registry.register(maker, newServer('/mine'));
     await registry.register(keeper, newServer('/else'));
     isSlow = true;
+    return { registry, judging };
+  }
+
+  test('of addresses that take long to judge holds up nobody else, and each is judged once', async () => {
+    const { registry, judging } = await openSlow();
     const edits = Array.from({ length: 6 }, (_, i) =>
       registry.edit(maker, '/mine', { wish: { proxyUrl: `https://mcp.example.test/${i}` } }, null),
     );
-    const settled = () => new Promise(resolve => setImmediate(resolve));
     await settled();
     expect(judging).toHaveLength(6);
     for (const isJudged of judging.splice(0)) isJudged();
     expect((await Promise.all(edits)).map(({ kind }) => kind)).toEqual(edits.map(() => 'done'));
     expect(judging).toEqual([]);
     expect(await registry.toggle(keeper, '/else', false, null)).toMatchObject({ value: { enabled: false } });
+  });
+
+  test('of an address that somebody else took away in between holds up nobody else either', async () => {
+    let judgedAnew = 0;
+    for (let turns = 0; turns < 30; turns++) {
+      const { registry, judging } = await openSlow();
+      const moved = registry.edit(maker, '/mine', { wish: { proxyUrl: 'https://mcp.example.test/moved' } }, null);
+      await settled();
+      for (const isJudged of judging.splice(0)) isJudged();
+      for (let turn = 0; turn < turns; turn++) await null;
+      const { proxyUrl, name } = newServer('/mine').wish;
+      const stays = registry.edit(maker, '/mine', { wish: { proxyUrl, name } }, null);
+      await settled();
+      // Whatever is still to be judged: this is done meanwhile.
+      expect(await registry.toggle(keeper, '/else', false, null)).toMatchObject({ value: { enabled: false } });
+      judgedAnew += judging.length;
+      for (const isJudged of judging.splice(0)) isJudged();
+      expect([(await moved).kind, await stays]).toMatchObject(['done', { kind: 'done', value: { proxyUrl } }]);
+    }
+    expect(judgedAnew).toBeGreaterThan(1);
   });
 
   test('stores nothing where an address is refused, and asks about each once', async () => {
@@ -252,6 +279,29 @@ describe('what is sealed', () => {
     expect(openRequestHeaders(sealer, { ...second, version: first.version })).toBeNull();
     expect(openRequestHeaders(sealer, { ...second, path: '/y' })).toBeNull();
   });
+});
+
+test('a switch is thrown also where another process changed the server at that moment', async () => {
+  const memory = createMemoryRegistry();
+  let others = 0;
+  const servers = {
+    ...memory.servers,
+    async update(...given: Parameters<typeof memory.servers.update>) {
+      const [path, revision, draft] = given;
+      if (others-- > 0)
+        await memory.servers.update(path, revision, { ...draft, enabled: !draft.enabled, description: 'theirs' });
+      return memory.servers.update(...given);
+    },
+  };
+  const { registry, told } = open({ storage: { ...memory, servers } });
+  await registry.register(keeper, newServer('/x'));
+  others = 1;
+  const thrown = await registry.toggle(keeper, '/x', false, null);
+  expect(thrown).toMatchObject({ kind: 'done', value: { enabled: false, description: 'theirs' } });
+  expect(registry.current().servers.get('/x')).toMatchObject({ enabled: false, description: 'theirs' });
+  expect(told).toEqual(['server.registered', 'server.toggled']);
+  others = 100;
+  expect(await registry.toggle(keeper, '/x', true, null)).toMatchObject({ kind: 'failure', code: 'STALE' });
 });
 
 describe('a version', () => {
