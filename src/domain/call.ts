@@ -148,6 +148,24 @@ export interface CallRecord {
   intent: number;
 }
 
+/** What is learned of an operation on its way. */
+export interface BookFacts extends Partial<Pick<CallRecord, 'server' | 'target' | 'rule'>> {
+  metadata?: NonNullable<CallRecord['metadata']>;
+}
+
+/** What was announced stands in the book as it was then: what is learned later is noted beside it. */
+export function noteIn(record: CallRecord, { metadata, ...facts }: BookFacts): void {
+  const later: Record<string, string | null> = {};
+  for (const name of ['server', 'target', 'rule'] as const) {
+    const fact = facts[name];
+    if (fact === undefined || fact === record[name]) continue;
+    if (record.intent === 0) record[name] = fact;
+    else later[name] = fact;
+  }
+  if (metadata !== undefined || Object.keys(later).length > 0)
+    record.metadata = { ...record.metadata, ...later, ...metadata };
+}
+
 const NO_SCOPES: readonly string[] = [];
 
 /** Of an operation that is no MCP call (a request of the REST API), opened as if it went well. `who` null: nobody. */

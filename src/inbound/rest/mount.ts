@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
-import { type CallRecord, openRecordOf } from '../../domain/call.ts';
+import { type CallRecord, noteIn, openRecordOf } from '../../domain/call.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Challenge, Identity } from '../../domain/identity.ts';
 import { stringOrNull } from '../../domain/json.ts';
@@ -27,7 +27,7 @@ import { findAccessDenial } from './access.ts';
 import { compileRoutes } from './match.ts';
 import { type Read, readBy, readQuery, readRequestBody } from './read-input.ts';
 import { challenged, limited, problem, render } from './render.ts';
-import type { BookFacts, RestCall, RestOutcome, RestRoute } from './route.ts';
+import type { RestCall, RestOutcome, RestRoute } from './route.ts';
 
 export interface RestDeps {
   policy(): PolicySet;
@@ -249,19 +249,6 @@ function noRevisions(): Failure {
 function showsCsrf({ headers }: IncomingMessage, csrf: Secret): boolean {
   const shown = headers['x-csrf-token'];
   return typeof shown === 'string' && csrf.matches(shown);
-}
-
-/** What was announced stands in the book as it was then: what is learned later is noted beside it. */
-function noteIn(record: CallRecord, { metadata, ...facts }: BookFacts): void {
-  const later: Record<string, string | null> = {};
-  for (const name of ['server', 'target', 'rule'] as const) {
-    const fact = facts[name];
-    if (fact === undefined || fact === record[name]) continue;
-    if (record.intent === 0) record[name] = fact;
-    else later[name] = fact;
-  }
-  if (metadata !== undefined || Object.keys(later).length > 0)
-    record.metadata = { ...record.metadata, ...later, ...metadata };
 }
 
 /** Turned away by the state of the house, not for what was asked. */

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
-import type { AuditMetadata } from '../../domain/audit.ts';
+import type { BookFacts } from '../../domain/call.ts';
 import type { ErrorCode, Failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Limited } from '../../domain/limits.ts';
@@ -31,13 +31,6 @@ export type Access =
   | { kind: 'ui'; action: string; owners?: 'register_service' | 'publish_agent' }
   /** Whoever may change everything of some kind. */
   | { kind: 'admin' };
-
-export interface BookFacts {
-  server?: string | null;
-  target?: string | null;
-  rule?: string | null;
-  metadata?: AuditMetadata;
-}
 
 /** What a route learns of its request. `P`, `Q`, `B`: path, query and body as the schemas of the route give them. */
 export interface RestCall<P, Q, B> {

@@ -123,6 +123,22 @@ describe('the book', () => {
     expect([...house.registry.current().servers.keys()]).toEqual(['/clock']);
   });
 
+  test('has the rule by which the registry refused what was granted elsewhere', async () => {
+    const house = await createStaircase(SERVERS);
+    await use(house, 'register_service', CLOCK);
+    const ui = { list_service: ['all'], toggle_service: ['/git'] };
+    house.policy.swap(policyOf({ scopes: { 'UI-Scopes': { some: ui }, group_mappings: { some: ['some'] } } }));
+    const args = { service_path: '/clock', enabled: false };
+    const refused = await house.handle(
+      'tools/call',
+      { name: 'toggle_service', arguments: args },
+      { door: REGISTRY, who: some },
+    );
+    const rule = 'ui: no grant of toggle_service there';
+    expect(refused).toMatchObject({ kind: 'failure', code: 'DENIED_BY_POLICY', data: { rule } });
+    expect(house.records.at(-1)).toMatchObject({ outcome: 'denied', metadata: { rule } });
+  });
+
   test('has nothing announced of what only reads', async () => {
     const house = await createStaircase(SERVERS);
     await use(house, 'list_services');

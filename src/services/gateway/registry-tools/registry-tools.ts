@@ -2,10 +2,10 @@
  * The registry over MCP: the same services that its REST routes ask, with the same rights and the same lines in the book.
  * A tool that a caller may not use is not listed, and is refused without a word about what it would have been used on.
  */
-import type { Handled } from '../../../domain/call.ts';
+import { type Handled, noteIn } from '../../../domain/call.ts';
 import { type Failure, failure } from '../../../domain/error.ts';
 import type { Identity } from '../../../domain/identity.ts';
-import type { JsonObject } from '../../../domain/json.ts';
+import { type JsonObject, stringOrNull } from '../../../domain/json.ts';
 import { evaluatedScopes, type PolicySet } from '../../../domain/policy.ts';
 import { REST_API } from '../../../domain/scope-rules.ts';
 import type { AuditLedger } from '../../../ports/audit.ts';
@@ -70,7 +70,10 @@ export function createRegistryTools(
       if (no !== null) return no;
       const acting = asActing(policy(), who, defaultAgent);
       const result = await tool.run(deps, { who, acting, line }, parsed.value);
-      return result.kind === 'failure' ? result : toAnswer(result.value);
+      if (result.kind !== 'failure') return toAnswer(result.value);
+      const rule = stringOrNull(result.data.rule);
+      if (rule !== null) noteIn(record, { rule });
+      return result;
     },
   };
 }
