@@ -159,6 +159,26 @@ test('whoever’s lists changed is told so, and nobody else', async () => {
   }
 });
 
+test('whoever shows a token of other groups on its session is told that its lists are others', async () => {
+  const [bob, carol] = [of('bob legacy'), of('carol legacy')];
+  const streams = [await bob.listen(), await carol.listen()] as const;
+  const heard = (stream: Listening) =>
+    stream.frames.map(({ method }) => String(method)).filter(method => method.endsWith('list_changed'));
+  const lesser = { authorization: `Bearer ${tokenOf('carol', { agent_id: 'carol', groups: [] })}` };
+  try {
+    const { tools } = resultOf(await carol.request('tools/list'));
+    expect(tools).not.toEqual([]);
+    expect(resultOf(await carol.request('tools/list', {}, { headers: lesser })).tools).toEqual([]);
+    await waitFor(() => (heard(streams[1]).length >= 3 ? true : null), 'carol is told of having less');
+    expect(resultOf(await carol.request('tools/list')).tools).toEqual(tools);
+    await waitFor(() => (heard(streams[1]).length >= 6 ? true : null), 'carol is told of having more');
+    await carol.request('tools/list');
+    expect([heard(streams[1]).length, heard(streams[0])]).toEqual([6, []]);
+  } finally {
+    for (const stream of streams) stream.drop();
+  }
+});
+
 /**
  * Two servers have a resource of this URI: it is the public one of whichever was listed first, and the other has one
  * made of it.

@@ -91,7 +91,14 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
       // A status that changed is no new catalog: what was made ready from the old lists stays good.
       const next = withConditions(current, servers) ?? mergeCatalog(servers, style, claims, current);
       const changed = LISTING_KINDS.filter(kind => differs(current, next, kind));
-      current = changed.length === 0 ? { ...current, servers: next.servers, parts: next.parts } : next;
+      const { servers: known, version } = current;
+      if (changed.length > 0) current = next;
+      else current = { ...current, servers: next.servers, parts: next.parts };
+      if (changed.length === 0 && isDescribedAnew(known, next.servers)) {
+        // What is told of a server stands in a tool of ours.
+        current = { ...current, version: version + 1 };
+        changed.push('tools');
+      }
       for (const collision of next.collisions) {
         const key = `${collision.kind} ${collision.renamed.to}`;
         if (reported.has(key)) continue;
@@ -105,6 +112,14 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
       return () => listeners.delete(listener);
     },
   };
+}
+
+function isDescribedAnew(before: Catalog['servers'], after: Catalog['servers']): boolean {
+  for (const [key, { description }] of after) {
+    const known = before.get(key);
+    if (known !== undefined && known.description !== description) return true;
+  }
+  return false;
 }
 
 function differs(before: Catalog, after: Catalog, kind: ListingKind): boolean {

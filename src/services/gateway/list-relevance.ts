@@ -6,6 +6,7 @@
  */
 import type { Door } from '../../domain/call.ts';
 import type { CatalogEntry } from '../../domain/catalog.ts';
+import type { Exposure } from '../../domain/exposure.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { LISTING_KINDS, type ListingKind } from '../../domain/listing.ts';
 import type { PolicySet } from '../../domain/policy.ts';
@@ -113,27 +114,60 @@ type Change = readonly [before: CatalogEntry | null, after: CatalogEntry | null]
 function concernsOf(before: Snapshot, after: Snapshot, what: ListWord, defaultAgent: string | null): Concerns {
   const answers = new Map<string, boolean>();
   const changes = new Map<string, readonly Change[]>();
-  const otherExposure = what === 'tools' && !showAlike(before.exposure, after.exposure);
+  const described = what === 'tools' ? describedAnew(before, after) : [];
   return (who, door) => {
-    const isRegistry = what === 'tools' && door.exposure === 'registry';
+    const shows = what === 'tools' ? wantedAt(after, door) : 'direct';
+    // Another list as a whole; whom it leaves as it was is not worked out.
+    if (what === 'tools' && (wantedAt(before, door) !== shows || isLedAnew(before, after, shows))) return true;
+    // Its own tools, which are always the same.
+    if (shows === 'agent') return false;
     const behind = door.version == null ? '' : versionKey(door.server ?? '', door.version);
-    // What `/mcp` shows is another list as a whole; whom it leaves as it was is not worked out.
-    if (otherExposure && door.server === null && !isRegistry) return true;
     const holder = looksAtHolder(before, who) || looksAtHolder(after, who) ? who.subject : '';
-    const key = `${door.server ?? ''} ${behind} ${isRegistry} ${rightsKey(who)} ${holder}`;
+    const key = `${door.server ?? ''} ${behind} ${shows} ${rightsKey(who)} ${holder}`;
     let answer = answers.get(key);
     if (answer === undefined) {
       const found = changes.get(behind) ?? KINDS[what].flatMap(kind => pairs(before, after, door, kind));
       changes.set(behind, found);
       const was = asActing(before.policy, who, defaultAgent);
       const is = asActing(after.policy, who, defaultAgent);
+      const isRead = ({ name }: CatalogEntry) => isShownAt(after, shows, name);
       answer =
-        found.some(change => isSeen(change, before, was, after, is, door)) ||
-        (isRegistry && toolsOfRegistry(before.policy, was) !== toolsOfRegistry(after.policy, is));
+        found.some(change => isSeen(change, before, was, after, is, door, isRead)) ||
+        (TELLING.has(shows) && described.some(entry => mayList(after, is, door, entry))) ||
+        (shows === 'registry' && toolsOfRegistry(before.policy, was) !== toolsOfRegistry(after.policy, is));
       answers.set(key, answer);
     }
     return answer;
   };
+}
+
+/** What a door shows of the tools behind it, as far as that is the same for everybody. */
+type Wanted = Exposure | 'registry';
+
+const wantedAt = ({ exposure }: Snapshot, door: Door): Wanted =>
+  door.server === null ? (door.exposure ?? exposure.default) : 'direct';
+
+/** Where `find_tools` says in its own words which servers there are. */
+const TELLING: ReadonlySet<Wanted> = new Set(['auto', 'discovery', 'registry']);
+
+const isShownAt = ({ exposure }: Snapshot, shows: Wanted, name: string) =>
+  shows === 'direct' || shows === 'auto' || (shows === 'discovery' && exposure.pinned.includes(name));
+
+/** Whether other tools stand at a door, or another number of them is too many. */
+const isLedAnew = ({ exposure: was }: Snapshot, { exposure: is }: Snapshot, shows: Wanted) =>
+  (shows === 'auto' && was.autoThreshold !== is.autoThreshold) ||
+  ((shows === 'auto' || shows === 'discovery') && !havePinnedAlike(was, is));
+
+/** Tools of servers that say something else of themselves. */
+function describedAnew({ catalogs: was }: Snapshot, { catalogs: is }: Snapshot): CatalogEntry[] {
+  if (was.current.servers === is.current.servers) return [];
+  const found: CatalogEntry[] = [];
+  for (const [key, { description }] of is.current.servers) {
+    const before = was.current.servers.get(key);
+    if (before !== undefined && before.description !== description)
+      found.push(...(is.current.ownTools.get(key)?.values() ?? []));
+  }
+  return found;
 }
 
 /** What a caller may do in the registry is a list of tools too, behind the registry's own door. */
@@ -144,9 +178,10 @@ const toolsOfRegistry = (policy: PolicySet, who: Identity) =>
 
 const showAlike = (one: ExposureRules, other: ExposureRules) =>
   one === other ||
-  (one.default === other.default &&
-    one.autoThreshold === other.autoThreshold &&
-    one.pinned.join('\n') === other.pinned.join('\n'));
+  (one.default === other.default && one.autoThreshold === other.autoThreshold && havePinnedAlike(one, other));
+
+const havePinnedAlike = (one: ExposureRules, other: ExposureRules) =>
+  one.pinned === other.pinned || one.pinned.join('\n') === other.pinned.join('\n');
 
 /** What has to be looked at: with the same rules only what differs, for that alone can make a difference. */
 function pairs(before: Snapshot, after: Snapshot, door: Door, kind: ListingKind): Change[] {
@@ -163,11 +198,20 @@ function pairs(before: Snapshot, after: Snapshot, door: Door, kind: ListingKind)
   return found;
 }
 
-function isSeen([old, entry]: Change, before: Rules, was: Identity, after: Rules, is: Identity, door: Door): boolean {
+/** `isRead`: whether its item is shown, and not only counted. */
+function isSeen(
+  [old, entry]: Change,
+  before: Rules,
+  was: Identity,
+  after: Rules,
+  is: Identity,
+  door: Door,
+  isRead: (entry: CatalogEntry) => boolean,
+): boolean {
   const saw = old !== null && mayList(before, was, door, old);
   const sees = entry !== null && mayList(after, is, door, entry);
   if (saw !== sees) return true;
-  return saw && old !== null && entry !== null && !isAlike(old, entry);
+  return saw && old !== null && entry !== null && isRead(entry) && !isAlike(old, entry);
 }
 
 /** Texts of items, so that a list read again and found the same is no news. */

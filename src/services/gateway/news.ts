@@ -3,6 +3,7 @@
  * List changes are gathered for a moment, so that a restart of ten servers is one message, not ten.
  */
 
+import type { Identity } from '../../domain/identity.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { ListingKind } from '../../domain/listing.ts';
 import type { ServerKey } from '../../domain/server.ts';
@@ -15,6 +16,8 @@ import { namesTask } from './task-ids.ts';
 
 /** Long enough for a burst, short enough to feel immediate for a person watching. */
 const GATHER_MS = 250;
+
+const LIST_WORDS: readonly ListWord[] = ['tools', 'resources', 'prompts'];
 
 export type News =
   /** `concerns` absent: everybody. */
@@ -29,6 +32,8 @@ export interface NewsDesk {
   listsChanged(kinds: readonly ListingKind[]): void;
   /** Another policy, quarantine or exposure is in force: any list may look different to any caller. */
   rulesChanged(): void;
+  /** Whoever shows this credential showed one with other rights before. */
+  rightsChanged(who: Identity): void;
   /** A list was answered from what is in force. */
   listGiven(): void;
   stop(): void;
@@ -65,7 +70,10 @@ export function createNewsDesk(clock: Clock, relevance: ListRelevance | null = n
     },
     publish,
     listsChanged,
-    rulesChanged: () => listsChanged(['tools', 'resources', 'prompts']),
+    rulesChanged: () => listsChanged(LIST_WORDS),
+    rightsChanged(who) {
+      for (const what of LIST_WORDS) publish({ kind: 'list-changed', what, concerns: other => other === who });
+    },
     listGiven: () => relevance?.given(),
     stop() {
       cancelTimer?.();

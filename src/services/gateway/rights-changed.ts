@@ -37,6 +37,9 @@ export function createRightsChanged(deps: {
       review();
       news.rulesChanged();
     },
-    of: subscriber => review(subscriber),
+    of(subscriber) {
+      review(subscriber);
+      news.rightsChanged(subscriber.who);
+    },
   };
 }

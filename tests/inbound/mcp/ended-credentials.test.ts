@@ -121,7 +121,10 @@ describe('a revoked credential', () => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
     const init = { method: 'POST', headers: { 'content-type': 'application/json', ...shows('two') }, body };
     expect((await door.send(endpoint, init)).status).toBe(202);
-    await kept.next();
+    // It has other groups, so that its lists are others.
+    for (const what of ['tools', 'resources', 'prompts'])
+      expect((await kept.next()).message).toMatchObject({ method: `notifications/${what}/list_changed` });
+    expect((await kept.next()).message).toMatchObject({ id: 1, result: {} });
     revoke('one');
     clock.advance(TICK_MS);
     await lost.ended;

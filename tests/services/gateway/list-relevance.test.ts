@@ -34,6 +34,10 @@ async function house(policy: PolicySet = FIRST) {
   made.news.subscribe(news => void heard.push(news));
   return {
     ...made,
+    describe(server: string, description: string) {
+      const specs = made.downstreams.states().map(({ spec }) => spec);
+      made.refresh.follow(specs.map(spec => (spec.key === server ? { ...spec, description } : spec)));
+    },
     /** Whom the news since then concern, by kind of list. */
     async concerned(...callers: Identity[]) {
       await settle();
@@ -197,22 +201,84 @@ describe('whoever is shut out, and what,', () => {
   });
 });
 
-test('another exposure concerns whoever is at the door of everything, and no other list', async () => {
-  const made = await house();
-  made.expose({ ...made.rules(), default: 'discovery' });
-  made.rightsChanged.ofEverybody();
-  await settle();
-  made.clock.advance(1_000);
-  const told = made.heard.flatMap(news => (news.kind === 'list-changed' ? [news] : []));
-  const concerned = (door: Door) => told.filter(({ concerns }) => concerns?.(ann, door)).map(({ what }) => what);
-  expect(concerned(EVERYTHING)).toEqual(['tools']);
-  expect(concerned(doorOf('git'))).toEqual([]);
-  expect(concerned({ server: null, exposure: 'registry' })).toEqual([]);
+/** At the doors that show something else than a server's own list. */
+describe('behind the doors of everything', () => {
+  const PLAIN: readonly Door[] = [null, 'direct', 'auto', 'discovery', 'agent', 'registry'].map(exposure => ({
+    server: null,
+    exposure: exposure as Door['exposure'],
+  }));
 
-  made.heard.length = 0;
-  made.expose({ ...made.rules(), pinned: [] });
-  made.rightsChanged.ofEverybody();
-  expect((await made.concerned(ann)).tools).toEqual([]);
+  /** At which doors a caller is told of other tools. */
+  async function toldAt(made: Awaited<ReturnType<typeof house>>, who: Identity = ann): Promise<(string | null)[]> {
+    await settle();
+    made.clock.advance(1_000);
+    const told = made.heard.splice(0).flatMap(news => (news.kind === 'list-changed' ? [news] : []));
+    for (const { what, concerns } of told) {
+      if (what !== 'tools') continue;
+      expect(concerns?.(who, doorOf('nothing'))).toBe(false);
+      return PLAIN.filter(door => concerns?.(who, door)).map(({ exposure }) => exposure);
+    }
+    return [];
+  }
+
+  test.each([
+    { tools: [push({ title: 'new' }), tool('pull')], at: [null, 'direct', 'auto'], because: 'only its item differs' },
+    { tools: [tool('pull')], at: [null, 'direct', 'auto', 'discovery', 'registry'], because: 'one fewer is counted' },
+    { tools: [push(), tool('pull', { title: 'new' })], at: [], because: 'it is for others' },
+  ])('a changed tool is told at $at: $because', async ({ tools, at }) => {
+    const made = await house();
+    made.downstreams.relist('git', { tools });
+    expect(await toldAt(made)).toEqual(at);
+  });
+
+  test('a pinned tool that changed is told where it stands beside the search', async () => {
+    const made = await house();
+    made.expose({ ...made.rules(), pinned: ['git__push'] });
+    made.rightsChanged.ofEverybody();
+    await toldAt(made);
+    made.downstreams.relist('git', { tools: [push({ title: 'new' }), tool('pull')] });
+    expect(await toldAt(made)).toEqual([null, 'direct', 'auto', 'discovery']);
+  });
+
+  test('what a server says of itself is told where the search repeats it, to whom it shows something', async () => {
+    const made = await house();
+    for (const [who, at] of [
+      [ann, ['auto', 'discovery', 'registry']],
+      [nobody, []],
+    ] as const) {
+      made.describe('git', `for ${who.subject}`);
+      expect(await toldAt(made, who)).toEqual(at);
+    }
+    const said = async () =>
+      JSON.stringify(await made.handle('tools/list', {}, { who: ann, door: { server: null, exposure: 'discovery' } }));
+    expect(await said()).toContain('for nobody');
+    made.describe('git', 'something new');
+    expect(await said()).toContain('something new');
+  });
+
+  test.each([
+    { rules: { default: 'discovery' }, at: [null], because: 'the others say themselves what they show' },
+    { rules: { autoThreshold: 1 }, at: ['auto'], because: 'it counts there alone' },
+    { rules: { pinned: ['git__push'] }, at: ['auto', 'discovery'], because: 'they show what is pinned' },
+    { rules: {}, at: [], because: 'it says the same in other words' },
+  ] as const)('another exposure, $rules, is told at $at: $because', async ({ rules, at }) => {
+    const made = await house();
+    made.expose({ ...made.rules(), pinned: [...made.rules().pinned], ...rules });
+    // Who lists at once has the new one; the others do not.
+    await made.handle('tools/list', {}, { who: bob });
+    made.rightsChanged.ofEverybody();
+    expect(await toldAt(made)).toEqual(at);
+  });
+
+  test('another exposure is told nobody at the door of a server', async () => {
+    const made = await house();
+    made.expose({ ...made.rules(), default: 'discovery' });
+    made.rightsChanged.ofEverybody();
+    await settle();
+    made.clock.advance(1_000);
+    const told = made.heard.flatMap(news => (news.kind === 'list-changed' ? [news] : []));
+    expect(told.filter(({ concerns }) => concerns?.(ann, doorOf('git')))).toEqual([]);
+  });
 });
 
 describe('a changed policy concerns', () => {
@@ -228,6 +294,22 @@ describe('a changed policy concerns', () => {
     made.policy.swap(scopedPolicy({ git: { git: ['push', 'pull'] }, mail: { mail: 'all' } }, 3));
     made.rightsChanged.ofEverybody();
     expect(await made.concerned(ann, bob, nobody)).toEqual({ tools: ['ann', 'bob'], resources: [], prompts: [] });
+  });
+
+  test('whoever acts as another agent by it', async () => {
+    const rules = (agents: Record<string, string[]>) =>
+      policyOf({
+        rules: {
+          agents: Object.fromEntries(Object.entries(agents).map(([id, servers]) => [id, { allow: { servers } }])),
+          defaults: { deny_on_missing_agent: false },
+        },
+      });
+    const worker: Identity = { ...ann, agent: 'worker', agentVerified: true };
+    const made = await house(rules({ worker: ['git'], default: ['mail'] }));
+    made.policy.swap(rules({ default: ['mail'] }));
+    made.rightsChanged.ofEverybody();
+    // By the old rules it was no stand-in, which would have seen the same before.
+    expect(await made.concerned(worker)).toEqual({ tools: ['ann'], resources: ['ann'], prompts: ['ann'] });
   });
 
   test('nobody when it says the same in other words', async () => {
@@ -247,7 +329,7 @@ describe('a changed policy concerns', () => {
   });
 });
 
-test('a subscription ends with the right to its resource, also of a session that shows a lesser credential', async () => {
+test('a session that shows a lesser credential watches less, and is told of its other lists', async () => {
   const made = await house();
   const subscribers = [{ who: bob }, { who: caller('eve', 'mail') }];
   for (const subscriber of subscribers) {
@@ -258,6 +340,11 @@ test('a subscription ends with the right to its resource, also of a session that
   if (first === undefined || second === undefined) throw new Error('two subscribers');
   second.who = caller('eve', 'git');
   made.rightsChanged.of(second);
+  const told = made.heard.flatMap(news => (news.kind === 'list-changed' ? [news] : []));
+  expect(told.map(({ what }) => what)).toEqual(['tools', 'resources', 'prompts']);
+  const others = [bob, caller('eve', 'git')];
+  for (const { concerns } of told)
+    expect([second.who, ...others].map(who => concerns?.(who, EVERYTHING))).toEqual([true, false, false]);
   const watching = () => subscribers.map(one => made.gateway.isWatching(one, 'mail', 'mail://1'));
   expect(watching()).toEqual([true, false]);
   made.policy.swap(scopedPolicy({ git: { git: 'all' } }, 3));
