@@ -31,6 +31,11 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
     lastRevision: () => revision,
     servers: {
       findActive: path => listVersions(path).find(({ isActiveVersion }) => isActiveVersion) ?? null,
+      activePaths: () =>
+        servers
+          .all()
+          .filter(({ isActiveVersion }) => isActiveVersion)
+          .map(({ path }) => path),
       findVersion: (path, version) => servers.find(pairKey(path, version)),
       listVersions,
       listInactive: () =>

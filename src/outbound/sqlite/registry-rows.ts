@@ -27,6 +27,9 @@ function prepareServers(access: Access): RegistryRows['servers'] {
   const places = access.database.prepare<[string, string], { version: string; place: number }>(
     'select version, place from server where namespace = ? and path = ? order by place',
   );
+  const paths = access.database
+    .prepare<[string], string>('select path from server where namespace = ? and is_active = 1')
+    .pluck();
   /** A version keeps its place among those of its path; a new one comes after all that are there. */
   const placeOf = (path: string, version: string) => {
     const known = places.all(access.namespace, path);
@@ -34,6 +37,7 @@ function prepareServers(access: Access): RegistryRows['servers'] {
   };
   return {
     findActive: path => servers.one('path = ? and is_active = 1', path),
+    activePaths: () => paths.all(access.namespace),
     findVersion: (path, version) => servers.one(VERSION, path, version),
     listVersions: path => servers.all('path = ? order by place', path),
     listInactive: () => servers.all('is_active = 0 order by path, place'),

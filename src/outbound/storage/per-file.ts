@@ -13,8 +13,6 @@ import type { ServerFiles } from '../../ports/server-files.ts';
 import { compareTexts, type Narrowing } from './matching.ts';
 import type { RegistryRows } from './rows.ts';
 
-const EVERYTHING = { offset: 0, limit: Number.POSITIVE_INFINITY };
-
 /** `rowsOf`: what is kept for one file; `files`: those of this gateway. */
 export function withRowsPerFile(
   shared: RegistryRows,
@@ -32,6 +30,14 @@ export function withRowsPerFile(
   /** A file's server stands before a registered one of the same path: others register without knowing of it. */
   const homeOf = (path: string): RegistryRows =>
     inOrder(keyOfPath(path)).find(rows => rows.servers.findActive(path) !== null) ?? shared;
+
+  /** The same for many paths at this moment. */
+  function homesNow(): (path: string) => RegistryRows {
+    const pathsIn = new Map(ofFiles().map(rows => [rows, new Set(rows.servers.activePaths())]));
+    const holds = (rows: RegistryRows, path: string) =>
+      pathsIn.get(rows)?.has(path) ?? rows.servers.findActive(path) !== null;
+    return path => inOrder(keyOfPath(path)).find(rows => holds(rows, path)) ?? shared;
+  }
 
   const ratedIn = ({ kind, path }: Rated) => (kind === 'server' ? homeOf(path) : shared);
 
@@ -75,8 +81,14 @@ export function withRowsPerFile(
       findVersion: (path, version) => homeOf(path).servers.findVersion(path, version),
       listVersions: path => homeOf(path).servers.listVersions(path),
       // A file's server has one version.
-      listInactive: () => shared.servers.listInactive().filter(({ path }) => homeOf(path) === shared),
-      list: (filter, page) => listAll(filter, page),
+      listInactive() {
+        const homeAt = homesNow();
+        return shared.servers.listInactive().filter(({ path }) => homeAt(path) === shared);
+      },
+      activePaths() {
+        return [...new Set([...ofFiles(), shared].flatMap(rows => rows.servers.activePaths()))];
+      },
+      list,
       put(server) {
         const [from, to] = [homeOf(server.path), homeFor(server)];
         if (from !== to && from !== shared) copySayings(from, to, server.path);
@@ -101,7 +113,10 @@ export function withRowsPerFile(
     },
     health: {
       find: path => homeOf(path).health.find(path),
-      all: () => [...ofFiles(), shared].flatMap(rows => rows.health.all().filter(({ path }) => homeOf(path) === rows)),
+      all() {
+        const homeAt = homesNow();
+        return [...ofFiles(), shared].flatMap(rows => rows.health.all().filter(({ path }) => homeAt(path) === rows));
+      },
       put: (finding, revision) => homeOf(finding.path).health.put(finding, revision),
       remove: path => homeOf(path).health.remove(path),
     },
@@ -111,24 +126,30 @@ export function withRowsPerFile(
     return ({ server }) => definitionsOf(server) === rows;
   }
 
-  /** Few servers are in files: they are put into the page of what is registered. */
-  function listAll(filter: Narrowing, page: PageRequest | Cursor): Page<RegisteredServer> {
-    const inFiles = (narrowing: Narrowing) =>
-      ofFiles().flatMap(rows =>
-        rows.servers.list(narrowing, EVERYTHING).items.filter(({ path }) => homeOf(path) === rows),
-      );
-    const hidden = inFiles({}).flatMap(({ path }) => (shared.servers.findActive(path) === null ? [] : [path]));
-    const found = inFiles(filter);
-    const narrowed = { ...filter, except: hidden };
-    // Of the registered ones before this page so many are read again as may come after a file's: order says which.
-    const skipped = 'offset' in page ? Math.max(0, Math.trunc(page.offset) - found.length) : 0;
-    const inPage = 'offset' in page ? Math.max(0, Math.trunc(page.offset)) - skipped : 0;
-    const { items, total } = shared.servers.list(
-      narrowed,
-      'offset' in page ? { offset: skipped, limit: page.limit + inPage } : page,
-    );
-    const own = 'offset' in page ? found : found.filter(({ path }) => path > (page.after ?? ''));
-    const merged = [...own, ...items].sort((a, b) => compareTexts(a.path, b.path));
-    return { items: merged.slice(inPage, inPage + Math.max(0, page.limit)), total: total + found.length };
+  /** One list of all parts. Of each just what may come before the end of the page is read. */
+  function list(filter: Narrowing, page: PageRequest | Cursor): Page<RegisteredServer> {
+    const homeAt = homesNow();
+    const inFiles = ofFiles().map(rows => ({ rows, paths: rows.servers.activePaths() }));
+    const parts = [
+      ...inFiles.map(({ rows, paths }) => ({ rows, hidden: paths.filter(path => homeAt(path) !== rows) })),
+      { rows: shared, hidden: inFiles.flatMap(({ paths }) => paths) },
+    ].map(({ rows, hidden }) => ({ servers: rows.servers, filter: { ...filter, except: hidden } }));
+    const totals = parts.map(({ servers, filter }) => servers.list(filter, { offset: 0, limit: 0 }).total);
+    const total = totals.reduce((sum, each) => sum + each, 0);
+    if (!('offset' in page)) {
+      const found = parts.flatMap(({ servers, filter }) => servers.list(filter, page).items);
+      return { items: found.sort(byPath).slice(0, Math.max(0, page.limit)), total };
+    }
+    const [offset, limit] = [Math.max(0, Math.trunc(page.offset)), Math.max(0, page.limit)];
+    // Of a part so many are on pages before as the others cannot fill.
+    const skipped = totals.map(own => Math.max(0, offset - (total - own)));
+    const found = parts.flatMap(({ servers, filter }, at) => {
+      const skip = skipped[at] ?? 0;
+      return servers.list(filter, { offset: skip, limit: offset + limit - skip }).items;
+    });
+    const begin = offset - skipped.reduce((sum, each) => sum + each, 0);
+    return { items: found.sort(byPath).slice(begin, begin + limit), total };
   }
 }
+
+const byPath = (one: RegisteredServer, other: RegisteredServer) => compareTexts(one.path, other.path);

@@ -21,6 +21,8 @@ export interface EntryRows<T> {
 
 export interface ServerRows {
   findActive(path: string): RegisteredServer | null;
+  /** Without reading what is there. */
+  activePaths(): string[];
   findVersion(path: string, version: string): RegisteredServer | null;
   /** In the order they were first put. */
   listVersions(path: string): RegisteredServer[];

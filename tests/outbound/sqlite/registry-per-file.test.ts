@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RegisteredServer } from '../../../src/domain/registered-server.ts';
 import { openRegistryDatabase } from '../../../src/outbound/sqlite/database.ts';
 import { MIGRATIONS } from '../../../src/outbound/sqlite/migrations.ts';
 import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
@@ -124,30 +125,41 @@ it('a file that is not read for a while finds all of its own again', async () =>
 it('lists files’ and registered servers as one, on pages of any size, by number and by cursor', async () => {
   const letters = fc.uniqueArray(fc.constantFrom(...'abcdefghijkl'), { maxLength: 8 });
   await fc.assert(
-    fc.asyncProperty(letters, letters, fc.integer({ min: 1, max: 6 }), async (inFile, registered, limit) => {
+    fc.asyncProperty(letters, letters, letters, fc.integer({ min: 1, max: 6 }), async (inA, inB, registered, limit) => {
       const path = makePath();
-      const storage = openFor(path, Object.fromEntries(inFile.map(key => [key, A])), [A]);
+      const fileOf = {
+        ...Object.fromEntries(inB.map(key => [key, B])),
+        ...Object.fromEntries(inA.map(key => [key, A])),
+      };
+      const inFile = Object.keys(fileOf);
+      const storage = openFor(path, fileOf, [A, B]);
       const stranger = openFor(path, {}, []);
-      for (const key of inFile) await storage.servers.add(ofFile(`/${key}`, A));
+      for (const key of inA) await storage.servers.add(ofFile(`/${key}`, A));
+      // Some of them were in the other file before.
+      const earlier = openFor(path, Object.fromEntries(inB.map(key => [key, B])), [B]);
+      for (const key of inB) await earlier.servers.add(ofFile(`/${key}`, B));
       // Of some names both: whoever registers does not know of the file.
       for (const key of registered) await stranger.servers.add(draftServer(`/${key}`));
       const expected = [...new Set([...inFile, ...registered])]
         .sort()
-        .map(key => `/${key} ${inFile.includes(key) ? 'file' : 'live'}`);
+        .map(key => `/${key} ${inFile.includes(key) ? fileOf[key] : 'live'}`);
+      const told = ({ path: at, source }: RegisteredServer) => `${at} ${source.kind === 'file' ? source.file : 'live'}`;
       const found: Record<'byNumber' | 'byCursor', string[]> = { byNumber: [], byCursor: [] };
       for (let offset = 0; offset < expected.length; offset += limit) {
         const { items, total } = await storage.servers.list({}, { offset, limit });
         expect(total).toBe(expected.length);
-        found.byNumber.push(...items.map(({ path, source }) => `${path} ${source.kind}`));
+        found.byNumber.push(...items.map(told));
       }
       for (let after: string | null = null; ; ) {
         const { items } = await storage.servers.list({}, { after, limit });
-        found.byCursor.push(...items.map(({ path, source }) => `${path} ${source.kind}`));
+        found.byCursor.push(...items.map(told));
         after = items.at(-1)?.path ?? null;
         if (items.length < limit) break;
       }
       expect(found).toEqual({ byNumber: expected, byCursor: expected });
-      await Promise.all([storage.close(), stranger.close()]);
+      const { items, total } = await storage.servers.list({ query: 'c' }, { offset: 0, limit });
+      expect([items.map(told), total]).toEqual([expected.filter(each => each.startsWith('/c ')), items.length]);
+      await Promise.all([storage.close(), stranger.close(), earlier.close()]);
     }),
     { numRuns: 60 },
   );
