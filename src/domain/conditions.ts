@@ -48,6 +48,8 @@ export interface Condition {
   readonly servers: NameList;
   readonly tools: NameList;
   readonly usesArguments: boolean;
+  /** Whether it tells callers apart that have the same agent, groups and scopes. */
+  readonly usesSubject: boolean;
   readonly test: ConditionTest;
   /** `policy.conditions.<id>`, and what is added when it could not be worked out. */
   readonly no: ConditionVerdict;
@@ -107,6 +109,11 @@ export function weighConditions(
     if (holds === (condition.written.effect === 'deny')) return condition.no;
   }
   return null;
+}
+
+/** Whether callers with the same rights may be shown different tools. Those that look at arguments hide nothing. */
+export function hideBySubject(conditions: readonly Condition[]): boolean {
+  return conditions.some(({ usesArguments, usesSubject }) => usesSubject && !usesArguments);
 }
 
 /** Whether a decision on this tool reads the arguments: where not, they need not be parsed for it. */

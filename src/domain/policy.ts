@@ -5,7 +5,7 @@
  * policy is in force with the next one.
  */
 import { type AgentRules, weighAnyTool, weighServer, weighTool } from './agent-rules.ts';
-import { type Condition, type ConditionVerdict, readsArguments, weighConditions } from './conditions.ts';
+import { type Condition, type ConditionVerdict, hideBySubject, readsArguments, weighConditions } from './conditions.ts';
 import type { Identity } from './identity.ts';
 import type { JsonObject } from './json.ts';
 import type { NameList } from './name-pattern.ts';
@@ -26,7 +26,7 @@ import {
 } from './scope-rules.ts';
 import type { ServerKey } from './server.ts';
 import { no, type RuleRef, type Verdict, yes } from './verdict.ts';
-import { type Restrictions, sees, UNRESTRICTED, withoutSight } from './visibility.ts';
+import { ownersOf, type Restrictions, sees, UNRESTRICTED, withoutSight } from './visibility.ts';
 
 export type { RuleRef } from './verdict.ts';
 
@@ -313,9 +313,9 @@ export function isInSight(policy: PolicySet, who: Identity, server: ServerKey): 
   return restriction === undefined || sees(restriction, who) || mayUiToAll(policy, who, 'modify_service');
 }
 
-/** Whether callers with the same rights may yet be answered differently: a condition or an owner tells them apart. */
-export function looksAtSubject({ conditions, restricted }: PolicySet): boolean {
-  return conditions.length > 0 || restricted.size > 0;
+/** Whether lists of this caller may differ from those of others with the same rights: for whose they are, not for what. */
+export function looksAtSubject({ conditions, restricted }: PolicySet, { subject }: Identity): boolean {
+  return hideBySubject(conditions) || ownersOf(restricted).has(subject);
 }
 
 /** Methods that only keep a conversation going: whoever may use anything on a server may use these. */

@@ -30,6 +30,18 @@ export function toRestrictions(servers: Iterable<RegisteredServer>): Restriction
   return restrictions;
 }
 
+const owners = new WeakMap<Restrictions, ReadonlySet<string>>();
+
+/** Whoever sees something for being its owner. */
+export function ownersOf(restricted: Restrictions): ReadonlySet<string> {
+  let known = owners.get(restricted);
+  if (known === undefined) {
+    known = new Set([...restricted.values()].map(({ owner }) => owner));
+    owners.set(restricted, known);
+  }
+  return known;
+}
+
 export function sees({ owner, groups }: Restriction, who: Identity): boolean {
   if (who.subject === owner) return true;
   for (const group of groups) if (who.groups.has(group)) return true;

@@ -2,7 +2,7 @@
 import type { ConditionTest } from '../domain/conditions.ts';
 
 export type CompiledExpression =
-  | { ok: true; test: ConditionTest; usesArguments: boolean }
+  | { ok: true; test: ConditionTest; usesArguments: boolean; usesSubject: boolean }
   /** What is wrong with it, in words for whoever wrote it. */
   | { ok: false; message: string };
 

@@ -40,6 +40,7 @@ export function compileCel(expression: string): CompiledExpression {
   return {
     ok: true,
     usesArguments: someNode(compiled.ast, node => node.op === 'id' && node.args === 'args'),
+    usesSubject: looksAtSubject(compiled.ast),
     test(facts: ConditionFacts): boolean {
       const answer: unknown = compiled(facts);
       if (typeof answer !== 'boolean') throw new TypeError('the expression is neither true nor false');
@@ -98,6 +99,13 @@ function isLoop(node: ASTNode): node is Loop {
 
 function someNode(node: ASTNode, holds: (node: ASTNode) => boolean): boolean {
   return holds(node) || childrenOf(node.args).some(child => someNode(child, holds));
+}
+
+/** By name, or at all of the caller at once. */
+function looksAtSubject(node: ASTNode): boolean {
+  if (node.op === 'id') return node.args === 'caller';
+  if (node.op === '.' && node.args[0].op === 'id' && node.args[0].args === 'caller') return node.args[1] === 'subject';
+  return childrenOf(node.args).some(looksAtSubject);
 }
 
 /** Operands come bare, in lists, and in lists of pairs. */

@@ -38,5 +38,5 @@ export function mayWatch({ policy, quarantined }: Rules, who: Identity, server: 
 }
 
 /** Whether a caller may see another list than others with the same rights: something looks at whose the rights are. */
-export const looksAtHolder = ({ policy, quarantined }: Rules, { subject }: Identity): boolean =>
-  looksAtSubject(policy) || quarantined.byKind.caller.has(subject);
+export const looksAtHolder = ({ policy, quarantined }: Rules, who: Identity): boolean =>
+  looksAtSubject(policy, who) || quarantined.byKind.caller.has(who.subject);

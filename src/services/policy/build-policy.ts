@@ -64,7 +64,7 @@ export function buildPolicy(written: WrittenPolicy, compile: CompileExpression):
 
 function toCondition(
   written: WrittenCondition,
-  { test, usesArguments }: Pick<Condition, 'test' | 'usesArguments'>,
+  { test, usesArguments, usesSubject }: Pick<Condition, 'test' | 'usesArguments' | 'usesSubject'>,
 ): Condition {
   const rule = formatRef('policy', 'conditions', written.id);
   return {
@@ -73,7 +73,7 @@ function toCondition(
     scopes: written.scopes.length === 0 ? null : written.scopes,
     servers: compileNames(written.servers),
     tools: compileNames(written.tools),
-    usesArguments,
+    ...{ usesArguments, usesSubject },
     test,
     no: conditionVerdict(rule, written.say),
     unclear: conditionVerdict(`${rule}: could not be worked out`, written.say),

@@ -48,6 +48,23 @@ describe('an expression', () => {
   });
 });
 
+describe('whether it tells callers apart who have the same agent, groups and scopes', () => {
+  test.each([
+    ['caller.subject == "x"', true],
+    ['has(caller.subject)', true],
+    ['caller["subject"] == "x"', true],
+    ['caller["agent"] == "x"', true],
+    ['["a"].exists(x, x == caller.subject)', true],
+    ['size([caller]) == 1', true],
+    ['caller.agent == "x" && "a" in caller.groups && "b" in caller.scopes', false],
+    ['args.subject == "x"', false],
+    ['server == "caller"', false],
+    ['true', false],
+  ])('%s: %s', (expression, usesSubject) => {
+    expect(compileCel(expression)).toMatchObject({ ok: true, usesSubject });
+  });
+});
+
 describe('refused when it is read', () => {
   test.each([
     { expression: 'args.path.matches("(a+)+$")', says: 'matches()', because: 'a regular expression may take forever' },

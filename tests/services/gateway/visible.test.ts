@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../src/domain/json.ts';
 import { OPEN_POLICY } from '../../../src/domain/policy.ts';
 import { compileScopeRules } from '../../../src/domain/scope-rules.ts';
 import { tool } from '../../support/fake-downstreams.ts';
+import { policyOf } from '../../support/policies.ts';
 import { createStaircase, doorOf, EVERYTHING, type Staircase, settle } from '../../support/staircase.ts';
 
 const SERVERS = {
@@ -119,6 +120,46 @@ describe('a list', () => {
       house.visible.entries({ ...caller, subject }, EVERYTHING, 'tools').filter(({ server }) => server === 'a').length;
     expect(namesOf('https://idp|alice')).toBeGreaterThan(0);
     expect(namesOf('https://idp|bob')).toBe(0);
+  });
+
+  const same = (subject: string) => ({ ...LOCAL_CALLER, method: 'jwt', scopes: new Set(['all']), subject }) as const;
+
+  test.each([
+    {
+      when: 'args.x == caller.subject',
+      isShared: true,
+      because: 'what looks at arguments takes nothing out of a list',
+    },
+    { when: '"ops" in caller.groups', isShared: true, because: 'groups are rights' },
+    { when: 'caller.subject == "ann"', isShared: false, because: 'it tells them apart' },
+  ])('is one for callers with the same rights, $isShared, under a condition: $because', async ({ when, isShared }) => {
+    const house = await createStaircase(SERVERS);
+    const scopes = { all: [{ server: '*', methods: 'all', tools: '*' }] };
+    house.policy.swap(policyOf({ scopes, conditions: [{ when }] }));
+    const [ann, bob] = ['ann', 'bob'].map(subject => house.visible.entries(same(subject), EVERYTHING, 'tools'));
+    expect(ann === bob).toBe(isShared);
+    expect([ann, bob].map(list => list?.length)).toEqual(when.includes('subject ==') ? [0, 3] : [3, 3]);
+  });
+
+  test('is one for callers with the same rights who own nothing that is hidden', async () => {
+    const house = await createStaircase(SERVERS);
+    const restricted = new Map([
+      ['a', { owner: 'ann', groups: new Set<string>() }],
+      ['b', { owner: 'eve', groups: new Set(['ops']) }],
+    ]);
+    house.policy.swap({ ...OPEN_POLICY, mode: 'closed', version: 2, restricted, scopes: SEES_ALL });
+    const listOf = (subject: string, ...groups: string[]) =>
+      house.visible.entries({ ...same(subject), groups: new Set(groups) }, EVERYTHING, 'tools');
+    expect(listOf('bob')).toBe(listOf('bert'));
+    expect(listOf('bob', 'ops')).toBe(listOf('bert', 'ops'));
+    const shown = [listOf('bob'), listOf('bob', 'ops'), listOf('ann'), listOf('eve'), listOf('ann', 'ops')];
+    expect(shown.map(list => list.map(({ name }) => name))).toEqual([
+      [],
+      ['b__z'],
+      ['a__x', 'a__y'],
+      ['b__z'],
+      ['a__x', 'a__y', 'b__z'],
+    ]);
   });
 
   test('of 10,000 callers does not stay in memory for each: the newest are served all the same', async () => {
