@@ -18,8 +18,12 @@ import type { Quarantine } from '../limits/quarantine.ts';
 import type { PolicyBook } from '../policy/policy-book.ts';
 import { looksAtHolder, mayList } from './may-list.ts';
 
-/** Views kept at once; identities times doors times kinds, so a plain bound is enough. */
+/** Views kept at once; identities times doors times kinds, so plain bounds are enough. */
 const MAX_KEPT = 2000;
+/** Of a list of 2,000 tools it is a hundred. */
+const MAX_KEPT_BYTES = 128 * 2 ** 20;
+/** Of an entry in a view: what points at it, there and in the list that is made of it. */
+const BYTES_OF_ENTRY = 16;
 
 const NOTHING: readonly CatalogEntry[] = [];
 
@@ -67,15 +71,18 @@ export function createVisible(deps: {
   let keptRules: ExposureRules | null = null;
   const keptEntries = new Map<string, readonly CatalogEntry[]>();
   const keptLists = new Map<string, Answer>();
+  let keptBytes = 0;
 
   function dropStale(): void {
     const now = `${catalog.current().version}.${policy.current().version}.${quarantine.version()}`;
     const isSame = now === keptFor && keptRules === rules();
-    if (isSame && keptLists.size < MAX_KEPT && keptEntries.size < MAX_KEPT) return;
+    const isFull = keptLists.size >= MAX_KEPT || keptEntries.size >= MAX_KEPT || keptBytes >= MAX_KEPT_BYTES;
+    if (isSame && !isFull) return;
     keptFor = now;
     keptRules = rules();
     keptEntries.clear();
     keptLists.clear();
+    keptBytes = 0;
   }
 
   const inForce = () => ({ policy: policy.current(), quarantined: quarantine.current() });
@@ -101,6 +108,7 @@ export function createVisible(deps: {
       const now = inForce();
       kept = [...behind[kind].values()].filter(entry => mayList(now, who, door, entry));
       keptEntries.set(key, kept);
+      keptBytes += key.length + kept.length * BYTES_OF_ENTRY;
     }
     return kept;
   }
@@ -145,8 +153,10 @@ export function createVisible(deps: {
             ? // Filtered by our policy, so never shared between callers; fresh whenever it is asked for.
               { resultType: 'complete', ttlMs: 0, cacheScope: 'private', [member]: shown.map(withoutExecution) }
             : { [member]: [...shown] };
-        kept = { kind: 'answer', era, result, bytes: Buffer.from(JSON.stringify(result)) };
+        const bytes = Buffer.from(JSON.stringify(result));
+        kept = { kind: 'answer', era, result, bytes };
         keptLists.set(key, kept);
+        keptBytes += key.length + bytes.length;
       }
       return kept;
     },

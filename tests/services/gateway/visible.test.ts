@@ -169,6 +169,20 @@ describe('a list', () => {
     expect(names(house)).toEqual(DIRECT);
   });
 
+  test('of many callers does not stay in memory for each, however long it is', async () => {
+    const long = Array.from({ length: 40 }, (_, i) => tool(`t${i}`, { description: 'x'.repeat(100_000) }));
+    const house = await createStaircase({ a: { lists: { tools: long } } });
+    const listFor = (i: number) =>
+      house.visible.list({ ...LOCAL_CALLER, subject: `s${i}` }, EVERYTHING, 'tools', 'legacy');
+    const first = listFor(0);
+    expect(listFor(0)).toBe(first);
+    // Of four megabytes each.
+    for (let i = 1; i < 40; i++) listFor(i);
+    const again = listFor(0);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+
   test('of a server that only a client named is not kept: its name may be megabytes long', async () => {
     const house = await createStaircase(SERVERS);
     const first = house.visible.entries(LOCAL_CALLER, doorOf('x'.repeat(1_000)), 'tools');
