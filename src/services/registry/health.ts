@@ -62,6 +62,8 @@ const SPREAD = 0.8;
 
 export function createHealthWatch(deps: HealthDeps): HealthWatch {
   const { downstreams, store, settings, clock, log } = deps;
+  /** As they are by the last news of them. */
+  let watched = new Map<string, Watched>();
   let known = new Map<string, ServerHealth>();
   /** Late answers in a row, by path. */
   const late = new Map<string, number>();
@@ -104,6 +106,8 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
     const before = known.get(path)?.status ?? 'unknown';
     if (before === 'unknown' || before === 'disabled') note(path, 'checking', numTools, false);
     const found = statusOfReply(await downstreams.query(key, 'ping', {}));
+    // Switched off or removed meanwhile: what it answered is no news of it any more.
+    if (!isAsked(watched.get(path))) return known.get(path) ?? { path, status: found, checkedAtMs: null, numTools };
     if (found !== 'unhealthy: timeout') {
       late.delete(path);
       return note(path, found, numTools, true);
@@ -125,14 +129,16 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
   }
 
   async function round(): Promise<void> {
-    const queue = [...deps.servers()];
+    const queue = [...watched.keys()];
     const atOnce = Math.min(settings.concurrency, queue.length);
     // Of the longest row that one of them has to ask, so that even the longest pauses end within the interval.
     const gapMs = (settings.intervalMs * SPREAD) / Math.ceil(queue.length / atOnce);
     const work = async () => {
-      for (let server = queue.pop(); server !== undefined; server = queue.pop()) {
+      for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
         await pause(gapMs * deps.random());
         if (isStopped) return;
+        const server = watched.get(path);
+        if (server === undefined) continue;
         await askOnce(server).catch(cause => warn('a server could not be checked', cause));
       }
     };
@@ -173,15 +179,14 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
   }
 
   function follow(): void {
-    const servers = deps.servers();
-    const paths = new Set(servers.map(({ path }) => path));
+    watched = new Map(deps.servers().map(server => [server.path, server]));
     for (const path of [...known.keys()]) {
-      if (paths.has(path)) continue;
+      if (watched.has(path)) continue;
       known.delete(path);
       unsaved.delete(path);
       late.delete(path);
     }
-    for (const server of servers) {
+    for (const server of watched.values()) {
       const before = known.get(server.path)?.status;
       const byState = statusByState(server);
       const isFixed = byState === 'local' || byState === 'disabled';
@@ -194,7 +199,7 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
     snapshot: () => known,
     find: path => known.get(path) ?? null,
     async check(path) {
-      const server = deps.servers().find(one => one.path === path);
+      const server = watched.get(path);
       return server === undefined ? null : askOnce(server);
     },
     onChange: listener => void listeners.push(listener),
@@ -236,6 +241,8 @@ function statusOf(status: ServerStatus, reason: string | null): HealthStatus | n
       return null;
   }
 }
+
+const isAsked = (server: Watched | undefined): boolean => server?.enabled === true && !server.isLocal;
 
 /** Any answer in MCP is a sign of life, an error among them: servers need not know `ping`. */
 function statusOfReply(reply: Reply): HealthStatus {

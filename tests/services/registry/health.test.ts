@@ -202,3 +202,32 @@ test('a server that is switched off and on, or removed, is followed', async () =
   expect([watch.find('/a')?.status, watch.find('/a')?.numTools, watch.find('/b')]).toEqual(['healthy', 4, null]);
   expect(told.filter(line => line.startsWith('/a'))).toEqual(['/a healthy', '/a disabled', '/a healthy']);
 });
+
+describe('a server that is switched off or removed', () => {
+  test.each([
+    { at: 'while its turn in a round is near', isHeld: false },
+    { at: 'while it is being asked', isHeld: true },
+  ])('$at is told as what it is, and not asked or told of again', async ({ isHeld }) => {
+    const { clock, watch, list, told, pings, waiting, asked } = await start({ off: {}, gone: {}, stays: {} });
+    await settle();
+    pings.hold = isHeld;
+    // The round has begun, and nobody's turn has come; or everybody's has.
+    for (let step = 0; step < (isHeld ? 60 : 8); step++) {
+      clock.advance(SETTINGS.intervalMs / 60);
+      await settle();
+    }
+    expect(asked().length).toBe(isHeld ? 3 : 0);
+    told.length = 0;
+    list.splice(0, 2, watched('off', { enabled: false }));
+    watch.follow();
+    for (const answer of waiting.splice(0)) answer();
+    pings.hold = false;
+    for (let step = 0; step < 30; step++) {
+      clock.advance(SETTINGS.intervalMs / 60);
+      await settle();
+    }
+    expect(told.filter(each => !each.startsWith('/stays'))).toEqual(['/off disabled']);
+    expect([watch.find('/off')?.status, watch.find('/gone')]).toEqual(['disabled', null]);
+    expect(watch.find('/stays')?.status).toBe('healthy');
+  });
+});
