@@ -131,6 +131,7 @@ Examples:
   gatehouse token refresh --agent-id sre-agent          writes agent-sre-agent-m2m-token.json for its owner alone
   gatehouse token revoke 3q2-7w...                      the jti that was said with the token
 
+--scopes names scopes of scopes.yml that the credential has. A gateway that asks for no credential gives out no tokens.
 The credential is read from --token-file or GATEWAY_TOKEN, never from an argument.`,
   );
   const withWishes = (command: Command) =>

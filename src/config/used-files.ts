@@ -71,11 +71,14 @@ function ledgerFiles({ enabled, path, index }: AuditConfig): UsedFile[] {
     : [];
   return [
     at('audit ledger', path),
-    ...others.map(file =>
-      at(
-        file.firstSeq === null ? 'audit ledger, another process' : 'audit ledger, older part',
-        join(folder, file.name),
-      ),
+    ...others.flatMap(file =>
+      file.firstSeq === null
+        ? [
+            at('audit ledger, another process', join(folder, file.name)),
+            at('audit checkpoint, another process', join(folder, headName(file.name))),
+            at('audit intents, another process', join(folder, intentsName(file.name))),
+          ]
+        : [at('audit ledger, older part', join(folder, file.name))],
     ),
     at('audit checkpoint', join(folder, headName(name))),
     at('audit intents', join(folder, intentsName(name))),

@@ -101,10 +101,22 @@ it('names all that a backup needs: a copy of what is there starts elsewhere, aft
   const body = JSON.stringify(server);
   const made = await fetch(`${origin}/api/servers/register`, { method: 'POST', headers, body });
   expect(made.status).toBe(201);
-  running.child.kill('SIGKILL');
-  await running.ended;
+  // Of the same home, with a ledger of its own.
+  const second = startGatehouse({ args: ['serve', '--port', '0'], ...place() });
+  onTestFinished(() => void second.child.kill('SIGKILL'));
+  const [, beside = ''] = await second.says(/(http:\/\/127\.0\.0\.1:\d+)\/mcp/);
+  expect((await fetch(`${beside}/api/servers/wiki`)).status).toBe(200);
+  for (const gateway of [running, second]) {
+    gateway.child.kill('SIGKILL');
+    await gateway.ended;
+  }
 
-  const named = [...(await printed()).keys()].filter(path => existsSync(path));
+  const files = [...(await printed()).keys()];
+  const named = files.filter(path => existsSync(path));
+  const logs = join(desk.home, '.cache/agent-mcp-gateway/logs');
+  const ledgers = readdirSync(logs).filter(name => name.startsWith('audit') && !/\.(lock|index)/.test(name));
+  expect(ledgers.filter(name => name.startsWith('audit-2'))).toHaveLength(3);
+  expect(ledgers.filter(name => !named.includes(join(logs, name)))).toEqual([]);
   const other = createDesk();
   onTestFinished(() => other.remove());
   for (const path of named) {
