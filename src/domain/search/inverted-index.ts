@@ -31,6 +31,8 @@ export interface IndexedDocument {
   lengths: Uint16Array;
   /** Ids of the words of its name, in order. */
   nameTerms: readonly number[];
+  /** The same for documents that say the same of themselves, whoever they belong to. */
+  sayings: number;
 }
 
 export interface InvertedIndex {
@@ -140,7 +142,23 @@ function analyse(document: SearchDocument, intern: (word: string) => number): In
       uses.push((field << COUNT_BITS) | Math.min(count, MAX_COUNT));
     }
   }
-  return { document, terms: Int32Array.from(terms), uses: Uint8Array.from(uses), lengths, nameTerms };
+  const sayings = digestOf(terms, uses);
+  return { document, terms: Int32Array.from(terms), uses: Uint8Array.from(uses), lengths, nameTerms, sayings };
+}
+
+/** What says whose a document is, and not what it is. */
+const OF_OWNER: ReadonlySet<number> = new Set([FIELD_NAMES.indexOf('owner'), FIELD_NAMES.indexOf('tags')]);
+
+/** Two hashes (FNV-1a) of 26 bits in one number: what meets by chance is counted as one, and lost nowhere. */
+function digestOf(terms: readonly number[], uses: readonly number[]): number {
+  let [low, high] = [0x811c9dc5, 0x01000193];
+  for (const [at, term] of terms.entries()) {
+    const use = uses[at] as number;
+    if (OF_OWNER.has(fieldOf(use))) continue;
+    low = Math.imul(low ^ term, 0x01000193) ^ use;
+    high = Math.imul(high ^ use, 0x01000193) ^ term;
+  }
+  return (low >>> 6) * 2 ** 26 + (high >>> 6);
 }
 
 function readField(document: SearchDocument, field: FieldName): string[] {

@@ -42,7 +42,7 @@ export interface LatentModel {
 
 /** The documents of a view as rows, a document a step, so that the work can be cut into slices. */
 export function* latentRows(view: View): Generator<void, LatentInput> {
-  const { documents } = view;
+  const { documents, copies } = view;
   const columnByTerm = new Map<number, number>();
   const termOf: number[] = [];
   const starts = new Int32Array(documents.length + 1);
@@ -52,7 +52,8 @@ export function* latentRows(view: View): Generator<void, LatentInput> {
     const features = featuresOf(view, document);
     let square = 0;
     for (const value of features.values()) square += value * value;
-    const norm = Math.sqrt(square) || 1;
+    // Of copies all together as much as of one.
+    const norm = Math.sqrt(square * (copies[row] as number)) || 1;
     for (const [term, value] of features) {
       let column = columnByTerm.get(term);
       if (column === undefined) {
