@@ -229,3 +229,83 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     expect(() => openFor(path, { dict: A })).toThrow(/holds a damaged record: definition dict/);
   });
 });
+
+const SHARED_NAMES = ['dict', 'mail', 'team/wiki'];
+const deed = fc.record({
+  what: fc.constantFrom(
+    'add',
+    'register',
+    'update',
+    'remove',
+    'rate',
+    'watch',
+    'define',
+    'undefine',
+    'version',
+    'activate',
+  ),
+  name: fc.constantFrom(...SHARED_NAMES),
+});
+
+/** By a gateway whose own file names all of them, or that registers them. */
+async function doIt(storage: RegistryStorage, { what, name }: { what: string; name: string }): Promise<unknown> {
+  const path = `/${name}`;
+  switch (what) {
+    case 'add':
+      return storage.servers.add(ofFile(path, B, { description: 'theirs' }));
+    case 'register':
+      return storage.servers.add(draftServer(path));
+    case 'version':
+      return storage.servers.add(draftServer(path, { version: 'v2.0.0', isActiveVersion: false }));
+    case 'activate':
+      return storage.servers.activate(path, 'v2.0.0', 1);
+    case 'update':
+      return storage.servers.update(path, null, draftServer(path, { enabled: false }));
+    case 'remove':
+      return storage.servers.remove(path);
+    case 'rate':
+      return storage.ratings.put(rated(path), stars('bob', 1));
+    case 'watch':
+      return storage.health.put([healthOf(path, { status: 'disabled' })]);
+    case 'define':
+      return storage.definitions.put([driftedTool(name, 'look'), approvedTool(name, 'other')]);
+    default:
+      return storage.definitions.remove(name, 'look');
+  }
+}
+
+it('whatever other gateways do, what is kept of a file’s server is the same for those that read the file', async () => {
+  const theirs = fc.record({ owns: fc.boolean(), deeds: fc.array(deed, { maxLength: 8 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(theirs, { minLength: 1, maxLength: 3 }), async visits => {
+      const path = makePath();
+      const ours = Object.fromEntries(SHARED_NAMES.map(name => [name, A]));
+      const a = openFor(path, ours);
+      for (const name of SHARED_NAMES) {
+        await a.servers.add(ofFile(`/${name}`, A, { enabled: name !== 'mail' }));
+        await a.ratings.put(rated(`/${name}`), stars('ada', 4));
+        await a.health.put([healthOf(`/${name}`, { status: 'healthy' })]);
+        await a.definitions.put([approvedTool(name, 'look'), driftedTool(name, 'write')]);
+      }
+      const seen = async () => ({
+        servers: await a.servers.list({}, PAGE),
+        versions: await Promise.all(SHARED_NAMES.map(name => a.servers.listVersions(`/${name}`))),
+        inactive: await a.servers.listInactive(),
+        ratings: await Promise.all(SHARED_NAMES.map(name => a.ratings.list(rated(`/${name}`)))),
+        health: await a.health.list(),
+        definitions: await Promise.all(SHARED_NAMES.map(name => a.definitions.list(name))),
+        pending: await a.definitions.listPending(),
+      });
+      const before = await seen();
+      for (const { owns, deeds } of visits) {
+        const names = owns ? Object.fromEntries(SHARED_NAMES.map(name => [name, B])) : {};
+        const other = openFor(path, names, [B]);
+        for (const each of deeds) await doIt(other, each);
+        await other.close();
+        expect(await seen()).toEqual(before);
+      }
+      await a.close();
+    }),
+    { numRuns: 60 },
+  );
+});
