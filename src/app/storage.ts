@@ -22,6 +22,7 @@ function filesOf(config: () => Config): ServerFiles {
       const { servers, config: settings } = config().files;
       return [servers, settings].filter(file => file !== null);
     },
+    named: () => config().serverFiles.keys(),
     fileOf: server => config().serverFiles.get(server) ?? null,
   };
 }

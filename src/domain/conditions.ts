@@ -96,7 +96,13 @@ export function weighConditions(
     }
     facts ??= {
       args: args ?? {},
-      caller: { subject: who.subject, agent: who.agent ?? '', groups: [...who.groups], scopes },
+      // Sorted: in what order a credential says them is no right of its own, and callers with the same rights share lists.
+      caller: {
+        subject: who.subject,
+        agent: who.agent ?? '',
+        groups: [...who.groups].sort(),
+        scopes: [...scopes].sort(),
+      },
       server,
       tool,
     };

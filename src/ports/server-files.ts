@@ -4,6 +4,8 @@ import type { ServerKey } from '../domain/server.ts';
 export interface ServerFiles {
   /** Absolute; the one that wins where two name one server first. May be empty. */
   all(): readonly string[];
+  /** Servers that any of them names. */
+  named(): Iterable<ServerKey>;
   /** Null: no file names this server. */
   fileOf(server: ServerKey): string | null;
 }

@@ -31,6 +31,7 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
     lastRevision: () => revision,
     servers: {
       findActive: path => listVersions(path).find(({ isActiveVersion }) => isActiveVersion) ?? null,
+      hasActive: path => listVersions(path).some(({ isActiveVersion }) => isActiveVersion),
       activePaths: () =>
         servers
           .all()
@@ -72,6 +73,7 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
     },
     definitions: {
       find: (server, tool) => definitions.find(pairKey(server, tool)),
+      has: server => definitions.all().some(tool => tool.server === server),
       ofServer: server => definitions.all().filter(tool => tool.server === server),
       pending: () => definitions.all().filter(({ pending }) => pending !== null),
       put: tool => definitions.put(pairKey(tool.server, tool.tool), tool),

@@ -19,7 +19,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { acknowledgedName, walName } from '../../domain/registry-names.ts';
 import { AcknowledgedMark, readMark } from './acknowledged.ts';
-import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate, type Step } from './migrations.ts';
+import { APPLICATION_ID, layoutOf, MIGRATIONS, migrate, SAME_ROWS_SINCE, type Step } from './migrations.ts';
 import { checkRows } from './tables.ts';
 
 export interface RegistryDatabase {
@@ -30,6 +30,7 @@ export interface RegistryDatabase {
 
 /** Other processes hold it for milliseconds; longer waits are not spent here, where nothing else can run meanwhile. */
 const BUSY_MS = 50;
+const MIGRATION_MS = 20_000;
 const HEADER = Buffer.from('SQLite format 3\0');
 
 /** Throws with a sentence for the operator: what is wrong, and what to do. */
@@ -154,7 +155,7 @@ function findDamage(database: Database.Database, path: string, steps: readonly S
   if (found !== 'ok') return refusal(path, `is damaged (${String(found).slice(0, 200)})`, RESCUE);
   if (schemaOf(database) !== schemaAfter(steps.slice(0, layout)))
     return refusal(path, 'does not have the tables of a registry', RESCUE);
-  if (layout < steps.length) return null;
+  if (layout < SAME_ROWS_SINCE) return null;
   try {
     const highest = checkRows(database);
     return highest > sequenceOf(database) ? refusal(path, 'is damaged (its sequence went back)', RESCUE) : null;
@@ -200,7 +201,10 @@ function open(path: string, markPath: string, steps: readonly Step[]): RegistryD
     database.pragma('foreign_keys = on');
     database.pragma('trusted_schema = off');
     database.pragma('cell_size_check = on');
+    // Another process may be at it.
+    database.pragma(`busy_timeout = ${MIGRATION_MS}`);
     migrate(database, steps);
+    database.pragma(`busy_timeout = ${BUSY_MS}`);
     const mark = new AcknowledgedMark(markPath);
     mark.raise(sequenceOf(database));
     return {

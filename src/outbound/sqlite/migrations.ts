@@ -98,6 +98,9 @@ export type Step = string | ((database: Database.Database) => void);
 /** Shape: step n leads from layout n to layout n + 1. */
 export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers];
 
+/** From this layout on rows have the columns that they have now: each can be looked at before a step changes it. */
+export const SAME_ROWS_SINCE = 1;
+
 export function layoutOf(database: Database.Database): number {
   return Number(database.pragma('user_version', { simple: true }));
 }

@@ -2,3 +2,6 @@
 export function namespaceOfFile(namespace: string, file: string): string {
   return `${namespace} ${file}`;
 }
+
+/** Where what was kept of files' servers is that were not told apart. */
+export const namespaceOfEarlier = (namespace: string): string => namespaceOfFile(namespace, '');

@@ -37,6 +37,7 @@ function prepareServers(access: Access): RegistryRows['servers'] {
   };
   return {
     findActive: path => servers.one('path = ? and is_active = 1', path),
+    hasActive: path => servers.has('path = ? and is_active = 1', path),
     activePaths: () => paths.all(access.namespace),
     findVersion: (path, version) => servers.one(VERSION, path, version),
     listVersions: path => servers.all('path = ? order by place', path),
@@ -85,6 +86,7 @@ function prepareDefinitions(access: Access): RegistryRows['definitions'] {
   const definitions = createRecords(access, DEFINITION);
   return {
     find: (server, tool) => definitions.one(TOOL, server, JSON.stringify(tool)),
+    has: server => definitions.has('server = ?', server),
     ofServer: server => definitions.all('server = ?', server),
     pending: () => definitions.all('is_pending = 1'),
     put(tool, revision) {

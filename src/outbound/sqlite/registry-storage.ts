@@ -11,7 +11,7 @@ import { createRegistry } from '../storage/registry.ts';
 import type { RegistryRows } from '../storage/rows.ts';
 import type { Engine } from '../storage/turns.ts';
 import { openRegistryDatabase, type RegistryDatabase, sequenceOf } from './database.ts';
-import { namespaceOfFile } from './namespace-of-file.ts';
+import { namespaceOfEarlier, namespaceOfFile } from './namespace-of-file.ts';
 import { prepareRows } from './registry-rows.ts';
 
 export interface RegistryPlace {
@@ -29,16 +29,17 @@ export function openSqliteRegistry({ path, namespace, files }: RegistryPlace): R
   const engine = new SqliteEngine(opened);
   const { database } = opened;
   const nextRevision = () => engine.nextRevision();
-  const shared = prepareRows({ database, namespace, nextRevision });
+  const rowsIn = (place: string) => prepareRows({ database, namespace: place, nextRevision });
+  const shared = rowsIn(namespace);
   if (files === undefined) return createRegistry(engine, shared);
   const known = new Map<string, RegistryRows>();
   const rowsOf = (file: string) => {
-    const rows =
-      known.get(file) ?? prepareRows({ database, namespace: namespaceOfFile(namespace, file), nextRevision });
+    const rows = known.get(file) ?? rowsIn(namespaceOfFile(namespace, file));
     known.set(file, rows);
     return rows;
   };
-  return createRegistry(engine, withRowsPerFile(shared, rowsOf, files));
+  const earlier = rowsIn(namespaceOfEarlier(namespace));
+  return createRegistry(engine, withRowsPerFile({ shared, rowsOf, earlier }, files));
 }
 
 class SqliteEngine implements Engine {

@@ -21,7 +21,8 @@ export interface EntryRows<T> {
 
 export interface ServerRows {
   findActive(path: string): RegisteredServer | null;
-  /** Without reading what is there. */
+  /** Without reading what is there, like the next. */
+  hasActive(path: string): boolean;
   activePaths(): string[];
   findVersion(path: string, version: string): RegisteredServer | null;
   /** In the order they were first put. */
@@ -50,6 +51,8 @@ export interface RegistryRows {
   groups: EntryRows<RegisteredGroup> & { all(): RegisteredGroup[] };
   definitions: {
     find(server: string, tool: string): ApprovedTool | null;
+    /** Without reading any. */
+    has(server: string): boolean;
     ofServer(server: string): ApprovedTool[];
     pending(): ApprovedTool[];
     put(tool: ApprovedTool, revision: number): void;

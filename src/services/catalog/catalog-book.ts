@@ -94,7 +94,7 @@ export function createCatalogBook(style: PrefixStyle, onCollision: (collision: C
       const { servers: known, version } = current;
       if (changed.length > 0) current = next;
       else current = { ...current, servers: next.servers, parts: next.parts };
-      if (changed.length === 0 && isDescribedAnew(known, next.servers)) {
+      if (!changed.includes('tools') && isDescribedAnew(known, next.servers)) {
         // What is told of a server stands in a tool of ours.
         current = { ...current, version: version + 1 };
         changed.push('tools');

@@ -212,7 +212,6 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
   }
 
   /** `write`: in whose turn it is stored; null: it is its turn already. */
-
   async function tryToEdit(
     who: Identity,
     path: string,

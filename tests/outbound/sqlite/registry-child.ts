@@ -9,7 +9,11 @@ import type { Repositories } from '../../../src/ports/registry-storage.ts';
 import { approvedTool, draftAgent, draftServer, healthOf, stars } from '../../support/registry-drafts.ts';
 
 const [path = '', run = '', times = ''] = process.argv.slice(2);
-const storage = openSqliteRegistry({ path, namespace: 'default' });
+const storage = openSqliteRegistry({
+  path,
+  namespace: 'default',
+  files: { all: () => ['/gw/gateway.yaml', '/gw/mcp.json'], named: () => [], fileOf: () => null },
+});
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** The life of an entry, one change after the other; a transaction where two records change. */

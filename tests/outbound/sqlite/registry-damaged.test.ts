@@ -12,6 +12,12 @@ import { draftServer } from '../../support/registry-drafts.ts';
 import { fill, makeFolder, openAt, readEverything } from './registry-desk.ts';
 
 const NAME = 'registry.db';
+/** As the program opens it: with servers in files, too. */
+const FILES = {
+  all: () => ['/gw/mcp.json'],
+  named: () => [],
+  fileOf: (key: string) => (key.startsWith('file') ? '/gw/mcp.json' : null),
+};
 const NAMESPACE = 'default';
 type Files = ReadonlyMap<string, Buffer>;
 
@@ -43,11 +49,11 @@ let everything: unknown;
 beforeAll(async () => {
   folder = fs.mkdtempSync(join(tmpdir(), 'gatehouse-registry-'));
   const path = join(folder, NAME);
-  const first = openSqliteRegistry({ path, namespace: NAMESPACE });
+  const first = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
   await first.transaction(inside => fill(inside, 0, 12));
   await first.close();
   earlier = take(folder);
-  const second = openSqliteRegistry({ path, namespace: NAMESPACE });
+  const second = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
   for (let n = 12; n < 18; n++) await second.transaction(inside => fill(inside, n, 1));
   running = take(folder);
   everything = await readEverything(second);
@@ -171,7 +177,7 @@ describe(`${VARIANTS.length} ways to be damaged`, () => {
     const path = join(here, NAME);
     let refusal: unknown = null;
     try {
-      const storage = openSqliteRegistry({ path, namespace: NAMESPACE });
+      const storage = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
       try {
         expect(await readEverything(storage)).toEqual(everything);
         await storage.servers.add(draftServer('/afterwards'));
@@ -207,7 +213,7 @@ describe(`${VARIANTS.length} ways to be damaged`, () => {
 describe('what is no registry', () => {
   const refused = (path: string) => {
     try {
-      openSqliteRegistry({ path, namespace: NAMESPACE });
+      openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
     } catch (error) {
       return (error as Error).message;
     }

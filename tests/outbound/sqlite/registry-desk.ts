@@ -22,7 +22,11 @@ export function makeFolder(): string {
 }
 
 export function openAt(path: string, namespace = 'default'): RegistryStorage {
-  const storage = openSqliteRegistry({ path, namespace });
+  const storage = openSqliteRegistry({
+    path,
+    namespace,
+    files: { all: () => ['/gw/gateway.yaml', '/gw/mcp.json'], named: () => [], fileOf: () => null },
+  });
   onTestFinished(() => storage.close());
   return storage;
 }

@@ -4,12 +4,15 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RegisteredServer } from '../../../src/domain/registered-server.ts';
+import { createMemoryRows } from '../../../src/outbound/memory/registry-rows.ts';
 import { openRegistryDatabase } from '../../../src/outbound/sqlite/database.ts';
 import { MIGRATIONS } from '../../../src/outbound/sqlite/migrations.ts';
 import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
+import { withRowsPerFile } from '../../../src/outbound/storage/per-file.ts';
+import type { RegistryRows } from '../../../src/outbound/storage/rows.ts';
 import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
 import { approvedTool, draftServer, driftedTool, healthOf, stars } from '../../support/registry-drafts.ts';
-import { makeFolder, openAt } from './registry-desk.ts';
+import { makeFolder } from './registry-desk.ts';
 
 const A = '/a/mcp.json';
 const B = '/b/mcp.json';
@@ -18,7 +21,11 @@ const makePath = () => join(makeFolder(), 'registry.db');
 
 /** `named`: which file names a server, as the configuration says at the moment of asking. */
 function openFor(path: string, named: Record<string, string>, all: readonly string[] = Object.values(named)) {
-  const files = { all: () => [...new Set(all)], fileOf: (server: string) => named[server] ?? null };
+  const files = {
+    all: () => [...new Set(all)],
+    named: () => Object.keys(named),
+    fileOf: (server: string) => named[server] ?? null,
+  };
   const storage = openSqliteRegistry({ path, namespace: 'default', files });
   onTestFinished(() => storage.close());
   return storage;
@@ -79,7 +86,8 @@ describe('two files that name one server', () => {
 
   it('are not disturbed by what somebody registers under that name, who cannot know of it', async () => {
     const path = makePath();
-    const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+    const named: Record<string, string> = { dict: A };
+    const [a, b] = [openFor(path, named, [A]), openFor(path, { other: B })];
     await putDict(a, A);
     await b.servers.add(draftServer('/dict'));
     await b.servers.add(draftServer('/dict', { version: 'v2' }));
@@ -87,11 +95,29 @@ describe('two files that name one server', () => {
     expect(await describeDict(a)).toEqual(PUT);
     expect((await a.servers.list({}, PAGE)).total).toBe(1);
     expect(await a.servers.listInactive()).toEqual([]);
+    delete named.dict;
     await a.servers.remove('/dict');
     expect((await a.servers.find('/dict'))?.source).toEqual({ kind: 'live' });
     expect(await a.servers.listInactive()).toHaveLength(1);
     expect(await b.definitions.list('dict@v1.0.0')).toHaveLength(1);
   });
+});
+
+it('a file’s server is its own also where somebody registered one of its name before', async () => {
+  const path = makePath();
+  const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+  await b.servers.add(draftServer('/dict'));
+  await b.ratings.put(rated('/dict'), stars('bo', 3));
+  expect([await a.servers.find('/dict'), await pathsOf(a)]).toEqual([null, []]);
+  await putDict(a, A);
+  await a.servers.update('/dict', null, ofFile('/dict', A, { enabled: false, description: 'ours' }));
+  expect([(await b.servers.find('/dict'))?.enabled, await b.ratings.list(rated('/dict'))]).toMatchObject([
+    true,
+    [{ stars: 3 }],
+  ]);
+  await b.servers.remove('/dict');
+  expect(await describeDict(a)).toEqual(PUT);
+  await expect(a.servers.add(draftServer('/dict', { version: 'v9' }))).rejects.toThrow('a file names /dict');
 });
 
 it('a server that moves to another file of its gateway takes along what was said and approved of it', async () => {
@@ -109,10 +135,56 @@ it('a server that moves to another file of its gateway takes along what was said
   expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'new', 'write']);
 });
 
+it('a server that moves to another file and back is what it was last', async () => {
+  const path = makePath();
+  const named: Record<string, string> = { dict: A };
+  const storage = openFor(path, named, [A, B]);
+  await putDict(storage, A);
+  named.dict = B;
+  await storage.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
+  await storage.ratings.put(rated('/dict'), stars('ada', 1));
+  await storage.definitions.put([approvedTool('dict', 'write'), approvedTool('dict', 'look')]);
+  const there = await describeDict(storage);
+  named.dict = A;
+  await storage.servers.update('/dict', null, ofFile('/dict', A, { enabled: true }));
+  expect(await describeDict(storage)).toEqual(there);
+  expect(there).toMatchObject({ enabled: true, stars: [1], pending: [] });
+});
+
+it('asks whether there are definitions of a server and does not read them, however many are put', async () => {
+  const memory = [createMemoryRows(), createMemoryRows(), createMemoryRows()].map(({ rows }) => rows);
+  let read = 0;
+  const [shared, own, earlier] = memory.map(rows => ({
+    ...rows,
+    definitions: {
+      ...rows.definitions,
+      ofServer(server: string) {
+        read++;
+        return rows.definitions.ofServer(server);
+      },
+    },
+  })) as [RegistryRows, RegistryRows, RegistryRows];
+  const fileOf = (server: string) => (server === 'dict' ? A : null);
+  const rows = withRowsPerFile(
+    { shared, rowsOf: () => own, earlier },
+    { all: () => [A], named: () => ['dict'], fileOf },
+  );
+  for (const server of ['dict', 'registered']) {
+    for (let i = 0; i < 200; i++) rows.definitions.put(driftedTool(server, `tool-${i}`), i);
+    for (let i = 0; i < 200; i++) expect(rows.definitions.find(server, `tool-${i}`)?.tool).toBe(`tool-${i}`);
+  }
+  expect([rows.definitions.pending().length, own.definitions.pending().length]).toEqual([400, 200]);
+  expect(read).toBeLessThanOrEqual(2);
+});
+
 it('a file that is not read for a while finds all of its own again', async () => {
   const path = makePath();
   let all = [A];
-  const files = { all: () => all, fileOf: (server: string) => (server === 'dict' ? (all[0] ?? null) : null) };
+  const files = {
+    all: () => all,
+    named: () => (all.length === 0 ? [] : ['dict']),
+    fileOf: (server: string) => (server === 'dict' ? (all[0] ?? null) : null),
+  };
   const storage = openSqliteRegistry({ path, namespace: 'default', files });
   onTestFinished(() => storage.close());
   await putDict(storage, A);
@@ -169,7 +241,7 @@ describe('a registry of an earlier version, which did not tell files apart', () 
   /** As layout 1 was: everything in one namespace. */
   async function makeOld(): Promise<string> {
     const path = makePath();
-    const old = openAt(path);
+    const old = openSqliteRegistry({ path, namespace: 'default' });
     await putDict(old, A);
     await old.servers.add(draftServer('/team/mail'));
     await old.ratings.put(rated('/team/mail'), stars('bo', 4));
@@ -182,15 +254,26 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     return path;
   }
 
-  it('keeps all of it, each with the file that its record names, whoever opens it first', async () => {
+  it('keeps all of it for every file that names the server, and trusts nothing anew', async () => {
     const path = await makeOld();
-    const b = openFor(path, { dict: B });
-    expect(await describeDict(b)).toEqual(NOTHING);
-    expect(await pathsOf(b)).toEqual(['/team/mail']);
-    const a = openFor(path, { dict: A });
-    expect(await describeDict(a)).toEqual(PUT);
+    const [a, b, stranger] = [openFor(path, { dict: A }), openFor(path, { dict: B }), openFor(path, { other: B })];
+    expect([await describeDict(a), await describeDict(b), await describeDict(stranger)]).toEqual([PUT, PUT, NOTHING]);
+    expect([await pathsOf(a), await pathsOf(stranger)]).toEqual([['/dict', '/team/mail'], ['/team/mail']]);
     expect((await a.ratings.list(rated('/team/mail'))).map(rating => rating.stars)).toEqual([4]);
-    await Promise.all([a.close(), b.close()]);
+    // From then on each has its own.
+    await b.ratings.put(rated('/dict'), stars('ada', 1));
+    const late = openFor(path, { dict: '/c/mcp.json' });
+    expect([await describeDict(a), await describeDict(late)]).toEqual([PUT, PUT]);
+    await late.close();
+    await b.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
+    await b.definitions.put([approvedTool('dict', 'write')]);
+    expect(await describeDict(a)).toEqual(PUT);
+    const theirs = { ...PUT, enabled: true, stars: [1], pending: [] };
+    expect(await describeDict(b)).toMatchObject({
+      ...theirs,
+      definitions: PUT.definitions.map(([tool]) => [tool, false]),
+    });
+    await Promise.all([a.close(), b.close(), stranger.close()]);
     // Every row is as it was written: the look through all of them at the opening finds nothing.
     expect(await describeDict(openFor(path, { dict: A }))).toEqual(PUT);
   });
@@ -225,8 +308,11 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     const database = new Database(path);
     database.exec("update definition set document = replace(document, 'look', 'loot') where server = 'dict'");
     database.close();
-    await openFor(path, { dict: A }).close();
-    expect(() => openFor(path, { dict: A })).toThrow(/holds a damaged record: definition dict/);
+    for (let attempt = 0; attempt < 2; attempt++)
+      expect(() => openFor(path, { dict: A })).toThrow(/holds a damaged record: definition dict/);
+    const after = new Database(path, { readonly: true });
+    expect(after.pragma('user_version', { simple: true })).toBe(1);
+    after.close();
   });
 });
 
@@ -248,19 +334,25 @@ const deed = fc.record({
 });
 
 /** By a gateway whose own file names all of them, or that registers them. */
-async function doIt(storage: RegistryStorage, { what, name }: { what: string; name: string }): Promise<unknown> {
+async function doIt(
+  storage: RegistryStorage,
+  { what, name }: { what: string; name: string },
+  owns: boolean,
+): Promise<unknown> {
   const path = `/${name}`;
+  // A gateway registers nothing under a name of its own files.
+  const draft: typeof draftServer = (of, more) => (owns ? ofFile(of, B, more) : draftServer(of, more));
   switch (what) {
     case 'add':
       return storage.servers.add(ofFile(path, B, { description: 'theirs' }));
     case 'register':
-      return storage.servers.add(draftServer(path));
+      return storage.servers.add(draft(path));
     case 'version':
-      return storage.servers.add(draftServer(path, { version: 'v2.0.0', isActiveVersion: false }));
+      return storage.servers.add(draft(path, { version: 'v2.0.0', isActiveVersion: false }));
     case 'activate':
       return storage.servers.activate(path, 'v2.0.0', 1);
     case 'update':
-      return storage.servers.update(path, null, draftServer(path, { enabled: false }));
+      return storage.servers.update(path, null, draft(path, { enabled: false }));
     case 'remove':
       return storage.servers.remove(path);
     case 'rate':
@@ -300,7 +392,7 @@ it('whatever other gateways do, what is kept of a file’s server is the same fo
       for (const { owns, deeds } of visits) {
         const names = owns ? Object.fromEntries(SHARED_NAMES.map(name => [name, B])) : {};
         const other = openFor(path, names, [B]);
-        for (const each of deeds) await doIt(other, each);
+        for (const each of deeds) await doIt(other, each, owns);
         await other.close();
         expect(await seen()).toEqual(before);
       }

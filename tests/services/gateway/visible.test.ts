@@ -141,6 +141,27 @@ describe('a list', () => {
     expect([ann, bob].map(list => list?.length)).toEqual(when.includes('subject ==') ? [0, 3] : [3, 3]);
   });
 
+  test('is not decided by the order in which a credential says its groups', async () => {
+    const scopes = { all: [{ server: '*', methods: 'all', tools: '*' }] };
+    for (const when of ['caller.groups[0] == "admin"', 'caller.groups == ["admin", "guest"]']) {
+      const lengths = [];
+      for (const first of [0, 1]) {
+        const house = await createStaircase(SERVERS);
+        house.policy.swap(policyOf({ scopes, conditions: [{ when, effect: 'require' }] }));
+        const callers = [
+          ['admin', 'guest'],
+          ['guest', 'admin'],
+        ].map(groups => ({ ...same('x'), groups: new Set(groups) }));
+        if (first === 1) callers.reverse();
+        lengths.push(callers.map(who => house.visible.entries(who, EVERYTHING, 'tools').length));
+      }
+      expect(lengths).toEqual([
+        [3, 3],
+        [3, 3],
+      ]);
+    }
+  });
+
   test('is one for callers with the same rights who own nothing that is hidden', async () => {
     const house = await createStaircase(SERVERS);
     const restricted = new Map([

@@ -365,13 +365,18 @@ describe('servers of files', () => {
     folders.push(folder);
     const place = { path: join(folder, 'registry.db'), namespace: 'default' };
     const { file } = seed('git');
-    const storage = openSqliteRegistry({ ...place, files: { all: () => [file], fileOf: () => file } });
-    const theirs = openSqliteRegistry({ ...place, files: { all: () => [], fileOf: () => null } });
+    let named = ['git', 'dict'];
+    const storage = openSqliteRegistry({
+      ...place,
+      files: { all: () => [file], named: () => named, fileOf: key => (named.includes(key) ? file : null) },
+    });
+    const theirs = openSqliteRegistry({ ...place, files: { all: () => [], named: () => [], fileOf: () => null } });
     const { registry } = open({ storage });
     await registry.importSeeds([seed('git'), seed('dict')]);
     await theirs.servers.add(draftServer('/git'));
     const serverAccess = ['git', 'dict'].map(server => ({ server, methods: 'all' as const, tools: 'all' as const }));
     await theirs.groups.add(draftGroup('readers', { serverAccess }));
+    named = [];
     await registry.importSeeds([]);
     expect([...registry.current().servers.values()].map(({ path, source }) => [path, source.kind])).toEqual([
       ['/git', 'live'],
