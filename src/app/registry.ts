@@ -112,7 +112,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     return { groups, restricted: toRestrictions(servers.values()) };
   };
   const seedsOf = ({ servers, serverFiles }: Config) =>
-    servers.map(spec => ({ spec, file: serverFiles.get(spec.key) ?? 'the configuration' }));
+    servers.map(spec => ({ spec, file: serverFiles.get(spec.key)?.[0] ?? 'the configuration' }));
   let isStarted = false;
   let stamp = 0;
   let cancelLook = () => {};

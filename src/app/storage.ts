@@ -23,6 +23,7 @@ function filesOf(config: () => Config): ServerFiles {
       return [servers, settings].filter(file => file !== null);
     },
     named: () => config().serverFiles.keys(),
-    fileOf: server => config().serverFiles.get(server) ?? null,
+    fileOf: server => config().serverFiles.get(server)?.[0] ?? null,
+    isNamedIn: (file, server) => config().serverFiles.get(server)?.includes(file) ?? false,
   };
 }

@@ -74,8 +74,8 @@ export interface Config {
   exposure: ExposureConfig;
   sessions: SessionConfig;
   servers: readonly ServerSpec[];
-  /** Which file names a server; absolute. */
-  serverFiles: ReadonlyMap<ServerKey, string>;
+  /** Which files name a server, the one that counts first; absolute. */
+  serverFiles: ReadonlyMap<ServerKey, readonly string[]>;
   /** How long the first list may wait for servers that are still starting. */
   firstListWaitMs: number;
   /** How long a parked (modern client, legacy server) call waits for its answer. */

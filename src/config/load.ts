@@ -5,7 +5,7 @@
  */
 import { dirname } from 'node:path';
 import { Secret } from '../domain/secret.ts';
-import type { ServerSpec } from '../domain/server.ts';
+import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import { findKeyWeakness, isLoopbackHost, KEY_HINT, SHORTEST_KEY } from './access.ts';
 import { toAuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
@@ -188,9 +188,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       maxEventBytes: written.sessions?.maxEventBytes ?? 1024 * 1024,
     },
     servers: mergeServers(fromYaml, fromServersFile, warnings),
-    serverFiles: new Map([
-      ...fromYaml.map(({ key }): [string, string] => [key, configPlace.chosen ?? '']),
-      ...fromServersFile.map(({ key }): [string, string] => [key, serversPlace.chosen ?? '']),
+    serverFiles: filesByServer([
+      [serversPlace.chosen ?? '', fromServersFile],
+      [configPlace.chosen ?? '', fromYaml],
     ]),
     firstListWaitMs: written.firstListWait ?? 5000,
     parkedTtlMs: written.parkedTtl ?? 600_000,
@@ -371,4 +371,11 @@ function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || value instanceof Map || Object.isFrozen(value)) return value;
   for (const item of Object.values(value)) deepFreeze(item);
   return Object.freeze(value);
+}
+
+/** `read`: the file that counts first. */
+function filesByServer(read: readonly [file: string, servers: readonly ServerSpec[]][]): Map<ServerKey, string[]> {
+  const files = new Map<ServerKey, string[]>();
+  for (const [file, servers] of read) for (const { key } of servers) files.set(key, [...(files.get(key) ?? []), file]);
+  return files;
 }

@@ -8,4 +8,6 @@ export interface ServerFiles {
   named(): Iterable<ServerKey>;
   /** Null: no file names this server. */
   fileOf(server: ServerKey): string | null;
+  /** Also where another file counts. */
+  isNamedIn(file: string, server: ServerKey): boolean;
 }

@@ -41,7 +41,12 @@ export const BACKENDS: readonly Backend[] = [
   {
     name: 'sqlite with files of servers',
     open() {
-      const files = { all: () => ['/etc/servers.json', '/etc/gateway.yaml'], named: () => [], fileOf: () => null };
+      const files = {
+        all: () => ['/etc/servers.json', '/etc/gateway.yaml'],
+        isNamedIn: () => false,
+        named: () => [],
+        fileOf: () => null,
+      };
       return closing(openSqliteRegistry({ path: makePlace(), namespace: 'default', files }));
     },
   },

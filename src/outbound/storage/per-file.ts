@@ -74,10 +74,14 @@ export function withRowsPerFile({ shared, rowsOf, earlier }: PlacesOfRows, files
     return placesOf(server).find(rows => rows.definitions.has(server)) ?? desk;
   }
 
+  /** Whether no file names it there any more: else it stays, for other gateways read that file. */
+  const isLeft = (server: string, rows: RegistryRows) =>
+    rows !== earlier && !files.all().some(file => rowsOf(file) === rows && files.isNamedIn(file, server));
+
   function bringDefinitions(server: string, from: RegistryRows, to: RegistryRows): void {
     if (from === to || to.definitions.has(server)) return;
     for (const tool of from.definitions.ofServer(server)) to.definitions.put(tool, to.nextRevision());
-    if (from !== earlier) from.definitions.removeServer(server);
+    if (isLeft(server, from)) from.definitions.removeServer(server);
   }
 
   function definitionsToWrite(server: string): RegistryRows {
@@ -94,7 +98,7 @@ export function withRowsPerFile({ shared, rowsOf, earlier }: PlacesOfRows, files
     const health = from.health.find(path);
     if (health !== null) to.health.put(health, to.nextRevision());
     bringDefinitions(keyOfPath(path), from, to);
-    if (from === earlier) return;
+    if (!isLeft(keyOfPath(path), from)) return;
     from.ratings.remove(rated);
     from.health.remove(path);
     from.definitions.removeServer(keyOfPath(path));

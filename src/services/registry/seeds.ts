@@ -18,6 +18,9 @@ export interface Seed {
 /** Makes the registry's servers of files equal to these. */
 export type ImportSeeds = (seeds: readonly Seed[]) => Promise<void>;
 
+/** Of one gateway, in which a server may have been. */
+const MOST_FILES = 3;
+
 export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
   const { storage, clock, log } = desk;
 
@@ -46,7 +49,9 @@ export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
 
   /** From every file of ours: it may have moved from one to another. */
   async function forget(path: string): Promise<void> {
-    while (desk.current().servers.get(path)?.source.kind === 'file') await removeEverywhere(desk, path, null);
+    const isThere = () => desk.current().servers.get(path)?.source.kind === 'file';
+    // What a newer configuration names again stays, and its own import follows.
+    for (let file = 0; file < MOST_FILES && isThere(); file++) await removeEverywhere(desk, path, null);
   }
 
   return async seeds => {

@@ -12,7 +12,12 @@ const [path = '', run = '', times = ''] = process.argv.slice(2);
 const storage = openSqliteRegistry({
   path,
   namespace: 'default',
-  files: { all: () => ['/gw/gateway.yaml', '/gw/mcp.json'], named: () => [], fileOf: () => null },
+  files: {
+    all: () => ['/gw/gateway.yaml', '/gw/mcp.json'],
+    isNamedIn: () => false,
+    named: () => [],
+    fileOf: () => null,
+  },
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -15,6 +15,7 @@ const NAME = 'registry.db';
 /** As the program opens it: with servers in files, too. */
 const FILES = {
   all: () => ['/gw/mcp.json'],
+  isNamedIn: () => false,
   named: () => [],
   fileOf: (key: string) => (key.startsWith('file') ? '/gw/mcp.json' : null),
 };

@@ -25,7 +25,12 @@ export function openAt(path: string, namespace = 'default'): RegistryStorage {
   const storage = openSqliteRegistry({
     path,
     namespace,
-    files: { all: () => ['/gw/gateway.yaml', '/gw/mcp.json'], named: () => [], fileOf: () => null },
+    files: {
+      all: () => ['/gw/gateway.yaml', '/gw/mcp.json'],
+      isNamedIn: () => false,
+      named: () => [],
+      fileOf: () => null,
+    },
   });
   onTestFinished(() => storage.close());
   return storage;

@@ -25,6 +25,7 @@ function openFor(path: string, named: Record<string, string>, all: readonly stri
     all: () => [...new Set(all)],
     named: () => Object.keys(named),
     fileOf: (server: string) => named[server] ?? null,
+    isNamedIn: (file: string, server: string) => named[server] === file,
   };
   const storage = openSqliteRegistry({ path, namespace: 'default', files });
   onTestFinished(() => storage.close());
@@ -135,6 +136,22 @@ it('a server that moves to another file of its gateway takes along what was said
   expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'new', 'write']);
 });
 
+it('a file that another one of its gateway overrides keeps all, for those that read it alone', async () => {
+  const path = makePath();
+  const a = openFor(path, { dict: A });
+  await putDict(a, A);
+  const files = { all: () => [B, A], named: () => ['dict'], fileOf: () => B, isNamedIn: () => true };
+  const both = openSqliteRegistry({ path, namespace: 'default', files });
+  onTestFinished(() => both.close());
+  // Before its record is there, and after.
+  await both.definitions.put([approvedTool('dict', 'write')]);
+  expect(await describeDict(a)).toEqual(PUT);
+  await both.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
+  await both.ratings.put(rated('/dict'), stars('ada', 1));
+  expect(await describeDict(both)).toMatchObject({ enabled: true, stars: [1], pending: [] });
+  expect(await describeDict(a)).toEqual(PUT);
+});
+
 it('a server that moves to another file and back is what it was last', async () => {
   const path = makePath();
   const named: Record<string, string> = { dict: A };
@@ -167,7 +184,7 @@ it('asks whether there are definitions of a server and does not read them, howev
   const fileOf = (server: string) => (server === 'dict' ? A : null);
   const rows = withRowsPerFile(
     { shared, rowsOf: () => own, earlier },
-    { all: () => [A], named: () => ['dict'], fileOf },
+    { all: () => [A], isNamedIn: () => false, named: () => ['dict'], fileOf },
   );
   for (const server of ['dict', 'registered']) {
     for (let i = 0; i < 200; i++) rows.definitions.put(driftedTool(server, `tool-${i}`), i);
@@ -182,6 +199,7 @@ it('a file that is not read for a while finds all of its own again', async () =>
   let all = [A];
   const files = {
     all: () => all,
+    isNamedIn: () => false,
     named: () => (all.length === 0 ? [] : ['dict']),
     fileOf: (server: string) => (server === 'dict' ? (all[0] ?? null) : null),
   };

@@ -368,9 +368,17 @@ describe('servers of files', () => {
     let named = ['git', 'dict'];
     const storage = openSqliteRegistry({
       ...place,
-      files: { all: () => [file], named: () => named, fileOf: key => (named.includes(key) ? file : null) },
+      files: {
+        all: () => [file],
+        isNamedIn: () => false,
+        named: () => named,
+        fileOf: key => (named.includes(key) ? file : null),
+      },
     });
-    const theirs = openSqliteRegistry({ ...place, files: { all: () => [], named: () => [], fileOf: () => null } });
+    const theirs = openSqliteRegistry({
+      ...place,
+      files: { all: () => [], isNamedIn: () => false, named: () => [], fileOf: () => null },
+    });
     const { registry } = open({ storage });
     await registry.importSeeds([seed('git'), seed('dict')]);
     await theirs.servers.add(draftServer('/git'));
