@@ -123,7 +123,7 @@ export function createApp(options: AppOptions): App {
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
     log.warn('two servers claim one name', { collision: describeCollision(collision) }),
   );
-  const storage = options.registry?.storage ?? openStorage(() => config);
+  const storage = options.registry?.storage ?? openStorage(config.storage);
   const sealer = openSealer(config.vault);
   const checkUrl = async (url: string) => ((await outbound.guard.mayReach(url, 'registration')) ? null : URL_REFUSED);
   const pins = createDefinitionParts(config.definitions, {
@@ -172,14 +172,15 @@ export function createApp(options: AppOptions): App {
   }
   const { reload, watch } = createReloading({
     ...{ started, servesHttp: serve.http, loadAgain: options.loadAgain, clock, log },
-    apply(next) {
+    async apply(next) {
+      // First, so that what the registry keeps of a server is found from the moment it is connected.
+      await registered.follow(next);
       // One step, no await: no request sees half of it.
       const nextPolicy = requirePolicy(next, policy.current().version + 1, registered.rights());
       config = next;
       policy.swap(nextPolicy);
       limiter.apply(next.limits);
       rightsChanged.ofEverybody();
-      void registered.follow(next);
       return connect();
     },
   });

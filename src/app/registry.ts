@@ -48,7 +48,10 @@ export interface RegistryParts {
   watched(): Watched[];
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
   start(): Promise<void>;
-  /** After a reload: takes in the servers of the files as they are now. */
+  /**
+   * Takes in the servers of the files that a reload is about to put in force. Where that is impossible it is in the log,
+   * and tried again.
+   */
   follow(config: Config): Promise<void>;
   stop(): Promise<void>;
 }
@@ -111,9 +114,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     const { groups, servers } = registry.current();
     return { groups, restricted: toRestrictions(servers.values()) };
   };
-  const seedsOf = ({ servers, serverFiles }: Config) =>
-    servers.map(spec => ({ spec, file: serverFiles.get(spec.key)?.[0] ?? 'the configuration' }));
-  let isStarted = false;
+  /** Of files that could not be taken in yet. */
+  let missed: Config | null = null;
   let stamp = 0;
   let cancelLook = () => {};
 
@@ -129,6 +131,9 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   }
 
   async function followOthers(): Promise<void> {
+    const again = missed;
+    if (again !== null) await registry.followFiles(again.serverFiles, again.servers);
+    if (missed === again) missed = null;
     const now = await storage.stamp();
     if (now === stamp) return;
     await registry.catchUp();
@@ -136,6 +141,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   }
 
   let rightsInForce = '';
+  let isStarted = false;
   /** A policy that says the same is no other: with each, every view is made anew and every session told. */
   function putInForce(): void {
     const { groups, restricted } = rights();
@@ -145,9 +151,9 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     rightsInForce = now;
     deps.changed(areOther);
   }
-  registry.onChange(({ kind }) => {
-    // Nothing of these is another connection or another right.
-    if (isStarted && kind !== 'server.refreshed') putInForce();
+  registry.onChange(changes => {
+    // Nothing of what was refreshed is another connection or another right.
+    if (isStarted && changes.some(({ kind }) => kind !== 'server.refreshed')) putInForce();
   });
 
   return {
@@ -182,14 +188,21 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     specs: ({ servers }) => toSpecs.active(servers, registry.current()),
     versionSpecs: ({ servers }) => toSpecs.inactive(servers, registry.current()),
     async start() {
-      await registry.load();
-      await registry.importSeeds(seedsOf(config()));
+      await registry.start(config().serverFiles, config().servers);
       isStarted = true;
       putInForce();
       stamp = await storage.stamp();
       cancelLook = clock.after(LOOK_MS, look);
     },
-    follow: next => registry.importSeeds(seedsOf(next)),
+    async follow(next) {
+      missed = null;
+      try {
+        await registry.followFiles(next.serverFiles, next.servers);
+      } catch (cause) {
+        missed = next;
+        log.error('the servers of the files cannot be taken into the registry yet', { detail: String(cause) });
+      }
+    },
     async stop() {
       cancelLook();
       await storage.close();

@@ -21,7 +21,7 @@ export function createReloading(deps: {
   started: Config;
   servesHttp: boolean;
   loadAgain: () => Promise<LoadResult>;
-  apply(next: Config): ServerDiff;
+  apply(next: Config): Promise<ServerDiff>;
   clock: Clock;
   log: Log;
 }): Reloading {

@@ -8,7 +8,8 @@ import type { PrefixStyle } from '../domain/names.ts';
 import type { OutboundRules } from '../domain/outbound-rules.ts';
 import type { WrittenScopes } from '../domain/scope-rules.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { ServerKey, ServerSpec } from '../domain/server.ts';
+import type { ServerSpec } from '../domain/server.ts';
+import type { ServerFiles } from '../domain/server-files.ts';
 import type { AuditConfig } from './audit-config.ts';
 import type { DefinitionsConfig, HealthConfig } from './definitions-config.ts';
 import type { IdentityConfig } from './identity-config.ts';
@@ -74,8 +75,8 @@ export interface Config {
   exposure: ExposureConfig;
   sessions: SessionConfig;
   servers: readonly ServerSpec[];
-  /** Which files name a server, the one that counts first; absolute. */
-  serverFiles: ReadonlyMap<ServerKey, readonly string[]>;
+  /** The servers file before the configuration. */
+  serverFiles: ServerFiles;
   /** How long the first list may wait for servers that are still starting. */
   firstListWaitMs: number;
   /** How long a parked (modern client, legacy server) call waits for its answer. */

@@ -5,7 +5,8 @@
  */
 import { dirname } from 'node:path';
 import { Secret } from '../domain/secret.ts';
-import type { ServerKey, ServerSpec } from '../domain/server.ts';
+import type { ServerSpec } from '../domain/server.ts';
+import type { ServerFiles } from '../domain/server-files.ts';
 import { findKeyWeakness, isLoopbackHost, KEY_HINT, SHORTEST_KEY } from './access.ts';
 import { toAuditConfig } from './audit-config.ts';
 import type { Config } from './config.ts';
@@ -188,9 +189,9 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
       maxEventBytes: written.sessions?.maxEventBytes ?? 1024 * 1024,
     },
     servers: mergeServers(fromYaml, fromServersFile, warnings),
-    serverFiles: filesByServer([
-      [serversPlace.chosen ?? '', fromServersFile],
-      [configPlace.chosen ?? '', fromYaml],
+    serverFiles: toServerFiles([
+      [serversPlace.chosen, fromServersFile],
+      [configPlace.chosen, fromYaml],
     ]),
     firstListWaitMs: written.firstListWait ?? 5000,
     parkedTtlMs: written.parkedTtl ?? 600_000,
@@ -373,9 +374,9 @@ function deepFreeze<T>(value: T): T {
   return Object.freeze(value);
 }
 
-/** `read`: the file that counts first. */
-function filesByServer(read: readonly [file: string, servers: readonly ServerSpec[]][]): Map<ServerKey, string[]> {
-  const files = new Map<ServerKey, string[]>();
-  for (const [file, servers] of read) for (const { key } of servers) files.set(key, [...(files.get(key) ?? []), file]);
-  return files;
+/** `read`: the file that counts first; null: there was none. */
+function toServerFiles(read: readonly [file: string | null, servers: readonly ServerSpec[]][]): ServerFiles {
+  return new Map(
+    read.flatMap(([file, servers]) => (file === null ? [] : [[file, new Set(servers.map(({ key }) => key))]])),
+  );
 }

@@ -79,7 +79,7 @@ test('a file that names what was registered wins while it does, and nothing regi
   const wish = { name: 'Clock', description: 'registered', path: '/clock', proxy_pass_url: other.url };
   expect((await gateway.post('/api/servers/register', 'admin', wish)).status).toBe(201);
   await rewrite({ ...inFile(), clock: { url: gateway.ofFile.url } });
-  expect((await read('/clock')).body).toMatchObject({ source: 'live', description: 'registered' });
+  expect((await read('/clock')).body).toMatchObject({ source: 'file', description: '' });
   const calls = () => Number((gateway.ofFile.stats().calls as JsonObject).echo ?? 0);
   const before = calls();
   const client = await gateway.open('modern', 'admin', '/clock/mcp');

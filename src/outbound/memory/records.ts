@@ -6,8 +6,9 @@ import type { z } from 'zod';
 
 export interface Records<T> {
   find(key: string): T | null;
-  /** In the order in which their keys came. */
+  /** In the order in which their keys came, like the next. */
   all(): T[];
+  keys(): string[];
   put(key: string, noun: T): void;
   /** False: there was none. */
   remove(key: string): boolean;
@@ -32,6 +33,7 @@ export function createRecordSet(): RecordSet {
           return text === undefined ? null : read(text);
         },
         all: () => [...map().values()].map(read),
+        keys: () => [...map().keys()],
         put: (key, noun) => void map().set(key, JSON.stringify(schema.parse(noun))),
         remove: key => map().delete(key),
       };
@@ -39,7 +41,7 @@ export function createRecordSet(): RecordSet {
     keep() {
       const kept = maps.map(map => new Map(map));
       return () => {
-        for (const [at, map] of kept.entries()) maps[at] = map;
+        for (const at of maps.keys()) maps[at] = kept[at] ?? new Map();
       };
     },
   };

@@ -1,42 +1,50 @@
-/** The records of a registry in memory, and everything about them as it was at some moment. */
+/** The records of a registry in memory. */
 import { ApprovedTool } from '../../domain/approved-tool.ts';
 import { Ratings } from '../../domain/rating.ts';
 import { RegisteredAgent } from '../../domain/registered-agent.ts';
 import { RegisteredGroup } from '../../domain/registered-group.ts';
 import { RegisteredServer } from '../../domain/registered-server.ts';
+import { keyOfPath } from '../../domain/registry-path.ts';
+import { serverOfVersion } from '../../domain/server.ts';
 import { ServerHealth } from '../../domain/server-health.ts';
 import type { Rated } from '../../ports/rating-repository.ts';
 import type { Cursor, Page, PageRequest } from '../../ports/repository.ts';
 import { compareTexts, fits, type Narrowing } from '../storage/matching.ts';
 import type { RegistryRows } from '../storage/rows.ts';
-import { createRecordSet } from './records.ts';
+import type { RecordSet } from './records.ts';
 
+/** Shape: the number of the latest change. */
+export interface Sequence {
+  revision: number;
+}
+
+const RATED_SERVER = 'server ';
 const ratingKey = ({ kind, path }: Rated) => `${kind} ${path}`;
 const pairKey = (first: string, second: string) => JSON.stringify([first, second]);
 
-/** `keep` returns what puts everything back as it is now. */
-export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void } {
-  const set = createRecordSet();
+/** Of one place among those that share a set and a sequence. */
+export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRows {
   const servers = set.records(RegisteredServer);
   const agents = set.records(RegisteredAgent);
   const ratings = set.records(Ratings);
   const groups = set.records(RegisteredGroup);
   const definitions = set.records(ApprovedTool);
   const health = set.records(ServerHealth);
-  let revision = 0;
   const listVersions = (path: string) => servers.all().filter(server => server.path === path);
 
-  const rows: RegistryRows = {
-    nextRevision: () => ++revision,
-    lastRevision: () => revision,
+  return {
+    nextRevision: () => ++sequence.revision,
+    lastRevision: () => sequence.revision,
+    knownServers: () =>
+      new Set([
+        ...[...servers.all(), ...health.all()].map(({ path }) => keyOfPath(path)),
+        ...ratings
+          .keys()
+          .flatMap(key => (key.startsWith(RATED_SERVER) ? keyOfPath(key.slice(RATED_SERVER.length)) : [])),
+        ...definitions.all().map(({ server }) => serverOfVersion(server)),
+      ]),
     servers: {
       findActive: path => listVersions(path).find(({ isActiveVersion }) => isActiveVersion) ?? null,
-      hasActive: path => listVersions(path).some(({ isActiveVersion }) => isActiveVersion),
-      activePaths: () =>
-        servers
-          .all()
-          .filter(({ isActiveVersion }) => isActiveVersion)
-          .map(({ path }) => path),
       findVersion: (path, version) => servers.find(pairKey(path, version)),
       listVersions,
       listInactive: () =>
@@ -73,7 +81,6 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
     },
     definitions: {
       find: (server, tool) => definitions.find(pairKey(server, tool)),
-      has: server => definitions.all().some(tool => tool.server === server),
       ofServer: server => definitions.all().filter(tool => tool.server === server),
       pending: () => definitions.all().filter(({ pending }) => pending !== null),
       put: tool => definitions.put(pairKey(tool.server, tool.tool), tool),
@@ -88,17 +95,6 @@ export function createMemoryRows(): { rows: RegistryRows; keep: () => () => void
       all: () => health.all(),
       put: finding => health.put(finding.path, finding),
       remove: path => void health.remove(path),
-    },
-  };
-  return {
-    rows,
-    keep() {
-      const putBack = set.keep();
-      const before = revision;
-      return () => {
-        putBack();
-        revision = before;
-      };
     },
   };
 }

@@ -4,10 +4,21 @@
  */
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
 import { createRegistry } from '../storage/registry.ts';
-import { createMemoryRows } from './registry-rows.ts';
+import type { RegistryRows } from '../storage/rows.ts';
+import { createRecordSet } from './records.ts';
+import { createMemoryRows, type Sequence } from './registry-rows.ts';
 
 export function createMemoryRegistry(): RegistryStorage {
-  const { rows, keep } = createMemoryRows();
+  const set = createRecordSet();
+  const sequence: Sequence = { revision: 0 };
+  const keep = () => {
+    const putBack = set.keep();
+    const { revision } = sequence;
+    return () => {
+      putBack();
+      sequence.revision = revision;
+    };
+  };
   let undo = () => {};
   const engine = {
     tryBegin() {
@@ -29,5 +40,11 @@ export function createMemoryRegistry(): RegistryStorage {
     stamp: () => 0,
     close() {},
   };
-  return createRegistry(engine, rows);
+  const ofFiles = new Map<string, RegistryRows>();
+  function rowsOf(file: string): RegistryRows {
+    const rows = ofFiles.get(file) ?? createMemoryRows(set, sequence);
+    ofFiles.set(file, rows);
+    return rows;
+  }
+  return createRegistry(engine, { shared: createMemoryRows(set, sequence), rowsOf, claimEarlier: () => null });
 }

@@ -92,11 +92,18 @@ const FIRST = `
   ) strict;
 `;
 
+/** Files that have taken what they name of what earlier layouts kept for all of them. */
+const FILES_KNOWN = `
+  create table known_file (
+    namespace text not null primary key
+  ) strict;
+`;
+
 /** In SQL, or by what moves rows with their digests. */
 export type Step = string | ((database: Database.Database) => void);
 
 /** Shape: step n leads from layout n to layout n + 1. */
-export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers];
+export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers, FILES_KNOWN];
 
 /** From this layout on rows have the columns that they have now: each can be looked at before a step changes it. */
 export const SAME_ROWS_SINCE = 1;

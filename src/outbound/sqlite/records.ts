@@ -13,8 +13,6 @@ export interface Records<T> {
   /** `where` follows the namespace; `values` fill its places. Shape: in the order that `where` gives. */
   all(where: string, ...values: Value[]): T[];
   one(where: string, ...values: Value[]): T | null;
-  /** Whether there is any, without reading it. */
-  has(where: string, ...values: Value[]): boolean;
   count(where: string, ...values: Value[]): number;
   put(values: readonly Value[], noun: T, revision: number): void;
   /** Returns how many there were. */
@@ -42,7 +40,6 @@ export function createRecords<T>({ database, namespace }: Access, table: Table<T
       const row = prepare('select * from', where).get(namespace, ...values);
       return row === undefined ? null : toNoun(table, row);
     },
-    has: (where, ...values) => prepare('select 1 from', `${where} limit 1`).get(namespace, ...values) !== undefined,
     count: (where, ...values) =>
       Number((prepare('select count(*) as total from', where).get(namespace, ...values) as Row).total),
     put: (values, noun, revision) => void insert.run(...toRow(table, namespace, values, noun, revision)),

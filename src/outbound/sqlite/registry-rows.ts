@@ -1,4 +1,6 @@
 /** The records of one namespace in SQLite. That a path has one active version the database itself sees to. */
+import { keyOfPath } from '../../domain/registry-path.ts';
+import { serverOfVersion } from '../../domain/server.ts';
 import type { RegistryRows } from '../storage/rows.ts';
 import { sequenceOf } from './database.ts';
 import { listPage } from './listing.ts';
@@ -13,6 +15,7 @@ export function prepareRows(access: Access): RegistryRows {
   return {
     nextRevision: access.nextRevision,
     lastRevision: () => sequenceOf(access.database),
+    knownServers: prepareKnownServers(access),
     servers: prepareServers(access),
     agents: prepareAgents(access),
     ratings: prepareRatings(access),
@@ -22,14 +25,26 @@ export function prepareRows(access: Access): RegistryRows {
   };
 }
 
+function prepareKnownServers({ database, namespace }: Access): RegistryRows['knownServers'] {
+  const paths = database
+    .prepare<{ namespace: string }, string>(
+      `select path from server where namespace = @namespace
+      union select path from health where namespace = @namespace
+      union select path from rating where namespace = @namespace and kind = 'server'`,
+    )
+    .pluck();
+  const defined = database
+    .prepare<{ namespace: string }, string>('select distinct server from definition where namespace = @namespace')
+    .pluck();
+  return () =>
+    new Set([...paths.all({ namespace }).map(keyOfPath), ...defined.all({ namespace }).map(serverOfVersion)]);
+}
+
 function prepareServers(access: Access): RegistryRows['servers'] {
   const servers = createRecords(access, SERVER);
   const places = access.database.prepare<[string, string], { version: string; place: number }>(
     'select version, place from server where namespace = ? and path = ? order by place',
   );
-  const paths = access.database
-    .prepare<[string], string>('select path from server where namespace = ? and is_active = 1')
-    .pluck();
   /** A version keeps its place among those of its path; a new one comes after all that are there. */
   const placeOf = (path: string, version: string) => {
     const known = places.all(access.namespace, path);
@@ -37,8 +52,6 @@ function prepareServers(access: Access): RegistryRows['servers'] {
   };
   return {
     findActive: path => servers.one('path = ? and is_active = 1', path),
-    hasActive: path => servers.has('path = ? and is_active = 1', path),
-    activePaths: () => paths.all(access.namespace),
     findVersion: (path, version) => servers.one(VERSION, path, version),
     listVersions: path => servers.all('path = ? order by place', path),
     listInactive: () => servers.all('is_active = 0 order by path, place'),
@@ -86,7 +99,6 @@ function prepareDefinitions(access: Access): RegistryRows['definitions'] {
   const definitions = createRecords(access, DEFINITION);
   return {
     find: (server, tool) => definitions.one(TOOL, server, JSON.stringify(tool)),
-    has: server => definitions.has('server = ?', server),
     ofServer: server => definitions.all('server = ?', server),
     pending: () => definitions.all('is_pending = 1'),
     put(tool, revision) {

@@ -5,8 +5,6 @@
 import Database from 'better-sqlite3';
 import { isNamespace, NAMESPACE_RULE } from '../../domain/namespace.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
-import type { ServerFiles } from '../../ports/server-files.ts';
-import { withRowsPerFile } from '../storage/per-file.ts';
 import { createRegistry } from '../storage/registry.ts';
 import type { RegistryRows } from '../storage/rows.ts';
 import type { Engine } from '../storage/turns.ts';
@@ -18,28 +16,29 @@ export interface RegistryPlace {
   /** Absolute. */
   path: string;
   namespace: string;
-  /** Absent: servers of files are kept as those that are registered. */
-  files?: ServerFiles;
 }
 
 /** Throws with a sentence for the operator when what is there cannot be trusted, and leaves it as it is. */
-export function openSqliteRegistry({ path, namespace, files }: RegistryPlace): RegistryStorage {
+export function openSqliteRegistry({ path, namespace }: RegistryPlace): RegistryStorage {
   if (!isNamespace(namespace)) throw new RangeError(`a namespace ${NAMESPACE_RULE}`);
   const opened = openRegistryDatabase(path);
   const engine = new SqliteEngine(opened);
   const { database } = opened;
   const nextRevision = () => engine.nextRevision();
   const rowsIn = (place: string) => prepareRows({ database, namespace: place, nextRevision });
-  const shared = rowsIn(namespace);
-  if (files === undefined) return createRegistry(engine, shared);
   const known = new Map<string, RegistryRows>();
-  const rowsOf = (file: string) => {
+  function rowsOf(file: string): RegistryRows {
     const rows = known.get(file) ?? rowsIn(namespaceOfFile(namespace, file));
     known.set(file, rows);
     return rows;
-  };
+  }
   const earlier = rowsIn(namespaceOfEarlier(namespace));
-  return createRegistry(engine, withRowsPerFile({ shared, rowsOf, earlier }, files));
+  const claim = database.prepare<[string]>('insert or ignore into known_file values (?)');
+  return createRegistry(engine, {
+    shared: rowsIn(namespace),
+    rowsOf,
+    claimEarlier: file => (claim.run(namespaceOfFile(namespace, file)).changes > 0 ? earlier : null),
+  });
 }
 
 class SqliteEngine implements Engine {

@@ -146,7 +146,6 @@ function bindServers({ servers, nextRevision, ...others }: RegistryRows, turn: T
         others.definitions.removeServer(keyOfPath(path));
         for (const { version } of versions) others.definitions.removeServer(versionKey(keyOfPath(path), version));
         others.health.remove(path);
-        // Last: by its record is known where the rest of it is.
         servers.remove(path);
         nextRevision();
         return true;

@@ -7,6 +7,7 @@ import type { Ratings } from '../../domain/rating.ts';
 import type { RegisteredAgent } from '../../domain/registered-agent.ts';
 import type { RegisteredGroup } from '../../domain/registered-group.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import type { ServerHealth } from '../../domain/server-health.ts';
 import type { Rated } from '../../ports/rating-repository.ts';
 import type { Cursor, Page, PageRequest } from '../../ports/repository.ts';
@@ -21,9 +22,6 @@ export interface EntryRows<T> {
 
 export interface ServerRows {
   findActive(path: string): RegisteredServer | null;
-  /** Without reading what is there, like the next. */
-  hasActive(path: string): boolean;
-  activePaths(): string[];
   findVersion(path: string, version: string): RegisteredServer | null;
   /** In the order they were first put. */
   listVersions(path: string): RegisteredServer[];
@@ -41,6 +39,8 @@ export interface RegistryRows {
   /** Draws the next number of the one sequence, within the transaction of the change that gets it. */
   nextRevision(): number;
   lastRevision(): number;
+  /** Every server of which anything is kept: a record, stars, health, definitions. */
+  knownServers(): Set<ServerKey>;
   servers: ServerRows;
   agents: EntryRows<RegisteredAgent> & { list(filter: Narrowing, page: PageRequest | Cursor): Page<RegisteredAgent> };
   ratings: {
@@ -51,8 +51,6 @@ export interface RegistryRows {
   groups: EntryRows<RegisteredGroup> & { all(): RegisteredGroup[] };
   definitions: {
     find(server: string, tool: string): ApprovedTool | null;
-    /** Without reading any. */
-    has(server: string): boolean;
     ofServer(server: string): ApprovedTool[];
     pending(): ApprovedTool[];
     put(tool: ApprovedTool, revision: number): void;

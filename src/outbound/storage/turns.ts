@@ -28,7 +28,8 @@ export interface Turn {
 export interface Turns {
   /** Outside of any transaction. */
   single: Turn;
-  transaction<T>(work: (turn: Turn) => Promise<T>): Promise<T>;
+  /** `undone`: called when everything was undone, before anybody else gets to run. */
+  transaction<T>(work: (turn: Turn) => Promise<T>, undone?: () => void): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -65,7 +66,7 @@ export function createTurns(engine: Engine): Turns {
     };
   }
 
-  async function transaction<T>(work: (turn: Turn) => Promise<T>): Promise<T> {
+  async function transaction<T>(work: (turn: Turn) => Promise<T>, undone = () => {}): Promise<T> {
     const end = await begin();
     const state = { isOver: false };
     const use = async <R>(part: () => R): Promise<R> => {
@@ -80,6 +81,7 @@ export function createTurns(engine: Engine): Turns {
       return result;
     } catch (error) {
       engine.rollback();
+      undone();
       throw error;
     } finally {
       state.isOver = true;

@@ -24,7 +24,7 @@ export interface Reload {
 
 export function createReload<C>(deps: {
   load: () => Promise<Loaded<C>>;
-  apply: (config: C) => ServerDiff;
+  apply: (config: C) => Promise<ServerDiff>;
   clock: Clock;
   log: Log;
 }): Reload {
@@ -56,7 +56,7 @@ export function createReload<C>(deps: {
     }
     let diff: ServerDiff;
     try {
-      diff = apply(loaded.config);
+      diff = await apply(loaded.config);
     } catch (cause) {
       lastError = cause instanceof Error ? cause.message : String(cause);
       log.error('[HOT RELOAD] could not be put in force', { problems: [lastError] });

@@ -82,15 +82,16 @@ export interface RegistryDesk extends RegistryDeps {
   readInactive(path: string): Promise<void>;
   drop(path: string): void;
   putGroups(groups: readonly RegisteredGroup[]): void;
-  tell(change: RegistryChange): void;
-  onChange(listener: (change: RegistryChange) => void): () => void;
+  /** What changed at once: each listener is called once for all of it, or not at all where it is nothing. */
+  tell(...changes: RegistryChange[]): void;
+  onChange(listener: (changes: readonly RegistryChange[]) => void): () => void;
 }
 
 const PAGE = 500;
 
 export function createDesk(deps: RegistryDeps): RegistryDesk {
   const { storage, log } = deps;
-  const listeners = new Set<(change: RegistryChange) => void>();
+  const listeners = new Set<(changes: readonly RegistryChange[]) => void>();
   let servers = new Map<string, RegisteredServer>();
   let inactive = new Map<string, readonly RegisteredServer[]>();
   let groups: readonly RegisteredGroup[] = [];
@@ -114,14 +115,31 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
     return { servers: found, inactive: others, groups: await storage.groups.list() };
   }
 
-  function tell(change: RegistryChange): void {
+  function tell(...changes: RegistryChange[]): void {
+    if (changes.length === 0) return;
     for (const listener of listeners) {
       try {
-        listener(change);
+        listener(changes);
       } catch (cause) {
-        log.error('a listener for changes of the registry failed', { change: change.kind, detail: String(cause) });
+        log.error('a listener for changes of the registry failed', { detail: String(cause) });
       }
     }
+  }
+
+  /** From one snapshot to the one in force. */
+  function changesSince(before: RegistrySnapshot): RegistryChange[] {
+    const changes: RegistryChange[] = [];
+    for (const path of before.servers.keys()) if (!servers.has(path)) changes.push({ kind: 'server.removed', path });
+    for (const server of servers.values()) {
+      const was = before.servers.get(server.path);
+      if (was === undefined) changes.push({ kind: 'server.registered', server });
+      else if (was.revision !== server.revision) changes.push({ kind: 'server.edited', server });
+      else if (versionsOf(before.inactive.get(server.path)) !== versionsOf(inactive.get(server.path)))
+        changes.push({ kind: 'server.versions', server });
+    }
+    const marks = (all: readonly RegisteredGroup[]) => JSON.stringify(all.map(one => [one.scopeName, one.revision]));
+    if (marks(before.groups) !== marks(groups)) changes.push({ kind: 'groups.changed' });
+    return changes;
   }
 
   return {
@@ -134,17 +152,7 @@ export function createDesk(deps: RegistryDeps): RegistryDesk {
       queue(async () => {
         const before = { servers, inactive, groups };
         ({ servers, inactive, groups } = await read());
-        for (const path of before.servers.keys()) if (!servers.has(path)) tell({ kind: 'server.removed', path });
-        for (const server of servers.values()) {
-          const was = before.servers.get(server.path);
-          if (was === undefined) tell({ kind: 'server.registered', server });
-          else if (was.revision !== server.revision) tell({ kind: 'server.edited', server });
-          else if (versionsOf(before.inactive.get(server.path)) !== versionsOf(inactive.get(server.path)))
-            tell({ kind: 'server.versions', server });
-        }
-        const marks = (all: readonly RegisteredGroup[]) =>
-          JSON.stringify(all.map(one => [one.scopeName, one.revision]));
-        if (marks(before.groups) !== marks(groups)) tell({ kind: 'groups.changed' });
+        tell(...changesSince(before));
       }),
     write: queue,
     put(server) {

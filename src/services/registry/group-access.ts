@@ -1,7 +1,8 @@
-/** A server in a group, as data: what being in it grants, and the same group without it. */
+/** A server in a group: what being in it grants, and the same group without it. */
 import type { GroupDraft } from '../../domain/registered-group.ts';
 import { keyOfPath } from '../../domain/registry-path.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
+import type { Repositories } from '../../ports/registry-storage.ts';
 
 /** Members may list it, and use whatever it offers. */
 export function withServer<T extends GroupDraft>(group: T, path: string): T {
@@ -30,4 +31,12 @@ export function withoutServer<T extends GroupDraft>(group: T, path: string): T {
     if (!isShorter || left.length > 0) uiPermissions[action] = left;
   }
   return isChanged ? { ...group, serverAccess, uiPermissions } : group;
+}
+
+/** What any group grants on a server. */
+export async function removeGrants({ groups }: Pick<Repositories, 'groups'>, path: string): Promise<void> {
+  for (const group of await groups.list()) {
+    const next = withoutServer(group, path);
+    if (next !== group) await groups.update(group.scopeName, null, next);
+  }
 }

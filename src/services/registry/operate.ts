@@ -6,7 +6,7 @@ import { type RegisteredServer, serverKeyOf } from '../../domain/registered-serv
 import type { ServerHealth } from '../../domain/server-health.ts';
 import { findListDenial, mayChange, ungranted } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
-import { withoutServer } from './group-access.ts';
+import { removeGrants } from './group-access.ts';
 import { nameOf, ownedByFile } from './ownership.ts';
 
 export interface OperateServers {
@@ -88,34 +88,18 @@ function offInFile({ source }: RegisteredServer): Failure {
   return failure('CONFLICT', {}, { say: `This server is switched off in ${file}, and is switched on there.` });
 }
 
-/**
- * With what groups were granted on it: whoever registers something at that path later starts without. Where a registered
- * server stood behind a file's, that one is in sight again, with its grants. False: not as expected.
- */
-export async function removeEverywhere(
-  desk: RegistryDesk,
-  path: string,
-  expected: ExpectedRevisions,
-): Promise<boolean> {
-  const left = await desk.storage.transaction(async repositories => {
+/** With what groups were granted on it: whoever registers something at that path later starts without. */
+async function removeEverywhere(desk: RegistryDesk, path: string, expected: ExpectedRevisions): Promise<boolean> {
+  const groups = await desk.storage.transaction(async repositories => {
     const server = await repositories.servers.find(path);
     if (server !== null && !isExpected(expected, server)) return null;
     await repositories.servers.remove(path);
-    const behind = await repositories.servers.find(path);
-    const before = behind === null ? await repositories.groups.list() : [];
-    for (const group of before) {
-      const next = withoutServer(group, path);
-      if (next !== group) await repositories.groups.update(group.scopeName, null, next);
-    }
-    return { behind, groups: await repositories.groups.list() };
+    await removeGrants(repositories, path);
+    return repositories.groups.list();
   });
-  if (left === null) return false;
+  if (groups === null) return false;
   desk.drop(path);
-  desk.putGroups(left.groups);
+  desk.putGroups(groups);
   desk.tell({ kind: 'server.removed', path });
-  if (left.behind === null) return true;
-  desk.put(left.behind);
-  await desk.readInactive(path);
-  desk.tell({ kind: 'server.registered', server: left.behind });
   return true;
 }

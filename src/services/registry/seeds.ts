@@ -5,71 +5,62 @@
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { pathOfKey, readRegistryPath } from '../../domain/registry-path.ts';
 import type { ServerSpec } from '../../domain/server.ts';
+import { fileOf, type ServerFiles } from '../../domain/server-files.ts';
+import type { Repositories } from '../../ports/registry-storage.ts';
 import type { RegistryDesk } from './desk.ts';
-import { OFF_IN_FILE, removeEverywhere } from './operate.ts';
+import { removeGrants } from './group-access.ts';
+import { OFF_IN_FILE } from './operate.ts';
 import { NO_SECRETS } from './server-secrets.ts';
 
-export interface Seed {
+/**
+ * Puts these files in force, and with them the servers that they name; all of it or, when it rejects, nothing. `specs`:
+ * each server once, as the file says that counts.
+ */
+export type TakeInFiles = (files: ServerFiles, specs: readonly ServerSpec[]) => Promise<void>;
+
+interface Seed {
   spec: ServerSpec;
-  /** Absolute path of the file that names it. */
   file: string;
 }
 
-/** Makes the registry's servers of files equal to these. */
-export type ImportSeeds = (seeds: readonly Seed[]) => Promise<void>;
-
-/** Of one gateway, in which a server may have been. */
-const MOST_FILES = 3;
-
-export function createImportSeeds(desk: RegistryDesk): ImportSeeds {
+export function createTakeInFiles(desk: RegistryDesk): TakeInFiles {
   const { storage, clock, log } = desk;
 
-  async function importOne(path: string, seed: Seed): Promise<void> {
-    const before = await storage.servers.find(path);
-    if (before === null) {
-      const added = await storage.servers.add(toDraft(path, seed, null, clock.wallMs()));
-      if (added.kind === 'exists') return;
-      desk.put(added.value);
-      return desk.tell({ kind: 'server.registered', server: added.value });
+  function findSeeds(files: ServerFiles, specs: readonly ServerSpec[]): Map<string, Seed> {
+    const seeds = new Map<string, Seed>();
+    for (const spec of specs) {
+      const file = fileOf(files, spec.key);
+      const read = readRegistryPath(pathOfKey(spec.key));
+      if (!read.ok)
+        log.warn('a server of a file is not shown in the registry', { server: spec.key, detail: read.reason });
+      else if (file !== null) seeds.set(read.path, { spec, file });
     }
-    if (before.source.kind !== 'file') {
-      // Nothing that was registered is lost: it counts again when the file no longer names it.
-      return log.warn('a file names a server that is registered already; the one of the file is used', {
-        server: path,
-        file: seed.file,
-      });
-    }
+    return seeds;
+  }
+
+  async function importOne({ servers }: Repositories, path: string, seed: Seed): Promise<void> {
+    const before = await servers.find(path);
     const next = toDraft(path, seed, before, clock.wallMs());
-    if (isSameRecord(before, next)) return;
-    const updated = await storage.servers.update(path, null, next);
-    if (updated.kind !== 'stored') return;
-    desk.put(updated.value);
-    desk.tell({ kind: 'server.edited', server: updated.value });
+    if (before === null) await servers.add(next);
+    else if (!isSameRecord(before, next)) await servers.update(path, null, next);
   }
 
-  /** From every file of ours: it may have moved from one to another. */
-  async function forget(path: string): Promise<void> {
-    const isThere = () => desk.current().servers.get(path)?.source.kind === 'file';
-    // What a newer configuration names again stays, and its own import follows.
-    for (let file = 0; file < MOST_FILES && isThere(); file++) await removeEverywhere(desk, path, null);
-  }
-
-  return async seeds => {
-    // Other files may be ours since the last time, and with them other servers in sight.
-    await desk.catchUp();
-    return desk.write(async () => {
-      const wanted = new Map<string, Seed>();
-      for (const seed of seeds) {
-        const read = readRegistryPath(pathOfKey(seed.spec.key));
-        if (read.ok) wanted.set(read.path, seed);
-        else
-          log.warn('a server of a file is not shown in the registry', { server: seed.spec.key, detail: read.reason });
-      }
-      for (const { path, source } of [...desk.current().servers.values()]) {
-        if (source.kind === 'file' && !wanted.has(path)) await forget(path);
-      }
-      for (const [path, seed] of wanted) await importOne(path, seed);
-    });
+  return async (files, specs) => {
+    const seeds = findSeeds(files, specs);
+    const { behind } = await desk.write(() =>
+      storage.follow(files, async (repositories, followed) => {
+        for (const [path, seed] of seeds) await importOne(repositories, path, seed);
+        // Not of what was registered at the same path: that counts again.
+        for (const path of followed.gone)
+          if ((await repositories.servers.find(path)) === null) await removeGrants(repositories, path);
+        return followed;
+      }),
+    );
+    for (const server of behind)
+      log.warn('a file names a server that is registered, too; the one of the file is used', {
+        server,
+        file: seeds.get(server)?.file,
+      });
   };
 }
 

@@ -49,10 +49,12 @@ export function createEntities(deps: {
     index.remove('skill', gone);
   }
 
-  registry.onChange(change => {
-    if (change.kind === 'groups.changed') return;
-    if (change.kind === 'server.removed') index.remove('server', [change.path]);
-    else index.upsert([serverDocument(change.server)]);
+  registry.onChange(changes => {
+    index.remove(
+      'server',
+      changes.flatMap(change => (change.kind === 'server.removed' ? change.path : [])),
+    );
+    index.upsert(changes.flatMap(change => ('server' in change ? serverDocument(change.server) : [])));
   });
   deps.agents.onChange(change => {
     if (change.kind === 'agent.removed') return forget(change.path);

@@ -9,28 +9,25 @@ import type { Repositories } from '../../../src/ports/registry-storage.ts';
 import { approvedTool, draftAgent, draftServer, healthOf, stars } from '../../support/registry-drafts.ts';
 
 const [path = '', run = '', times = ''] = process.argv.slice(2);
-const storage = openSqliteRegistry({
-  path,
-  namespace: 'default',
-  files: {
-    all: () => ['/gw/gateway.yaml', '/gw/mcp.json'],
-    isNamedIn: () => false,
-    named: () => [],
-    fileOf: () => null,
-  },
-});
+const storage = openSqliteRegistry({ path, namespace: 'default' });
+/** Every other entry is a server of the operator's file, which names one more each time. */
+const file = `/gw/run-${run}.json`;
+const named = new Set<string>();
 const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const draftOf: typeof draftServer = (entry, more) =>
+  draftServer(entry, named.has(entry.slice(1)) ? { ...more, source: { kind: 'file', file } } : more);
 
 /** The life of an entry, one change after the other; a transaction where two records change. */
 const STEPS: readonly ((repositories: Repositories, path: string) => Promise<unknown>)[] = [
   async ({ servers, agents }, entry) => {
-    await servers.add(draftServer(entry, { description: 'x'.repeat((Number(run) * 37) % 3_000) }));
+    await servers.add(draftOf(entry, { description: 'x'.repeat((Number(run) * 37) % 3_000) }));
     await agents.add(draftAgent(entry));
   },
   ({ definitions }, entry) => definitions.put([approvedTool(entry.slice(1), 'a'), approvedTool(entry.slice(1), 'b')]),
   ({ ratings }, entry) => ratings.put({ kind: 'server', path: entry }, stars('ada', 4)),
   async ({ servers, health }, entry) => {
-    await servers.update(entry, null, draftServer(entry, { numTools: 2 }));
+    await servers.update(entry, null, draftOf(entry, { numTools: 2 }));
     await health.put([healthOf(entry)]);
   },
   async ({ servers, agents }, entry) => {
@@ -42,9 +39,12 @@ const STEPS: readonly ((repositories: Repositories, path: string) => Promise<unk
 if (times === '') {
   for (let n = 0; ; n++) {
     const entry = `/run-${run}/entry-${n}`;
+    if (n % 2 === 1) named.add(entry.slice(1));
     // Every third is taken away again, so that removals are among what must not be lost.
     for (const [at, step] of STEPS.slice(0, n % 3 === 0 ? 5 : 4).entries()) {
-      await storage.transaction(repositories => step(repositories, entry));
+      const work = (repositories: Repositories) => step(repositories, entry);
+      if (n % 2 === 1 && at === 0) await storage.follow(new Map([[file, named]]), work);
+      else await storage.transaction(work);
       say(`${entry} ${at + 1}`);
     }
   }

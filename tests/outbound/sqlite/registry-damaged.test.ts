@@ -8,17 +8,22 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
-import { draftServer } from '../../support/registry-drafts.ts';
+import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
+import { approvedTool, draftServer } from '../../support/registry-drafts.ts';
 import { fill, makeFolder, openAt, readEverything } from './registry-desk.ts';
 
 const NAME = 'registry.db';
 /** As the program opens it: with servers in files, too. */
-const FILES = {
-  all: () => ['/gw/mcp.json'],
-  isNamedIn: () => false,
-  named: () => [],
-  fileOf: (key: string) => (key.startsWith('file') ? '/gw/mcp.json' : null),
-};
+async function openWithFile(path: string): Promise<RegistryStorage> {
+  const storage = openSqliteRegistry({ path, namespace: NAMESPACE });
+  const file = '/gw/mcp.json';
+  await storage.follow(new Map([[file, new Set(['of-a-file'])]]), async ({ servers, definitions }) => {
+    if ((await servers.find('/of-a-file')) !== null) return;
+    await servers.add(draftServer('/of-a-file', { source: { kind: 'file', file } }));
+    await definitions.put([approvedTool('of-a-file', 'search')]);
+  });
+  return storage;
+}
 const NAMESPACE = 'default';
 type Files = ReadonlyMap<string, Buffer>;
 
@@ -50,11 +55,11 @@ let everything: unknown;
 beforeAll(async () => {
   folder = fs.mkdtempSync(join(tmpdir(), 'gatehouse-registry-'));
   const path = join(folder, NAME);
-  const first = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
+  const first = await openWithFile(path);
   await first.transaction(inside => fill(inside, 0, 12));
   await first.close();
   earlier = take(folder);
-  const second = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
+  const second = await openWithFile(path);
   for (let n = 12; n < 18; n++) await second.transaction(inside => fill(inside, n, 1));
   running = take(folder);
   everything = await readEverything(second);
@@ -178,7 +183,7 @@ describe(`${VARIANTS.length} ways to be damaged`, () => {
     const path = join(here, NAME);
     let refusal: unknown = null;
     try {
-      const storage = openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
+      const storage = await openWithFile(path);
       try {
         expect(await readEverything(storage)).toEqual(everything);
         await storage.servers.add(draftServer('/afterwards'));
@@ -214,7 +219,7 @@ describe(`${VARIANTS.length} ways to be damaged`, () => {
 describe('what is no registry', () => {
   const refused = (path: string) => {
     try {
-      openSqliteRegistry({ path, namespace: NAMESPACE, files: FILES });
+      openSqliteRegistry({ path, namespace: NAMESPACE });
     } catch (error) {
       return (error as Error).message;
     }
@@ -272,7 +277,7 @@ describe('what is no registry', () => {
   it('and a copy without its mark is taken, because a backup may have none', async () => {
     const here = makeFolder();
     lay(here, new Map([...closed].filter(([name]) => name !== MARK)));
-    expect(await readEverything(openAt(join(here, NAME)))).toEqual(everything);
+    expect(await readEverything(await openWithFile(join(here, NAME)))).toEqual(everything);
     expect(fs.existsSync(join(here, MARK))).toBe(true);
   });
 });

@@ -22,16 +22,7 @@ export function makeFolder(): string {
 }
 
 export function openAt(path: string, namespace = 'default'): RegistryStorage {
-  const storage = openSqliteRegistry({
-    path,
-    namespace,
-    files: {
-      all: () => ['/gw/gateway.yaml', '/gw/mcp.json'],
-      isNamedIn: () => false,
-      named: () => [],
-      fileOf: () => null,
-    },
-  });
+  const storage = openSqliteRegistry({ path, namespace });
   onTestFinished(() => storage.close());
   return storage;
 }

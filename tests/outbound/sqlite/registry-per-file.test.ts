@@ -4,31 +4,33 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RegisteredServer } from '../../../src/domain/registered-server.ts';
-import { createMemoryRows } from '../../../src/outbound/memory/registry-rows.ts';
 import { openRegistryDatabase } from '../../../src/outbound/sqlite/database.ts';
 import { MIGRATIONS } from '../../../src/outbound/sqlite/migrations.ts';
+import { prepareRows } from '../../../src/outbound/sqlite/registry-rows.ts';
 import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
-import { withRowsPerFile } from '../../../src/outbound/storage/per-file.ts';
-import type { RegistryRows } from '../../../src/outbound/storage/rows.ts';
 import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
 import { approvedTool, draftServer, driftedTool, healthOf, stars } from '../../support/registry-drafts.ts';
 import { makeFolder } from './registry-desk.ts';
 
 const A = '/a/mcp.json';
 const B = '/b/mcp.json';
+const C = '/c/mcp.json';
 const PAGE = { offset: 0, limit: 100 };
 const makePath = () => join(makeFolder(), 'registry.db');
 
-/** `named`: which file names a server, as the configuration says at the moment of asking. */
-function openFor(path: string, named: Record<string, string>, all: readonly string[] = Object.values(named)) {
-  const files = {
-    all: () => [...new Set(all)],
-    named: () => Object.keys(named),
-    fileOf: (server: string) => named[server] ?? null,
-    isNamedIn: (file: string, server: string) => named[server] === file,
-  };
-  const storage = openSqliteRegistry({ path, namespace: 'default', files });
+/** What each file names; where two name one server, the first counts. */
+type Named = Readonly<Record<string, readonly string[]>>;
+
+const follow = (storage: RegistryStorage, named: Named) =>
+  storage.follow(
+    new Map(Object.entries(named).map(([file, servers]) => [file, new Set(servers)])),
+    async (_, followed) => followed,
+  );
+
+async function openFor(path: string, named: Named): Promise<RegistryStorage> {
+  const storage = openSqliteRegistry({ path, namespace: 'default' });
   onTestFinished(() => storage.close());
+  await follow(storage, named);
   return storage;
 }
 const ofFile = (path: string, file: string, more: Parameters<typeof draftServer>[1] = {}) =>
@@ -64,21 +66,21 @@ const NOTHING = { enabled: undefined, stars: [], health: undefined, definitions:
 describe('two files that name one server', () => {
   it('keep its switch, ratings, health and definitions each for itself', async () => {
     const path = makePath();
-    const [a, b] = [openFor(path, { dict: A }), openFor(path, { dict: B })];
+    const [a, b] = [await openFor(path, { [A]: ['dict'] }), await openFor(path, { [B]: ['dict'] })];
     await putDict(a, A);
     expect(await describeDict(b)).toEqual(NOTHING);
     await b.servers.add(ofFile('/dict', B));
     await b.ratings.put(rated('/dict'), stars('bo', 1));
     await b.definitions.put([approvedTool('dict', 'write')]);
     expect(await describeDict(a)).toEqual(PUT);
-    expect(await b.servers.remove('/dict')).toBe(true);
+    expect(await follow(b, { [B]: [] })).toMatchObject({ gone: ['/dict'] });
     expect(await describeDict(a)).toEqual(PUT);
     expect(await describeDict(b)).toEqual(NOTHING);
   });
 
   it('share what is registered', async () => {
     const path = makePath();
-    const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+    const [a, b] = [await openFor(path, { [A]: ['dict'] }), await openFor(path, { [B]: ['other'] })];
     await putDict(a, A);
     await b.servers.add(draftServer('/team/mail'));
     expect([await pathsOf(a), await pathsOf(b)]).toEqual([['/dict', '/team/mail'], ['/team/mail']]);
@@ -87,26 +89,25 @@ describe('two files that name one server', () => {
 
   it('are not disturbed by what somebody registers under that name, who cannot know of it', async () => {
     const path = makePath();
-    const named: Record<string, string> = { dict: A };
-    const [a, b] = [openFor(path, named, [A]), openFor(path, { other: B })];
+    const [a, b] = [await openFor(path, { [A]: ['dict'] }), await openFor(path, { [B]: ['other'] })];
     await putDict(a, A);
     await b.servers.add(draftServer('/dict'));
     await b.servers.add(draftServer('/dict', { version: 'v2' }));
-    await b.definitions.put([approvedTool('dict@v1.0.0', 'registered')]);
+    await b.definitions.put([driftedTool('dict@v1.0.0', 'registered')]);
     expect(await describeDict(a)).toEqual(PUT);
     expect((await a.servers.list({}, PAGE)).total).toBe(1);
     expect(await a.servers.listInactive()).toEqual([]);
-    delete named.dict;
-    await a.servers.remove('/dict');
+    expect(await follow(a, { [A]: ['dict'] })).toMatchObject({ gone: [], behind: ['/dict'] });
+    expect(await follow(a, { [A]: [] })).toMatchObject({ gone: ['/dict'], behind: [] });
     expect((await a.servers.find('/dict'))?.source).toEqual({ kind: 'live' });
     expect(await a.servers.listInactive()).toHaveLength(1);
-    expect(await b.definitions.list('dict@v1.0.0')).toHaveLength(1);
+    expect((await a.definitions.listPending()).map(({ server }) => server)).toEqual(['dict@v1.0.0']);
   });
 });
 
 it('a file’s server is its own also where somebody registered one of its name before', async () => {
   const path = makePath();
-  const [a, b] = [openFor(path, { dict: A }), openFor(path, { other: B })];
+  const [a, b] = [await openFor(path, { [A]: ['dict'] }), await openFor(path, { [B]: ['other'] })];
   await b.servers.add(draftServer('/dict'));
   await b.ratings.put(rated('/dict'), stars('bo', 3));
   expect([await a.servers.find('/dict'), await pathsOf(a)]).toEqual([null, []]);
@@ -118,98 +119,97 @@ it('a file’s server is its own also where somebody registered one of its name 
   ]);
   await b.servers.remove('/dict');
   expect(await describeDict(a)).toEqual(PUT);
-  await expect(a.servers.add(draftServer('/dict', { version: 'v9' }))).rejects.toThrow('a file names /dict');
 });
 
-it('a server that moves to another file of its gateway takes along what was said and approved of it', async () => {
-  const path = makePath();
-  const named: Record<string, string> = { dict: A };
-  const storage = openFor(path, named, [A, B]);
+it.each([
+  { what: 'registered where a file names it', draft: draftServer('/dict', { version: 'v9' }) },
+  { what: 'of another file', draft: ofFile('/dict', B, { version: 'v9' }) },
+  { what: 'of a file that does not name it', draft: ofFile('/mail', A) },
+])('a record is kept where it will be found, or not at all: $what', async ({ draft }) => {
+  const storage = await openFor(makePath(), { [A]: ['dict'], [B]: [] });
   await putDict(storage, A);
-  named.dict = B;
-  // Before its record has moved: nothing is trusted anew in between.
-  expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'write']);
-  await storage.servers.update('/dict', null, ofFile('/dict', B, { enabled: false }));
-  expect((await storage.servers.find('/dict'))?.source).toEqual({ kind: 'file', file: B });
+  await expect(storage.servers.add(draft)).rejects.toThrow(/in none of the files|in \/a\/mcp\.json/);
   expect(await describeDict(storage)).toEqual(PUT);
-  await storage.definitions.put([approvedTool('dict', 'new')]);
-  expect((await storage.definitions.list('dict')).map(({ tool }) => tool)).toEqual(['look', 'new', 'write']);
+  expect(await pathsOf(storage)).toEqual(['/dict']);
 });
 
-it('a file that another one of its gateway overrides keeps all, for those that read it alone', async () => {
-  const path = makePath();
-  const a = openFor(path, { dict: A });
-  await putDict(a, A);
-  const files = { all: () => [B, A], named: () => ['dict'], fileOf: () => B, isNamedIn: () => true };
-  const both = openSqliteRegistry({ path, namespace: 'default', files });
-  onTestFinished(() => both.close());
-  // Before its record is there, and after.
-  await both.definitions.put([approvedTool('dict', 'write')]);
-  expect(await describeDict(a)).toEqual(PUT);
-  await both.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
-  await both.ratings.put(rated('/dict'), stars('ada', 1));
-  expect(await describeDict(both)).toMatchObject({ enabled: true, stars: [1], pending: [] });
-  expect(await describeDict(a)).toEqual(PUT);
-});
+describe('files that change', () => {
+  it('a server that moves to another file of its gateway takes along what was said and approved of it', async () => {
+    const storage = await openFor(makePath(), { [A]: ['dict'], [B]: [] });
+    await putDict(storage, A);
+    expect(await follow(storage, { [A]: [], [B]: ['dict'] })).toMatchObject({ gone: [] });
+    expect(await describeDict(storage)).toEqual(PUT);
+    await storage.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
+    await storage.ratings.put(rated('/dict'), stars('ada', 1));
+    await storage.definitions.put([approvedTool('dict', 'write'), approvedTool('dict', 'look')]);
+    const there = await describeDict(storage);
+    expect(there).toMatchObject({ enabled: true, stars: [1], pending: [] });
+    // And back, as it was last.
+    await follow(storage, { [A]: ['dict'], [B]: [] });
+    expect(await describeDict(storage)).toEqual(there);
+  });
 
-it('a server that moves to another file and back is what it was last', async () => {
-  const path = makePath();
-  const named: Record<string, string> = { dict: A };
-  const storage = openFor(path, named, [A, B]);
-  await putDict(storage, A);
-  named.dict = B;
-  await storage.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
-  await storage.ratings.put(rated('/dict'), stars('ada', 1));
-  await storage.definitions.put([approvedTool('dict', 'write'), approvedTool('dict', 'look')]);
-  const there = await describeDict(storage);
-  named.dict = A;
-  await storage.servers.update('/dict', null, ofFile('/dict', A, { enabled: true }));
-  expect(await describeDict(storage)).toEqual(there);
-  expect(there).toMatchObject({ enabled: true, stars: [1], pending: [] });
-});
+  it('one that another one of its gateway overrides keeps all, for those that read it alone', async () => {
+    const path = makePath();
+    const a = await openFor(path, { [A]: ['dict'] });
+    await putDict(a, A);
+    const both = await openFor(path, { [B]: ['dict'], [A]: ['dict'] });
+    expect(await describeDict(both)).toEqual(PUT);
+    await both.definitions.put([approvedTool('dict', 'write')]);
+    await both.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
+    await both.ratings.put(rated('/dict'), stars('ada', 1));
+    expect(await describeDict(both)).toMatchObject({ enabled: true, stars: [1], pending: [] });
+    expect(await describeDict(a)).toEqual(PUT);
+    // What the overriding file said is not true again when it names the server once more.
+    await follow(both, { [B]: [], [A]: ['dict'] });
+    expect(await describeDict(both)).toEqual(PUT);
+    await follow(both, { [B]: ['dict'], [A]: ['dict'] });
+    expect(await describeDict(both)).toEqual(PUT);
+    expect(await describeDict(a)).toEqual(PUT);
+  });
 
-it('asks whether there are definitions of a server and does not read them, however many are put', async () => {
-  const memory = [createMemoryRows(), createMemoryRows(), createMemoryRows()].map(({ rows }) => rows);
-  let read = 0;
-  const [shared, own, earlier] = memory.map(rows => ({
-    ...rows,
-    definitions: {
-      ...rows.definitions,
-      ofServer(server: string) {
-        read++;
-        return rows.definitions.ofServer(server);
-      },
-    },
-  })) as [RegistryRows, RegistryRows, RegistryRows];
-  const fileOf = (server: string) => (server === 'dict' ? A : null);
-  const rows = withRowsPerFile(
-    { shared, rowsOf: () => own, earlier },
-    { all: () => [A], isNamedIn: () => false, named: () => ['dict'], fileOf },
-  );
-  for (const server of ['dict', 'registered']) {
-    for (let i = 0; i < 200; i++) rows.definitions.put(driftedTool(server, `tool-${i}`), i);
-    for (let i = 0; i < 200; i++) expect(rows.definitions.find(server, `tool-${i}`)?.tool).toBe(`tool-${i}`);
-  }
-  expect([rows.definitions.pending().length, own.definitions.pending().length]).toEqual([400, 200]);
-  expect(read).toBeLessThanOrEqual(2);
-});
+  it('one that drops a server and names it again begins anew', async () => {
+    const storage = await openFor(makePath(), { [A]: ['dict', 'mail'] });
+    await putDict(storage, A);
+    // Not everything has a record, or more than one thing.
+    await storage.definitions.put([approvedTool('mail', 'send')]);
+    expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: ['/dict', '/mail'] });
+    expect(await follow(storage, { [A]: ['dict', 'mail'] })).toMatchObject({ gone: [] });
+    expect(await describeDict(storage)).toEqual(NOTHING);
+    expect(await storage.definitions.list('mail')).toEqual([]);
+  });
 
-it('a file that is not read for a while finds all of its own again', async () => {
-  const path = makePath();
-  let all = [A];
-  const files = {
-    all: () => all,
-    isNamedIn: () => false,
-    named: () => (all.length === 0 ? [] : ['dict']),
-    fileOf: (server: string) => (server === 'dict' ? (all[0] ?? null) : null),
-  };
-  const storage = openSqliteRegistry({ path, namespace: 'default', files });
-  onTestFinished(() => storage.close());
-  await putDict(storage, A);
-  all = [];
-  expect(await describeDict(storage)).toEqual(NOTHING);
-  all = [A];
-  expect(await describeDict(storage)).toEqual(PUT);
+  it('one that is not read for a while finds all of its own again', async () => {
+    const storage = await openFor(makePath(), { [A]: ['dict'] });
+    await putDict(storage, A);
+    expect(await follow(storage, {})).toMatchObject({ gone: [] });
+    expect(await describeDict(storage)).toEqual(NOTHING);
+    await follow(storage, { [A]: ['dict'] });
+    expect(await describeDict(storage)).toEqual(PUT);
+  });
+
+  it('are in force with what is done at once, or not at all', async () => {
+    const path = makePath();
+    const storage = await openFor(path, { [A]: ['dict'], [B]: ['mail'] });
+    await putDict(storage, A);
+    const before = await storage.revision();
+    const slip = storage.follow(new Map([[B, new Set(['other'])]]), async ({ servers }) => {
+      expect(await servers.find('/dict')).toBeNull();
+      expect((await servers.add(ofFile('/other', B))).kind).toBe('stored');
+      throw new Error('slip');
+    });
+    // Asked meanwhile, answered afterwards.
+    const meanwhile = describeDict(storage);
+    await expect(slip).rejects.toThrow('slip');
+    expect(await meanwhile).toEqual(PUT);
+    expect([await describeDict(storage), await pathsOf(storage), await storage.revision()]).toEqual([
+      PUT,
+      ['/dict'],
+      before,
+    ]);
+    await storage.servers.add(ofFile('/mail', B));
+    expect(await pathsOf(await openFor(path, { [A]: ['dict'], [B]: ['mail'] }))).toEqual(['/dict', '/mail']);
+  });
 });
 
 it('lists files’ and registered servers as one, on pages of any size, by number and by cursor', async () => {
@@ -217,22 +217,18 @@ it('lists files’ and registered servers as one, on pages of any size, by numbe
   await fc.assert(
     fc.asyncProperty(letters, letters, letters, fc.integer({ min: 1, max: 6 }), async (inA, inB, registered, limit) => {
       const path = makePath();
-      const fileOf = {
-        ...Object.fromEntries(inB.map(key => [key, B])),
-        ...Object.fromEntries(inA.map(key => [key, A])),
-      };
-      const inFile = Object.keys(fileOf);
-      const storage = openFor(path, fileOf, [A, B]);
-      const stranger = openFor(path, {}, []);
+      const storage = await openFor(path, { [A]: inA, [B]: inB });
+      const stranger = await openFor(path, {});
       for (const key of inA) await storage.servers.add(ofFile(`/${key}`, A));
-      // Some of them were in the other file before.
-      const earlier = openFor(path, Object.fromEntries(inB.map(key => [key, B])), [B]);
-      for (const key of inB) await earlier.servers.add(ofFile(`/${key}`, B));
+      // Also what the other file overrides is kept, for gateways that read this one alone.
+      const alone = await openFor(path, { [B]: inB });
+      for (const key of inB)
+        if ((await alone.servers.find(`/${key}`)) === null) await alone.servers.add(ofFile(`/${key}`, B));
       // Of some names both: whoever registers does not know of the file.
       for (const key of registered) await stranger.servers.add(draftServer(`/${key}`));
-      const expected = [...new Set([...inFile, ...registered])]
+      const expected = [...new Set([...inA, ...inB, ...registered])]
         .sort()
-        .map(key => `/${key} ${inFile.includes(key) ? fileOf[key] : 'live'}`);
+        .map(key => `/${key} ${inA.includes(key) ? A : inB.includes(key) ? B : 'live'}`);
       const told = ({ path: at, source }: RegisteredServer) => `${at} ${source.kind === 'file' ? source.file : 'live'}`;
       const found: Record<'byNumber' | 'byCursor', string[]> = { byNumber: [], byCursor: [] };
       for (let offset = 0; offset < expected.length; offset += limit) {
@@ -249,7 +245,7 @@ it('lists files’ and registered servers as one, on pages of any size, by numbe
       expect(found).toEqual({ byNumber: expected, byCursor: expected });
       const { items, total } = await storage.servers.list({ query: 'c' }, { offset: 0, limit });
       expect([items.map(told), total]).toEqual([expected.filter(each => each.startsWith('/c ')), items.length]);
-      await Promise.all([storage.close(), stranger.close(), earlier.close()]);
+      await Promise.all([storage.close(), stranger.close(), alone.close()]);
     }),
     { numRuns: 60 },
   );
@@ -257,30 +253,37 @@ it('lists files’ and registered servers as one, on pages of any size, by numbe
 
 describe('a registry of an earlier version, which did not tell files apart', () => {
   /** As layout 1 was: everything in one namespace. */
-  async function makeOld(): Promise<string> {
+  function makeOld(): string {
     const path = makePath();
-    const old = openSqliteRegistry({ path, namespace: 'default' });
-    await putDict(old, A);
-    await old.servers.add(draftServer('/team/mail'));
-    await old.ratings.put(rated('/team/mail'), stars('bo', 4));
+    const { database, close } = openRegistryDatabase(path);
+    const draw = database.prepare<[], number>('update sequence set revision = revision + 1 returning revision').pluck();
+    const nextRevision = () => draw.get() as number;
+    const old = prepareRows({ database, namespace: 'default', nextRevision });
+    old.servers.put({ ...ofFile('/dict', A, { enabled: false }), revision: nextRevision() });
+    old.servers.put({ ...draftServer('/team/mail'), revision: nextRevision() });
+    old.ratings.put(rated('/dict'), [stars('ada', 5)], nextRevision());
+    old.ratings.put(rated('/team/mail'), [stars('bo', 4)], nextRevision());
+    old.health.put(healthOf('/dict', { status: 'healthy' }), nextRevision());
     // A name that is no path of the registry has approvals and no record.
-    await old.definitions.put([approvedTool('tools', 'first'), approvedTool('tools', 'second')]);
-    await old.close();
-    const database = new Database(path);
+    const tools = [approvedTool('dict', 'look'), driftedTool('dict', 'write')];
+    for (const tool of [...tools, approvedTool('tools', 'first'), approvedTool('tools', 'second')])
+      old.definitions.put(tool, nextRevision());
+    database.exec('drop table known_file');
     database.pragma('user_version = 1');
-    database.close();
+    close();
     return path;
   }
 
   it('keeps all of it for every file that names the server, and trusts nothing anew', async () => {
-    const path = await makeOld();
-    const [a, b, stranger] = [openFor(path, { dict: A }), openFor(path, { dict: B }), openFor(path, { other: B })];
+    const path = makeOld();
+    const [a, b] = [await openFor(path, { [A]: ['dict'] }), await openFor(path, { [B]: ['dict'] })];
+    const stranger = await openFor(path, { '/d/mcp.json': ['other'] });
     expect([await describeDict(a), await describeDict(b), await describeDict(stranger)]).toEqual([PUT, PUT, NOTHING]);
     expect([await pathsOf(a), await pathsOf(stranger)]).toEqual([['/dict', '/team/mail'], ['/team/mail']]);
     expect((await a.ratings.list(rated('/team/mail'))).map(rating => rating.stars)).toEqual([4]);
     // From then on each has its own.
     await b.ratings.put(rated('/dict'), stars('ada', 1));
-    const late = openFor(path, { dict: '/c/mcp.json' });
+    const late = await openFor(path, { [C]: ['dict'] });
     expect([await describeDict(a), await describeDict(late)]).toEqual([PUT, PUT]);
     await late.close();
     await b.servers.update('/dict', null, ofFile('/dict', B, { enabled: true }));
@@ -293,12 +296,24 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     });
     await Promise.all([a.close(), b.close(), stranger.close()]);
     // Every row is as it was written: the look through all of them at the opening finds nothing.
-    expect(await describeDict(openFor(path, { dict: A }))).toEqual(PUT);
+    expect(await describeDict(await openFor(path, { [A]: ['dict'] }))).toEqual(PUT);
+  });
+
+  it('is taken over once: what a file drops afterwards and names again begins anew, also after a restart', async () => {
+    const path = makeOld();
+    const first = await openFor(path, { [A]: ['dict'] });
+    expect(await describeDict(first)).toEqual(PUT);
+    await follow(first, { [A]: [] });
+    await first.close();
+    const again = await openFor(path, { [A]: ['dict', 'tools'] });
+    expect(await describeDict(again)).toEqual(NOTHING);
+    expect(await again.definitions.list('tools')).toEqual([]);
+    expect(await describeDict(await openFor(path, { [B]: ['dict'] }))).toEqual(PUT);
   });
 
   it('trusts nothing anew of a server that had approvals and no record', async () => {
-    const path = await makeOld();
-    const [a, b] = [openFor(path, { tools: A }), openFor(path, { tools: B })];
+    const path = makeOld();
+    const [a, b] = [await openFor(path, { [A]: ['tools'] }), await openFor(path, { [B]: ['tools'] })];
     await a.definitions.put([approvedTool('tools', 'third')]);
     const toolsOf = async (storage: RegistryStorage) =>
       (await storage.definitions.list('tools')).map(({ tool }) => tool);
@@ -310,7 +325,7 @@ describe('a registry of an earlier version, which did not tell files apart', () 
   });
 
   it('is as it was when the step is broken off', async () => {
-    const path = await makeOld();
+    const path = makeOld();
     const fail = () => {
       throw new Error('the power is gone');
     };
@@ -322,12 +337,12 @@ describe('a registry of an earlier version, which did not tell files apart', () 
   });
 
   it('does not take a damaged record for a whole one', async () => {
-    const path = await makeOld();
+    const path = makeOld();
     const database = new Database(path);
     database.exec("update definition set document = replace(document, 'look', 'loot') where server = 'dict'");
     database.close();
     for (let attempt = 0; attempt < 2; attempt++)
-      expect(() => openFor(path, { dict: A })).toThrow(/holds a damaged record: definition dict/);
+      await expect(openFor(path, { [A]: ['dict'] })).rejects.toThrow(/holds a damaged record: definition dict/);
     const after = new Database(path, { readonly: true });
     expect(after.pragma('user_version', { simple: true })).toBe(1);
     after.close();
@@ -337,7 +352,7 @@ describe('a registry of an earlier version, which did not tell files apart', () 
 const SHARED_NAMES = ['dict', 'mail', 'team/wiki'];
 const deed = fc.record({
   what: fc.constantFrom(
-    'add',
+    'drop',
     'register',
     'update',
     'remove',
@@ -355,14 +370,16 @@ const deed = fc.record({
 async function doIt(
   storage: RegistryStorage,
   { what, name }: { what: string; name: string },
-  owns: boolean,
+  named: Named,
 ): Promise<unknown> {
   const path = `/${name}`;
+  const owns = named[B]?.includes(name) ?? false;
   // A gateway registers nothing under a name of its own files.
   const draft: typeof draftServer = (of, more) => (owns ? ofFile(of, B, more) : draftServer(of, more));
   switch (what) {
-    case 'add':
-      return storage.servers.add(ofFile(path, B, { description: 'theirs' }));
+    case 'drop':
+      await follow(storage, { ...named, [B]: (named[B] ?? []).filter(each => each !== name) });
+      return follow(storage, named);
     case 'register':
       return storage.servers.add(draft(path));
     case 'version':
@@ -385,12 +402,16 @@ async function doIt(
 }
 
 it('whatever other gateways do, what is kept of a file’s server is the same for those that read the file', async () => {
-  const theirs = fc.record({ owns: fc.boolean(), deeds: fc.array(deed, { maxLength: 8 }) });
+  const theirs = fc.record({
+    owned: fc.subarray(SHARED_NAMES),
+    // Some read our file, too, and in it what their own does not override is ours and theirs.
+    reads: fc.boolean(),
+    deeds: fc.array(deed, { maxLength: 8 }),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(theirs, { minLength: 1, maxLength: 3 }), async visits => {
       const path = makePath();
-      const ours = Object.fromEntries(SHARED_NAMES.map(name => [name, A]));
-      const a = openFor(path, ours);
+      const a = await openFor(path, { [A]: SHARED_NAMES });
       for (const name of SHARED_NAMES) {
         await a.servers.add(ofFile(`/${name}`, A, { enabled: name !== 'mail' }));
         await a.ratings.put(rated(`/${name}`), stars('ada', 4));
@@ -407,10 +428,10 @@ it('whatever other gateways do, what is kept of a file’s server is the same fo
         pending: await a.definitions.listPending(),
       });
       const before = await seen();
-      for (const { owns, deeds } of visits) {
-        const names = owns ? Object.fromEntries(SHARED_NAMES.map(name => [name, B])) : {};
-        const other = openFor(path, names, [B]);
-        for (const each of deeds) await doIt(other, each, owns);
+      for (const { owned, reads, deeds } of visits) {
+        const named = reads ? { [B]: SHARED_NAMES, [A]: SHARED_NAMES } : { [B]: owned };
+        const other = await openFor(path, named);
+        for (const each of deeds) if (!reads || each.what !== 'drop') await doIt(other, each, named);
         await other.close();
         expect(await seen()).toEqual(before);
       }

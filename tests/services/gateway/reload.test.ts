@@ -15,7 +15,7 @@ function desk() {
   let applyThrows = false;
   const reload = createReload<Config>({
     load: () => new Promise(resolve => void loads.push(resolve)),
-    apply({ name }) {
+    async apply({ name }) {
       if (applyThrows) throw new Error('cannot apply');
       applied.push(name);
       return { added: [name], removed: [], updated: [], unchanged: [] };

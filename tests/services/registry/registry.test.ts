@@ -8,7 +8,6 @@ import type { RegisteredGroup } from '../../../src/domain/registered-group.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { toRestrictions } from '../../../src/domain/visibility.ts';
 import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
-import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
 import { createSealer } from '../../../src/outbound/vault/sealer.ts';
 import type { LogFields } from '../../../src/ports/log.ts';
 import type { RegistryDeps } from '../../../src/services/registry/desk.ts';
@@ -32,6 +31,15 @@ const SCOPES = {
 const keeper = callerWith({ subject: 'https://idp|keeper', groups: ['keepers'] });
 const maker = callerWith({ subject: 'https://idp|maker', groups: ['makers'] });
 const other = callerWith({ subject: 'https://idp|other', groups: ['makers'] });
+
+/** One file that names these, as it is followed. */
+function inFile(...keys: string[]): Parameters<Registry['followFiles']> {
+  return [new Map([['/etc/gatehouse/gateway.config.yaml', new Set(keys)]]), keys.map(key => specOf(key))];
+}
+const sourcesOf = (registry: Registry) =>
+  [...registry.current().servers.values()].map(({ path, source }) => [path, source.kind]);
+const grantsOn = (...servers: string[]) =>
+  servers.map(server => ({ server, methods: 'all' as const, tools: 'all' as const }));
 
 const folders: string[] = [];
 afterEach(() => {
@@ -67,7 +75,7 @@ function open(given: Partial<RegistryDeps> & { scopes?: unknown } = {}) {
     ...more,
   });
   const told: string[] = [];
-  registry.onChange(change => void told.push(change.kind));
+  registry.onChange(changes => void told.push(...changes.map(({ kind }) => kind)));
   return { registry, told, log };
 }
 
@@ -233,13 +241,11 @@ describe('registering', () => {
 describe('at the start', () => {
   test('whoever stands in a door of the registry from before is told of, with what to do; a file that says so is not', async () => {
     const storage = createMemoryRegistry();
-    const source = { kind: 'file', file: '/etc/gatehouse/gateway.config.yaml' } as const;
     await storage.servers.add(draftServer('/mcpgw'));
     await storage.servers.add(draftServer('/AIRegistry-Tools'));
-    await storage.servers.add(draftServer('/airegistry-tools', { source }));
     await storage.servers.add(draftServer('/team/mcpgw'));
     const { registry, log } = open({ storage });
-    await registry.load();
+    await registry.start(...inFile('airegistry-tools'));
     const warned = log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields as LogFields);
     expect(warned.map(({ server }) => server).sort()).toEqual(['/AIRegistry-Tools', '/mcpgw']);
     for (const { hint } of warned) expect(hint).toMatch(/another path.*\/mcp\/registry/);
@@ -351,52 +357,65 @@ describe('groups', () => {
 });
 
 describe('servers of files', () => {
-  const seed = (key: string) => ({ spec: specOf(key), file: '/etc/gatehouse/gateway.config.yaml' });
-
   test('whose name is no path of the registry are left out with a word in the log', async () => {
     const { registry, log } = open();
-    await registry.importSeeds([seed('docs'), seed('git')]);
+    await registry.followFiles(...inFile('docs', 'git'));
     expect([...registry.current().servers.keys()]).toEqual(['/git']);
     expect(JSON.stringify(log)).toContain('docs');
   });
 
-  test('that go take no grant from the registered server that stood behind them', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-registry-'));
-    folders.push(folder);
-    const place = { path: join(folder, 'registry.db'), namespace: 'default' };
-    const { file } = seed('git');
-    let named = ['git', 'dict'];
-    const storage = openSqliteRegistry({
-      ...place,
-      files: {
-        all: () => [file],
-        isNamedIn: () => false,
-        named: () => named,
-        fileOf: key => (named.includes(key) ? file : null),
-      },
-    });
-    const theirs = openSqliteRegistry({
-      ...place,
-      files: { all: () => [], isNamedIn: () => false, named: () => [], fileOf: () => null },
-    });
-    const { registry } = open({ storage });
-    await registry.importSeeds([seed('git'), seed('dict')]);
-    await theirs.servers.add(draftServer('/git'));
-    const serverAccess = ['git', 'dict'].map(server => ({ server, methods: 'all' as const, tools: 'all' as const }));
-    await theirs.groups.add(draftGroup('readers', { serverAccess }));
-    named = [];
-    await registry.importSeeds([]);
-    expect([...registry.current().servers.values()].map(({ path, source }) => [path, source.kind])).toEqual([
-      ['/git', 'live'],
+  test('take the place of what is registered while a file names them, with a word in the log, and no grant of it', async () => {
+    const { registry, log } = open();
+    await registry.register(keeper, newServer('/git'));
+    await registry.groups.create(keeper, { ...draftGroup('readers'), serverAccess: grantsOn('git', 'dict') });
+    await registry.followFiles(...inFile('git', 'dict'));
+    expect(sourcesOf(registry)).toEqual([
+      ['/dict', 'file'],
+      ['/git', 'file'],
     ]);
+    const warned = log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => (fields as LogFields).server);
+    expect(warned).toEqual(['/git']);
+    await registry.followFiles(...inFile());
+    expect(sourcesOf(registry)).toEqual([['/git', 'live']]);
     expect(registry.current().groups.flatMap(group => group.serverAccess.map(({ server }) => server))).toEqual(['git']);
-    await Promise.all([storage.close(), theirs.close()]);
   });
 
-  test('that did not change are no news', async () => {
+  test('that go while nobody runs take their grants along, too', async () => {
+    const storage = createMemoryRegistry();
+    const { registry } = open({ storage });
+    await registry.start(...inFile('git', 'dict'));
+    await registry.groups.create(keeper, { ...draftGroup('readers'), serverAccess: grantsOn('git', 'dict') });
+    const { registry: later } = open({ storage });
+    await later.start(...inFile('dict'));
+    expect(later.current().groups.flatMap(group => group.serverAccess.map(({ server }) => server))).toEqual(['dict']);
+  });
+
+  test('that did not change are no news, and many changes at once are one', async () => {
     const { registry, told } = open();
-    for (let i = 0; i < 3; i++) await registry.importSeeds([seed('git')]);
-    await registry.importSeeds([]);
-    expect(told).toEqual(['server.registered', 'server.removed']);
+    let batches = 0;
+    registry.onChange(() => void batches++);
+    for (let i = 0; i < 3; i++) await registry.followFiles(...inFile('git', 'dict'));
+    await registry.followFiles(...inFile());
+    expect(told).toEqual(['server.registered', 'server.registered', 'server.removed', 'server.removed']);
+    expect(batches).toBe(2);
+  });
+
+  test('are not there, nor is any file in force, where they cannot be stored', async () => {
+    const memory = createMemoryRegistry();
+    const fails = { is: true };
+    const follow: typeof memory.follow = (files, work) =>
+      memory.follow(files, async (repositories, followed) => {
+        const done = await work(repositories, followed);
+        if (fails.is) throw new Error('the disk is full');
+        return done;
+      });
+    const { registry } = open({ storage: { ...memory, follow } });
+    await registry.register(keeper, newServer('/git'));
+    await expect(registry.followFiles(...inFile('git'))).rejects.toThrow('the disk is full');
+    expect(await registry.toggle(keeper, '/git', false, null)).toMatchObject({ kind: 'done' });
+    expect(sourcesOf(registry)).toEqual([['/git', 'live']]);
+    fails.is = false;
+    await registry.followFiles(...inFile('git'));
+    expect(sourcesOf(registry)).toEqual([['/git', 'file']]);
   });
 });

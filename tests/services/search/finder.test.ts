@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { EMPTY_CATALOG } from '../../../src/domain/catalog.ts';
 import { serverDocument } from '../../../src/domain/search/entity-documents.ts';
+import { NO_FILES } from '../../../src/domain/server-files.ts';
 import { createMemoryRegistry } from '../../../src/outbound/memory/registry-storage.ts';
 import { createAgents } from '../../../src/services/registry/agents.ts';
 import { createRegistry } from '../../../src/services/registry/registry.ts';
@@ -33,7 +34,7 @@ test('says that search is not available once its index is closed', async () => {
     },
   });
   await storage.servers.add(draftServer('/weather', { description: 'Rain and wind' }));
-  await registry.load();
+  await registry.start(NO_FILES, []);
   const agents = createAgents({ storage, policy, clock });
   const entities = createEntities({ index, registry, agents, stored: storage.agents });
   await entities.start();
