@@ -82,9 +82,9 @@ export function createLegacySse(deps: McpDeps, holdOpen: (res: HttpResponse) => 
       const message = readMessage(parsed.value);
       if (message.kind === 'refused') return refuseWith(at, 'legacy', message.id, message.failure);
       answerEmpty(at, 202);
-      // While the body came, another request of the session may have shown another credential.
-      session.who = who;
-      dispatchLegacy(deps, session, message, outletOf(stream), arrivalOf(deps, at));
+      // While the body came, another request of the session may have shown another credential, or ended it.
+      if (deps.sessions.find(id, who) === session)
+        dispatchLegacy(deps, session, message, outletOf(stream), arrivalOf(deps, at));
     });
   }
 

@@ -92,11 +92,10 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
       const gone = settle(next);
       files = next;
       parts = partsOf(next);
-      const registered = shared.knownServers();
-      const named = [...next.values()].flatMap(names => [...names]);
+      const named = new Set([...next.values()].flatMap(names => Array.from(names, pathOfKey)));
       return {
         gone: gone.map(pathOfKey),
-        behind: [...new Set(named)].filter(server => registered.has(server)).map(pathOfKey),
+        behind: [...named].filter(path => shared.servers.findActive(path) !== null),
         putBack() {
           ({ files, parts } = before);
         },
