@@ -4,10 +4,13 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RegisteredServer } from '../../../src/domain/registered-server.ts';
+import { createRecordSet } from '../../../src/outbound/memory/records.ts';
+import { createMemoryRows } from '../../../src/outbound/memory/registry-rows.ts';
 import { openRegistryDatabase } from '../../../src/outbound/sqlite/database.ts';
 import { MIGRATIONS } from '../../../src/outbound/sqlite/migrations.ts';
 import { prepareRows } from '../../../src/outbound/sqlite/registry-rows.ts';
 import { openSqliteRegistry } from '../../../src/outbound/sqlite/registry-storage.ts';
+import { withRowsPerFile } from '../../../src/outbound/storage/per-file.ts';
 import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
 import { approvedTool, draftServer, driftedTool, healthOf, stars } from '../../support/registry-drafts.ts';
 import { makeFolder } from './registry-desk.ts';
@@ -173,7 +176,10 @@ describe('files that change', () => {
     await putDict(storage, A);
     // Not everything has a record, or more than one thing.
     await storage.definitions.put([approvedTool('mail', 'send')]);
+    const before = await storage.revision();
     expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: ['/dict', '/mail'] });
+    // Whoever kept a list by its revision has to look again.
+    expect(await storage.revision()).toBeGreaterThan(before);
     expect(await follow(storage, { [A]: ['dict', 'mail'] })).toMatchObject({ gone: [] });
     expect(await describeDict(storage)).toEqual(NOTHING);
     expect(await storage.definitions.list('mail')).toEqual([]);
@@ -186,6 +192,25 @@ describe('files that change', () => {
     expect(await describeDict(storage)).toEqual(NOTHING);
     await follow(storage, { [A]: ['dict'] });
     expect(await describeDict(storage)).toEqual(PUT);
+  });
+
+  it('are not in force where they cannot be settled', () => {
+    const set = createRecordSet();
+    const [shared, ofFiles] = [createMemoryRows(set, { revision: 0 }), createMemoryRows(set, { revision: 0 })];
+    let fails = false;
+    const rowsOf = () => ({
+      ...ofFiles,
+      knownServers() {
+        if (fails) throw new Error('damaged');
+        return ofFiles.knownServers();
+      },
+    });
+    const rows = withRowsPerFile({ shared, rowsOf, claimEarlier: () => null });
+    rows.follow(new Map([[A, new Set(['dict'])]]));
+    rows.servers.put({ ...ofFile('/dict', A), revision: 1 });
+    fails = true;
+    expect(() => rows.follow(new Map([[A, new Set()]]))).toThrow('damaged');
+    expect(rows.servers.findActive('/dict')).not.toBeNull();
   });
 
   it('are in force with what is done at once, or not at all', async () => {
@@ -309,6 +334,17 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     expect(await describeDict(again)).toEqual(NOTHING);
     expect(await again.definitions.list('tools')).toEqual([]);
     expect(await describeDict(await openFor(path, { [B]: ['dict'] }))).toEqual(PUT);
+  });
+
+  it('does not take the place of what a file has of its own already, as layout 2 could leave it', async () => {
+    const path = makeOld();
+    const first = await openFor(path, { [A]: ['dict'] });
+    await first.ratings.put(rated('/dict'), stars('ada', 1));
+    await first.close();
+    const database = new Database(path);
+    database.exec('delete from known_file');
+    database.close();
+    expect(await describeDict(await openFor(path, { [A]: ['dict'] }))).toEqual({ ...PUT, stars: [1] });
   });
 
   it('trusts nothing anew of a server that had approvals and no record', async () => {
