@@ -407,6 +407,41 @@ describe.each(BACKENDS)('$name', ({ open }) => {
     expect((await servers.find('/a'))?.metadata).toEqual({ list: [1] });
   });
 
+  describe('files of servers', () => {
+    const file = '/etc/more.json';
+    const naming = (...servers: string[]) => new Map([[file, new Set(servers)]]);
+    const ofFile = draftServer('/a', { source: { kind: 'file', file }, description: 'of the file' });
+
+    it('stand before what is registered while they name it, and leave it as it was', async () => {
+      const storage = open();
+      await storage.servers.add(draftServer('/a', { description: 'registered' }));
+      await storage.ratings.put({ kind: 'server', path: '/a' }, stars('ada', 2));
+      const followed = await storage.follow(naming('a'), async ({ servers }, { gone, behind }) => {
+        expect(await servers.find('/a')).toBeNull();
+        await servers.add(ofFile);
+        return { gone, behind };
+      });
+      expect(followed).toEqual({ gone: [], behind: ['/a'] });
+      expect((await storage.servers.find('/a'))?.description).toBe('of the file');
+      expect(await storage.ratings.list({ kind: 'server', path: '/a' })).toEqual([]);
+      const dropped = await storage.follow(naming(), async (_, { gone, behind }) => ({ gone, behind }));
+      expect(dropped).toEqual({ gone: ['/a'], behind: [] });
+      expect((await storage.servers.find('/a'))?.description).toBe('registered');
+      expect(await storage.ratings.list({ kind: 'server', path: '/a' })).toEqual([stars('ada', 2)]);
+    });
+
+    it('leave nothing behind where it was undone what came with them', async () => {
+      const storage = open();
+      const slip = storage.follow(naming('a'), async ({ servers }) => {
+        await servers.add(ofFile);
+        throw new Error('slip');
+      });
+      await expect(slip).rejects.toThrow('slip');
+      expect(stored(await storage.servers.add(draftServer('/a'))).source).toEqual({ kind: 'live' });
+      expect(await storage.follow(naming('a'), ({ servers }) => servers.find('/a'))).toBeNull();
+    });
+  });
+
   describe('a transaction', () => {
     it('does all of it, and sees what it did', async () => {
       const storage = open();

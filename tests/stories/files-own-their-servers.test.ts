@@ -2,6 +2,8 @@
  * Servers that stand in an operator's file are in the registry like any other: seen, rated, switched. What they are is
  * changed in the file, and what the file drops is gone.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { type StartedScripted, startScripted } from '../support/downstreams/start.ts';
@@ -29,7 +31,7 @@ async function rewrite(servers: JsonObject): Promise<void> {
 
 test('a file’s server is shown with where it comes from, without the query of its address', async () => {
   await rewrite(inFile({ url: `${gateway.ofFile.url}?key=canary-in-a-query` }));
-  await waitFor(async () => ((await read('/everyday')).body.description === 'Echoes' ? true : null), 'the file');
+  expect((await read('/everyday')).body.description).toBe('Echoes');
   const { status, body } = await read('/everyday');
   expect([status, body.source, body.is_enabled]).toEqual([200, 'file', true]);
   expect(JSON.stringify(body)).not.toContain('canary-in-a-query');
@@ -56,7 +58,7 @@ test('what is switched off stays off over reloads and restarts, until somebody s
   expect(off.body).toMatchObject({ new_enabled_state: false, status: 'disabled' });
   expect(await ping('everyday')).toBe(404);
   await rewrite(inFile({ description: 'Echoes again' }));
-  await waitFor(async () => ((await read('/everyday')).body.description === 'Echoes again' ? true : null), 'the file');
+  expect((await read('/everyday')).body.description).toBe('Echoes again');
   expect(await ping('everyday')).toBe(404);
   await gateway.stop();
   await gateway.start();
@@ -68,11 +70,11 @@ test('what is switched off stays off over reloads and restarts, until somebody s
 
 test('a file that says no is obeyed, and cannot be overruled here', async () => {
   await rewrite(inFile({ enabled: false }));
-  await waitFor(async () => ((await read('/everyday')).body.is_enabled === false ? true : null), 'the file');
+  expect((await read('/everyday')).body.is_enabled).toBe(false);
   const on = await gateway.post('/toggle/everyday', 'admin', new URLSearchParams({ enabled: 'on' }));
   expect([on.status, on.body.detail]).toEqual([409, expect.stringContaining('switched off in gateway.config.yaml')]);
   await rewrite(inFile());
-  await waitFor(async () => ((await read('/everyday')).body.is_enabled === true ? true : null), 'the file');
+  expect((await read('/everyday')).body.is_enabled).toBe(true);
 });
 
 test('a file that names what was registered wins while it does, and nothing registered is lost', async () => {
@@ -92,6 +94,39 @@ test('a file that names what was registered wins while it does, and nothing regi
 
 test('what the file drops is gone from the registry too', async () => {
   await rewrite({ another: { url: gateway.ofFile.url } });
-  await waitFor(async () => ((await read('/another')).status === 200 ? true : null), 'the new server');
+  expect((await read('/another')).status).toBe(200);
   expect((await read('/everyday')).status).toBe(404);
 });
+
+/** As another process that writes for a long time. */
+function holdRegistry(): () => void {
+  const database = new Database(gateway.database);
+  database.exec('begin immediate');
+  return () => {
+    database.exec('rollback');
+    database.close();
+  };
+}
+
+test('a server of a file is connected once the registry knows of it, and not before', async () => {
+  const release = holdRegistry();
+  const reloaded = rewrite({ late: { url: gateway.ofFile.url } });
+  // Long enough for files that are read and connections that are made.
+  await sleep(400);
+  expect([await ping('late'), (await read('/another')).status]).toEqual([404, 200]);
+  release();
+  await reloaded;
+  expect((await read('/late')).status).toBe(200);
+  expect((await read('/another')).status).toBe(404);
+  await waitFor(async () => ((await ping('late')) === 404 ? null : true), 'it is connected');
+});
+
+test('a registry that stays busy keeps no reload from being in force, and is made up for', async () => {
+  const release = holdRegistry();
+  await rewrite({ busy: { url: gateway.ofFile.url } });
+  await waitFor(async () => ((await ping('busy')) === 404 ? null : true), 'it is connected');
+  expect((await read('/busy')).status).toBe(404);
+  release();
+  await waitFor(async () => ((await read('/busy')).status === 200 ? true : null), 'it is in the registry');
+  expect((await read('/late')).status).toBe(404);
+}, 40_000);

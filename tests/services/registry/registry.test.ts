@@ -28,6 +28,7 @@ const SCOPES = {
   },
   group_mappings: { keepers: ['keepers'], makers: ['makers'] },
 };
+const KEEPER_AND_REMOVER = { ...SCOPES['UI-Scopes'].keepers, delete_service: ['all'] };
 const keeper = callerWith({ subject: 'https://idp|keeper', groups: ['keepers'] });
 const maker = callerWith({ subject: 'https://idp|maker', groups: ['makers'] });
 const other = callerWith({ subject: 'https://idp|other', groups: ['makers'] });
@@ -354,6 +355,14 @@ describe('groups', () => {
     expect(told).toEqual(['groups.changed', 'groups.changed']);
     expect(registry.current().groups).toMatchObject([{ scopeName: 'stored', description: 'again' }]);
   });
+});
+
+test('a server that is removed takes along what groups grant on it, and nothing else', async () => {
+  const { registry } = open({ scopes: { ...SCOPES, 'UI-Scopes': { keepers: KEEPER_AND_REMOVER } } });
+  await registry.register(keeper, newServer('/git'));
+  await registry.groups.create(keeper, { ...draftGroup('readers'), serverAccess: grantsOn('git', 'dict') });
+  expect(await registry.remove(keeper, '/git', null)).toMatchObject({ kind: 'done' });
+  expect(registry.current().groups.flatMap(group => group.serverAccess.map(({ server }) => server))).toEqual(['dict']);
 });
 
 describe('servers of files', () => {
