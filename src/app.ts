@@ -12,7 +12,7 @@ import { createNewsParts } from './app/news.ts';
 import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
 import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
-import { createReloading } from './app/reloading.ts';
+import { bothDiffs, createReloading } from './app/reloading.ts';
 import { createRest } from './app/rest.ts';
 import { createSearch } from './app/search.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
@@ -173,15 +173,15 @@ export function createApp(options: AppOptions): App {
   const { reload, watch } = createReloading({
     ...{ started, servesHttp: serve.http, loadAgain: options.loadAgain, clock, log },
     async apply(next) {
-      // First, so that what the registry keeps of a server is found from the moment it is connected.
-      await registered.follow(next);
-      // One step, no await: no request sees half of it.
+      // One step, no await: no request sees half of it. What is taken away is gone with it, however busy the registry is.
       const nextPolicy = requirePolicy(next, policy.current().version + 1, registered.rights());
       config = next;
       policy.swap(nextPolicy);
       limiter.apply(next.limits);
       rightsChanged.ofEverybody();
-      return connect();
+      const first = connect();
+      await registered.follow(next);
+      return bothDiffs(first, connect());
     },
   });
 
@@ -344,9 +344,9 @@ export function createApp(options: AppOptions): App {
     async start() {
       auditBook.start();
       await quarantine.start();
-      await watching.start();
       who.start();
       await registered.start();
+      await watching.start();
       await finder.start();
       const address = serve.http ? await http.start() : null;
       downstreams.start();

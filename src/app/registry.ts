@@ -10,6 +10,7 @@ import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import { findServerEndpoint } from '../domain/server-endpoint.ts';
+import { fileOf, NO_FILES } from '../domain/server-files.ts';
 import type { ServerHealth } from '../domain/server-health.ts';
 import { toRestrictions } from '../domain/visibility.ts';
 import type { FindVersion } from '../inbound/mcp/pinned-door.ts';
@@ -49,8 +50,8 @@ export interface RegistryParts {
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
   start(): Promise<void>;
   /**
-   * Takes in the servers of the files that a reload is about to put in force. Where that is impossible it is in the log,
-   * and tried again.
+   * After a reload: takes in the servers of its files. Those that are new are connected from then on, since what the
+   * registry keeps of them is found only then. Where that is impossible it is in the log, and tried again.
    */
   follow(config: Config): Promise<void>;
   stop(): Promise<void>;
@@ -114,8 +115,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     const { groups, servers } = registry.current();
     return { groups, restricted: toRestrictions(servers.values()) };
   };
-  /** Of files that could not be taken in yet. */
+  /** Files that could not be taken in yet. */
   let missed: Config | null = null;
+  /** Files that are. */
+  let followed = NO_FILES;
   let stamp = 0;
   let cancelLook = () => {};
 
@@ -131,14 +134,33 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   }
 
   async function followOthers(): Promise<void> {
-    const again = missed;
-    if (again !== null) await registry.followFiles(again.serverFiles, again.servers);
-    if (missed === again) missed = null;
     const now = await storage.stamp();
-    if (now === stamp) return;
-    await registry.catchUp();
+    if (now !== stamp) await registry.catchUp();
     stamp = now;
+    const again = missed;
+    if (again === null || !(await takeIn(again))) return;
+    if (missed === again) missed = null;
+    deps.changed(false);
   }
+
+  /** False: it was impossible. */
+  async function takeIn({ serverFiles, servers }: Config): Promise<boolean> {
+    const before = followed;
+    try {
+      await registry.followFiles(serverFiles, servers);
+    } catch (cause) {
+      log.error('the servers of the files cannot be taken into the registry yet', { detail: String(cause) });
+      return false;
+    }
+    followed = serverFiles;
+    // What was approved of them may be something else there.
+    for (const { key } of servers)
+      if (fileOf(before, key) !== null && fileOf(before, key) !== fileOf(followed, key)) void deps.refresh.refresh(key);
+    return true;
+  }
+
+  /** Servers of files, as far as what is kept of them is known. */
+  const known = (servers: readonly ServerSpec[]) => servers.filter(({ key }) => fileOf(followed, key) !== null);
 
   let rightsInForce = '';
   let isStarted = false;
@@ -152,6 +174,12 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     deps.changed(areOther);
   }
   registry.onChange(changes => {
+    for (const change of isStarted ? changes : []) {
+      if (change.kind !== 'server.removed' || fileOf(config().serverFiles, keyOfPath(change.path)) === null) continue;
+      log.warn('another gateway found that a file no longer names this server: it is not offered until it does again', {
+        server: change.path,
+      });
+    }
     // Nothing of what was refreshed is another connection or another right.
     if (isStarted && changes.some(({ kind }) => kind !== 'server.refreshed')) putInForce();
   });
@@ -185,23 +213,20 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
         const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
         return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
       }),
-    specs: ({ servers }) => toSpecs.active(servers, registry.current()),
-    versionSpecs: ({ servers }) => toSpecs.inactive(servers, registry.current()),
+    specs: ({ servers }) => toSpecs.active(known(servers), registry.current()),
+    versionSpecs: ({ servers }) => toSpecs.inactive(known(servers), registry.current()),
     async start() {
+      // First: what others write from now on is read again.
+      stamp = await storage.stamp();
       await registry.start(config().serverFiles, config().servers);
+      followed = config().serverFiles;
       isStarted = true;
       putInForce();
-      stamp = await storage.stamp();
       cancelLook = clock.after(LOOK_MS, look);
     },
     async follow(next) {
       missed = null;
-      try {
-        await registry.followFiles(next.serverFiles, next.servers);
-      } catch (cause) {
-        missed = next;
-        log.error('the servers of the files cannot be taken into the registry yet', { detail: String(cause) });
-      }
+      if (!(await takeIn(next))) missed = next;
     },
     async stop() {
       cancelLook();

@@ -43,3 +43,13 @@ export function createReloading(deps: {
   });
   return { reload, watch };
 }
+
+/** What two steps did, one after the other. */
+export function bothDiffs(first: ServerDiff, then: ServerDiff): ServerDiff {
+  return {
+    added: [...first.added, ...then.added],
+    removed: [...first.removed, ...then.removed],
+    updated: [...first.updated, ...then.updated],
+    unchanged: then.unchanged.filter(key => first.unchanged.includes(key)),
+  };
+}

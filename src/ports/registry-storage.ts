@@ -21,7 +21,7 @@ export interface Repositories {
 
 /** What it meant that files came into force. Shape: paths. */
 export interface FilesFollowed {
-  /** Their file no longer names them, and no other one does: nothing is kept of them. */
+  /** Their file no longer names them, and no other of these does: nothing is kept of them. */
   gone: readonly string[];
   /** Registered, and out of sight as long as a file names the same path. */
   behind: readonly string[];

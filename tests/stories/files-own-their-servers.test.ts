@@ -108,12 +108,12 @@ function holdRegistry(): () => void {
   };
 }
 
-test('a server of a file is connected once the registry knows of it, and not before', async () => {
+test('a server of a file is connected once the registry knows of it, and not before; what goes, goes at once', async () => {
   const release = holdRegistry();
   const reloaded = rewrite({ late: { url: gateway.ofFile.url } });
   // Long enough for files that are read and connections that are made.
   await sleep(400);
-  expect([await ping('late'), (await read('/another')).status]).toEqual([404, 200]);
+  expect([await ping('late'), await ping('another')]).toEqual([404, 404]);
   release();
   await reloaded;
   expect((await read('/late')).status).toBe(200);
@@ -124,9 +124,10 @@ test('a server of a file is connected once the registry knows of it, and not bef
 test('a registry that stays busy keeps no reload from being in force, and is made up for', async () => {
   const release = holdRegistry();
   await rewrite({ busy: { url: gateway.ofFile.url } });
-  await waitFor(async () => ((await ping('busy')) === 404 ? null : true), 'it is connected');
-  expect((await read('/busy')).status).toBe(404);
+  // Nobody was to know what was approved of it.
+  expect([await ping('late'), await ping('busy'), (await read('/busy')).status]).toEqual([404, 404, 404]);
   release();
-  await waitFor(async () => ((await read('/busy')).status === 200 ? true : null), 'it is in the registry');
+  await waitFor(async () => ((await ping('busy')) === 404 ? null : true), 'it is connected');
+  expect((await read('/busy')).status).toBe(200);
   expect((await read('/late')).status).toBe(404);
 }, 40_000);

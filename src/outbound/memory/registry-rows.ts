@@ -59,6 +59,7 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
           page,
         ),
       put: server => servers.put(pairKey(server.path, server.version), server),
+      belongs: () => true,
       removeVersion: (path, version) => void servers.remove(pairKey(path, version)),
       remove: path => listVersions(path).filter(({ version }) => servers.remove(pairKey(path, version))).length > 0,
     },

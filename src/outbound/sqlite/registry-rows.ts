@@ -60,6 +60,7 @@ function prepareServers(access: Access): RegistryRows['servers'] {
       const place = placeOf(server.path, server.version);
       servers.put(serverValues(server, place), server, server.revision);
     },
+    belongs: () => true,
     removeVersion: (path, version) => void servers.remove(VERSION, path, version),
     remove: path => servers.remove('path = ?', path) > 0,
   };

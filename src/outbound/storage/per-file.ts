@@ -27,7 +27,7 @@ export interface PlacesOfRows {
 
 export interface RowsPerFile extends RegistryRows {
   /** Puts these files in force. `putBack`: as before; the rows are the engine's to put back. */
-  follow(files: ServerFiles): FilesFollowed & { putBack(): void };
+  follow(files: ServerFiles): { followed: FilesFollowed; putBack(): void };
 }
 
 /** Rows, and which of their paths are not to be seen because what a file names counts. */
@@ -40,9 +40,12 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
   let files = NO_FILES;
   let parts: readonly Part[] = [{ rows: shared, hidden: [] }];
 
-  /** Of what a file names nothing is in what is registered: whoever registers the same path does not know of the file. */
-  function homeOf(server: ServerKey): RegistryRows {
-    const file = fileOf(files, serverOfVersion(server));
+  /**
+   * Of what a file names nothing is in what is registered: whoever registers the same path does not know of the file.
+   * Versions are of registered servers alone.
+   */
+  function homeOf(server: string): RegistryRows {
+    const file = fileOf(files, server);
     return file === null ? shared : rowsOf(file);
   }
   const homeAt = (path: string) => homeOf(keyOfPath(path));
@@ -59,11 +62,10 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
       list: (filter, page) => listParts(parts, filter, page),
       put(server) {
         const { path, source } = server;
-        const file = fileOf(files, keyOfPath(path));
-        if (file !== (source.kind === 'file' ? source.file : null))
-          throw new RangeError(`${path} is ${file === null ? 'in none of the files' : `in ${file}`}, and kept as such`);
+        if (!belongs(path, source)) throw new RangeError(`${path} would not be found where it is kept`);
         homeAt(path).servers.put(server);
       },
+      belongs,
       removeVersion: (path, version) => homeAt(path).servers.removeVersion(path, version),
       remove: path => homeAt(path).servers.remove(path),
     },
@@ -76,10 +78,13 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
       find: (server, tool) => homeOf(server).definitions.find(server, tool),
       ofServer: server => homeOf(server).definitions.ofServer(server),
       pending: () =>
-        parts.flatMap(({ rows }) => rows.definitions.pending().filter(({ server }) => homeOf(server) === rows)),
+        parts.flatMap(({ rows }) =>
+          rows.definitions.pending().filter(({ server }) => homeOf(serverOfVersion(server)) === rows),
+        ),
       put: (tool, revision) => homeOf(tool.server).definitions.put(tool, revision),
       remove: (server, tool) => homeOf(server).definitions.remove(server, tool),
-      removeServer: server => homeOf(server).definitions.removeServer(server),
+      // Of a file's server no version goes that was registered at the same path.
+      removeServer: server => homeOf(serverOfVersion(server)).definitions.removeServer(server),
     },
     health: {
       find: path => homeAt(path).health.find(path),
@@ -90,12 +95,12 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
     follow(next) {
       const before = { files, parts };
       const gone = settle(next);
-      files = next;
+      files = new Map(Array.from(next, ([file, names]) => [file, new Set(names)]));
       parts = partsOf(next);
       const named = new Set([...next.values()].flatMap(names => Array.from(names, pathOfKey)));
+      const behind = [...named].filter(path => shared.servers.findActive(path) !== null);
       return {
-        gone: gone.map(pathOfKey),
-        behind: [...named].filter(path => shared.servers.findActive(path) !== null),
+        followed: { gone: gone.map(pathOfKey), behind },
         putBack() {
           ({ files, parts } = before);
         },
@@ -113,28 +118,30 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
     return [...ofFiles, { rows: shared, hidden: [...seen].map(pathOfKey) }];
   }
 
+  function belongs(path: string, source: RegisteredServer['source']): boolean {
+    return fileOf(files, keyOfPath(path)) === (source.kind === 'file' ? source.file : null);
+  }
+
   /**
-   * Every file keeps what it names: what it took over from earlier versions, what was kept of it for another file of ours
-   * that names or named the server, so that nothing is trusted anew, and nothing that it no longer names: that would be
-   * true again one day. What another file names stays there, for other gateways read it. Returns what no file names now.
+   * Every file keeps what it names: what it has already, else what was kept of it for another file of ours that names or
+   * named the server, else what earlier versions kept, so that a server which moves is not trusted anew. And nothing that
+   * it no longer names: that would be true again one day. What another file names stays there, for other gateways read it.
+   * Returns what none of these files names any more.
    */
   function settle(next: ServerFiles): ServerKey[] {
     const kept = new Map(Array.from(next.keys(), file => [file, rowsOf(file).knownServers()]));
-    const take = (server: ServerKey, from: RegistryRows, file: string) => {
-      copyServer(server, from, rowsOf(file), file);
-      kept.get(file)?.add(server);
-    };
     for (const [file, names] of next) {
+      const own = kept.get(file) ?? new Set();
       const earlier = claimEarlier(file);
-      const known = earlier?.knownServers();
-      for (const server of names)
-        if (earlier !== null && known?.has(server) && !kept.get(file)?.has(server)) take(server, earlier, file);
-    }
-    for (const [file, names] of next) {
+      const before = earlier?.knownServers();
       for (const server of names) {
-        if (fileOf(next, server) !== file || kept.get(file)?.has(server)) continue;
-        const from = [...kept].find(([, servers]) => servers.has(server));
-        if (from !== undefined) take(server, rowsOf(from[0]), file);
+        const isNew = !own.has(server);
+        const other = isNew && fileOf(next, server) === file ? [...kept].find(([, has]) => has.has(server)) : undefined;
+        if (other !== undefined) copyServer(server, rowsOf(other[0]), rowsOf(file), file);
+        // A version between had taken over a part.
+        else if (earlier !== null && before?.has(server)) copyServer(server, earlier, rowsOf(file), file);
+        else continue;
+        own.add(server);
       }
     }
     const left = [...kept].flatMap(([file, servers]) =>
@@ -146,16 +153,18 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
   }
 }
 
-/** All that is kept of a server, which is then `file`'s. */
+/** What is kept of a server, as far as there is nothing of its kind yet; it is then `file`'s. */
 function copyServer(server: ServerKey, from: RegistryRows, to: RegistryRows, file: string): void {
   const path = pathOfKey(server);
   const rated = { kind: 'server', path } as const;
   const record = from.servers.findActive(path);
-  if (record !== null) to.servers.put({ ...record, source: { kind: 'file', file }, revision: to.nextRevision() });
+  if (record !== null && to.servers.findActive(path) === null)
+    to.servers.put({ ...record, source: { kind: 'file', file }, revision: to.nextRevision() });
   const ratings = from.ratings.find(rated);
-  if (ratings !== null) to.ratings.put(rated, ratings, to.nextRevision());
+  if (ratings !== null && to.ratings.find(rated) === null) to.ratings.put(rated, ratings, to.nextRevision());
   const health = from.health.find(path);
-  if (health !== null) to.health.put(health, to.nextRevision());
+  if (health !== null && to.health.find(path) === null) to.health.put(health, to.nextRevision());
+  if (to.definitions.ofServer(server).length > 0) return;
   for (const tool of from.definitions.ofServer(server)) to.definitions.put(tool, to.nextRevision());
 }
 

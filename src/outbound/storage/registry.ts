@@ -14,9 +14,9 @@ export function createRegistry(engine: Engine, places: PlacesOfRows): RegistrySt
       let putBack = () => {};
       return turns.transaction(
         async turn => {
-          const followed = await turn.write(() => rows.follow(files));
-          putBack = followed.putBack;
-          return work(bindRepositories(rows, turn), followed);
+          const inForce = await turn.write(() => rows.follow(files));
+          putBack = inForce.putBack;
+          return work(bindRepositories(rows, turn), inForce.followed);
         },
         () => putBack(),
       );

@@ -107,8 +107,8 @@ function bindServers({ servers, nextRevision, ...others }: RegistryRows, turn: T
     list: (filter, page) => turn.read(() => servers.list(filter, page)),
     add: draft =>
       turn.write(() => {
-        const { path, version } = draft;
-        if (servers.findVersion(path, version) !== null) return { kind: 'exists' };
+        const { path, version, source } = draft;
+        if (!servers.belongs(path, source) || servers.findVersion(path, version) !== null) return { kind: 'exists' };
         const isActiveVersion = draft.isActiveVersion || servers.findActive(path) === null;
         // First, because two active versions are not for a moment.
         if (isActiveVersion) retire(path, draft.updatedAtMs);

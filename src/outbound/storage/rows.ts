@@ -28,8 +28,10 @@ export interface ServerRows {
   /** By path, each path's in the order they were first put. */
   listInactive(): RegisteredServer[];
   list(filter: Narrowing, page: PageRequest | Cursor): Page<RegisteredServer>;
-  /** In the place of the same path and version. */
+  /** In the place of the same path and version. Throws where it does not belong. */
   put(server: RegisteredServer): void;
+  /** Whether a record of this source may be kept at a path: what a file names is that file's, and nobody else's. */
+  belongs(path: string, source: RegisteredServer['source']): boolean;
   removeVersion(path: string, version: string): void;
   /** All versions; false: there was none. */
   remove(path: string): boolean;

@@ -80,8 +80,11 @@ export function createTurns(engine: Engine): Turns {
       engine.commit();
       return result;
     } catch (error) {
-      engine.rollback();
-      undone();
+      try {
+        engine.rollback();
+      } finally {
+        undone();
+      }
       throw error;
     } finally {
       state.isOver = true;

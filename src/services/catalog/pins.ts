@@ -8,7 +8,7 @@
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import type { ServerKey } from '../../domain/server.ts';
+import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
@@ -60,6 +60,8 @@ export interface Pins {
   amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool): Promise<ApprovedTool | null>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
+  /** Of others nothing is remembered: should one come back, what is kept of it by then counts. */
+  keepOnly(servers: { has(server: ServerKey): boolean }): void;
 }
 
 const FIRST_SEEN = 'first-seen';
@@ -106,6 +108,8 @@ export function createPins(deps: {
       if (before !== undefined) return before;
       throw cause;
     }
+    // Taken out from under a server that is still connected: another process has read its file since.
+    if (stored.length === 0 && before !== undefined && before.size > 0) return before;
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
     for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
     known.set(server, tools);
@@ -249,6 +253,11 @@ export function createPins(deps: {
     amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
+    keepOnly(servers) {
+      const gone = [...known.keys()].filter(server => !servers.has(serverOfVersion(server)));
+      for (const server of gone) known.delete(server);
+      if (gone.length > 0) holdAgain();
+    },
   };
 }
 

@@ -33,10 +33,11 @@ export function withoutServer<T extends GroupDraft>(group: T, path: string): T {
   return isChanged ? { ...group, serverAccess, uiPermissions } : group;
 }
 
-/** What any group grants on a server. */
-export async function removeGrants({ groups }: Pick<Repositories, 'groups'>, path: string): Promise<void> {
+/** What any group grants on these servers. */
+export async function removeGrants({ groups }: Pick<Repositories, 'groups'>, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
   for (const group of await groups.list()) {
-    const next = withoutServer(group, path);
+    const next = paths.reduce(withoutServer, group);
     if (next !== group) await groups.update(group.scopeName, null, next);
   }
 }

@@ -94,7 +94,7 @@ async function removeEverywhere(desk: RegistryDesk, path: string, expected: Expe
     const server = await repositories.servers.find(path);
     if (server !== null && !isExpected(expected, server)) return null;
     await repositories.servers.remove(path);
-    await removeGrants(repositories, path);
+    await removeGrants(repositories, [path]);
     return repositories.groups.list();
   });
   if (groups === null) return false;

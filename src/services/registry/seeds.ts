@@ -50,9 +50,10 @@ export function createTakeInFiles(desk: RegistryDesk): TakeInFiles {
     const { behind } = await desk.write(() =>
       storage.follow(files, async (repositories, followed) => {
         for (const [path, seed] of seeds) await importOne(repositories, path, seed);
-        // Not of what was registered at the same path: that counts again.
-        for (const path of followed.gone)
-          if ((await repositories.servers.find(path)) === null) await removeGrants(repositories, path);
+        const gone: string[] = [];
+        // What was registered at the same path counts again, with its grants.
+        for (const path of followed.gone) if ((await repositories.servers.find(path)) === null) gone.push(path);
+        await removeGrants(repositories, gone);
         return followed;
       }),
     );

@@ -4,9 +4,15 @@
  * of whoever uses it is never started here.
  */
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
-import { pathOfKey } from '../../domain/registry-path.ts';
+import { pathOfKey, readRegistryPath } from '../../domain/registry-path.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { type HttpAddress, type ServerSpec, type StdioLaunch, versionKey } from '../../domain/server.ts';
+import {
+  type HttpAddress,
+  type ServerKey,
+  type ServerSpec,
+  type StdioLaunch,
+  versionKey,
+} from '../../domain/server.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Sealer } from '../../ports/vault.ts';
@@ -34,8 +40,9 @@ export interface SpecDeps {
 }
 
 /**
- * The servers to connect to. A file's server is dropped while it is switched off in the registry; where a file and the
- * registry both name one, the file's counts.
+ * The servers to connect to. A file's server is dropped while it is switched off in the registry, or not in it although it
+ * could be: another gateway has read the file since, and what was kept of the server is gone. Where a file and the registry
+ * both name one, the file's counts.
  */
 export interface ToSpecs {
   active(ofFiles: readonly ServerSpec[], registry: RegistrySnapshot): ServerSpec[];
@@ -64,7 +71,9 @@ export function createToSpecs(deps: SpecDeps): ToSpecs {
 
   return {
     active(ofFiles, { servers }) {
-      const kept = ofFiles.filter(({ key, enabled }) => !enabled || servers.get(pathOfKey(key))?.enabled !== false);
+      const isOn = (key: ServerKey) =>
+        !readRegistryPath(pathOfKey(key)).ok || servers.get(pathOfKey(key))?.enabled === true;
+      const kept = ofFiles.filter(({ key, enabled }) => !enabled || isOn(key));
       const registered = [...servers.values()].filter(isOwn(ofFiles)).flatMap(server => specOf(server) ?? []);
       return [...kept, ...registered];
     },

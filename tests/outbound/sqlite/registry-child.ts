@@ -43,7 +43,7 @@ if (times === '') {
     // Every third is taken away again, so that removals are among what must not be lost.
     for (const [at, step] of STEPS.slice(0, n % 3 === 0 ? 5 : 4).entries()) {
       const work = (repositories: Repositories) => step(repositories, entry);
-      if (n % 2 === 1 && at === 0) await storage.follow(new Map([[file, named]]), work);
+      if (n % 2 === 1 && at === 0) await storage.follow(new Map([[file, new Set(named)]]), work);
       else await storage.transaction(work);
       say(`${entry} ${at + 1}`);
     }
