@@ -302,6 +302,11 @@ describe('which files are read', () => {
       ['c', 'json'],
     ]);
     expect(await warnings()).toEqual([expect.stringContaining('"a" is in both files')]);
+    const named = [...(await desk.config()).serverFiles].map(([file, names]) => [file.split('/').at(-1), ...names]);
+    expect(named).toEqual([
+      ['.mcp.json', 'a', 'c'],
+      ['gateway.config.yaml', 'a', 'b'],
+    ]);
   });
 
   it('can tell which places there are and which one was chosen', () => {

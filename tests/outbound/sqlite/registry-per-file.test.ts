@@ -171,6 +171,22 @@ describe('files that change', () => {
     expect(await describeDict(a)).toEqual(PUT);
   });
 
+  it('one that names a server which another one says what it is has nothing of that one', async () => {
+    const path = makePath();
+    const storage = await openFor(path, { [A]: ['dict'], [B]: [] });
+    await putDict(storage, A);
+    await follow(storage, { [A]: ['dict'], [B]: ['dict'] });
+    expect(await describeDict(storage)).toEqual(PUT);
+    expect(await describeDict(await openFor(path, { [B]: ['dict'] }))).toEqual(NOTHING);
+  });
+
+  it('one keeps nothing of versions, which are registered', async () => {
+    const storage = await openFor(makePath(), { [A]: ['dict'] });
+    await storage.definitions.put([approvedTool('dict@v2', 'late')]);
+    expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: [] });
+    expect(await storage.definitions.list('dict@v2')).toHaveLength(1);
+  });
+
   it('one that drops a server and names it again begins anew', async () => {
     const storage = await openFor(makePath(), { [A]: ['dict', 'mail'] });
     await putDict(storage, A);
@@ -334,6 +350,24 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     expect(await describeDict(again)).toEqual(NOTHING);
     expect(await again.definitions.list('tools')).toEqual([]);
     expect(await describeDict(await openFor(path, { [B]: ['dict'] }))).toEqual(PUT);
+  });
+
+  it('is older than what a file of the same gateway has since', async () => {
+    const storage = await openFor(makeOld(), { [A]: ['dict'] });
+    await storage.ratings.put(rated('/dict'), stars('ada', 1));
+    await follow(storage, { [B]: ['dict'], [A]: [] });
+    expect(await describeDict(storage)).toEqual({ ...PUT, stars: [1] });
+  });
+
+  it('fills in what layout 2 had not brought yet', async () => {
+    const path = makeOld();
+    await (await openFor(path, { [A]: ['dict'] })).close();
+    const database = new Database(path);
+    database.exec('delete from known_file');
+    for (const table of ['server', 'rating', 'health'])
+      database.prepare(`delete from ${table} where namespace like ?`).run(`% ${A}`);
+    database.close();
+    expect(await describeDict(await openFor(path, { [A]: ['dict'] }))).toEqual(PUT);
   });
 
   it('does not take the place of what a file has of its own already, as layout 2 could leave it', async () => {

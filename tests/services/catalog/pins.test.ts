@@ -221,3 +221,20 @@ test('a store that cannot be asked approves nothing', async () => {
   expect(await store.listPending()).toMatchObject([{ tool: 'send' }]);
   expect(events).toHaveLength(1);
 });
+
+test('what is taken out from under a server that goes on is known all the same, until the server goes', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  await pins.screen('other', [BEFORE]);
+  await store.remove('mail', 'send');
+  expect(await pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+  await store.remove('mail', 'send');
+  pins.keepOnly(new Set(['other']));
+  expect([pins.isHeld('mail', 'send'), pins.find('mail', 'send'), pins.find('other', 'send')?.tool]).toEqual([
+    false,
+    null,
+    'send',
+  ]);
+  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+});

@@ -357,6 +357,18 @@ describe('groups', () => {
   });
 });
 
+test('what another process did is told as if it had been done here', async () => {
+  const storage = createMemoryRegistry();
+  const [{ registry: one }, { registry: other, told }] = [open({ storage }), open({ storage })];
+  await one.register(keeper, newServer('/git'));
+  await one.groups.create(keeper, draftGroup('readers'));
+  await other.catchUp();
+  await one.toggle(keeper, '/git', false, null);
+  await other.catchUp();
+  await other.catchUp();
+  expect(told).toEqual(['server.registered', 'groups.changed', 'server.edited']);
+});
+
 test('a server that is removed takes along what groups grant on it, and nothing else', async () => {
   const { registry } = open({ scopes: { ...SCOPES, 'UI-Scopes': { keepers: KEEPER_AND_REMOVER } } });
   await registry.register(keeper, newServer('/git'));
@@ -397,6 +409,21 @@ describe('servers of files', () => {
     const { registry: later } = open({ storage });
     await later.start(...inFile('dict'));
     expect(later.current().groups.flatMap(group => group.serverAccess.map(({ server }) => server))).toEqual(['dict']);
+  });
+
+  test('are connected where the registry has them: another gateway may have found them gone', async () => {
+    const { registry, log } = open();
+    const { active } = createToSpecs({ sealer: null, findVariable: () => null, allowCommands: [], allowEnv: [], log });
+    const keysOf = (...keys: string[]) =>
+      active(
+        keys.map(key => specOf(key)),
+        registry.current(),
+      ).map(({ key }) => key);
+    await registry.start(...inFile('git', 'docs'));
+    // One cannot be in it, since its name is an address of the gateway.
+    expect(keysOf('git', 'docs', 'gone')).toEqual(['git', 'docs']);
+    await registry.toggle(keeper, '/git', false, null);
+    expect(keysOf('git', 'docs')).toEqual(['docs']);
   });
 
   test('that did not change are no news, and many changes at once are one', async () => {
