@@ -13,7 +13,8 @@ const storage = openSqliteRegistry({ path, namespace: 'default' });
 /** Every other entry is a server of the operator's file, which names one more each time. */
 const file = `/gw/run-${run}.json`;
 const named = new Set<string>();
-const say = (line: string) => void process.stdout.write(`${line}\n`);
+/** Once it is on its way: what waits here would end with this process, and look as if it had never been said. */
+const say = (line: string) => new Promise(told => process.stdout.write(`${line}\n`, told));
 
 const draftOf: typeof draftServer = (entry, more) =>
   draftServer(entry, named.has(entry.slice(1)) ? { ...more, source: { kind: 'file', file } } : more);
@@ -45,7 +46,7 @@ if (times === '') {
       const work = (repositories: Repositories) => step(repositories, entry);
       if (n % 2 === 1 && at === 0) await storage.follow(new Map([[file, new Set(named)]]), work);
       else await storage.transaction(work);
-      say(`${entry} ${at + 1}`);
+      await say(`${entry} ${at + 1}`);
     }
   }
 }
@@ -55,6 +56,6 @@ for (let n = 0; n < Number(times); n++) {
     const server = (await servers.find('/counter')) as RegisteredServer;
     await servers.update('/counter', server.revision, { ...server, numTools: server.numTools + 1 });
   });
-  say(`/counter ${n}`);
+  await say(`/counter ${n}`);
 }
 await storage.close();
