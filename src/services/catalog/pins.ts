@@ -108,8 +108,9 @@ export function createPins(deps: {
       if (before !== undefined) return before;
       throw cause;
     }
-    // Taken out from under a server that is still connected: another process has read its file since.
-    if (stored.length === 0 && before !== undefined && before.size > 0) return before;
+    // Taken out from under a file's server that is still connected: another process has read the file since.
+    const isOfFile = serverOfVersion(server) === server;
+    if (isOfFile && stored.length === 0 && before !== undefined && before.size > 0) return before;
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
     for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
     known.set(server, tools);

@@ -238,3 +238,11 @@ test('what is taken out from under a server that goes on is known all the same, 
   ]);
   expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
 });
+
+test('a version that was removed and is registered anew is another one', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail@v2', [BEFORE]);
+  await store.remove('mail@v2', 'send');
+  expect(await pins.screen('mail@v2', [REWORDED])).toEqual([REWORDED]);
+  expect(pins.isHeld('mail@v2', 'send')).toBe(false);
+});
