@@ -12,7 +12,7 @@ import { createNewsParts } from './app/news.ts';
 import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
 import { createRegistryParts, type RegistryMeans } from './app/registry.ts';
-import { bothDiffs, createReloading } from './app/reloading.ts';
+import { createReloading } from './app/reloading.ts';
 import { createRest } from './app/rest.ts';
 import { createSearch } from './app/search.ts';
 import { followServers, type ServerProgress } from './app/server-progress.ts';
@@ -26,6 +26,7 @@ import type { Identity } from './domain/identity.ts';
 import { URL_REFUSED } from './domain/outbound-rules.ts';
 import { isOwnUrl, type OwnAddress } from './domain/own-url.ts';
 import { REST_API } from './domain/scope-rules.ts';
+import { originOf, type ServerSpec } from './domain/server.ts';
 import { createFindClientAddress } from './inbound/http/client-address.ts';
 import type { ServedRoute } from './inbound/http/served.ts';
 import { createHttpServer } from './inbound/http/server.ts';
@@ -39,6 +40,7 @@ import type { RestRoute } from './inbound/rest/route.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
+import { diffSpecs } from './outbound/downstream/same-spec.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
@@ -153,6 +155,7 @@ export function createApp(options: AppOptions): App {
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
     ...{ quarantine, downstreams, catalog, refresh, defaultAgent, clock, log },
     ...{ health: path => watching.health.find(path), check: path => watching.health.check(path) },
+    reloadIfChanged: () => reloadIfChanged(),
     changed(rights) {
       if (rights) policy.swap(requirePolicy(config, policy.current().version + 1, registered.rights()));
       if (rights) rightsChanged.ofEverybody();
@@ -161,16 +164,18 @@ export function createApp(options: AppOptions): App {
   });
   let forwardable = forwardableHeaders(config.servers);
   let isUp = false;
+  let connected: readonly ServerSpec[] = config.servers;
   /** To the servers of the files and of the registry as they are now, and to no other. */
-  function connect() {
+  function connect(): void {
     const specs = registered.specs(config);
     forwardable = forwardableHeaders(specs);
+    connected = [...specs, ...registered.versionSpecs(config)];
+    pins.keepOnly(new Set(connected.map(originOf)));
     // Before the start nobody is connected, and nobody is told that a server waits which does not.
-    const all = [...specs, ...registered.versionSpecs(config)];
-    if (isUp) refresh.follow(all);
-    return downstreams.apply(all);
+    if (isUp) refresh.follow(connected);
+    downstreams.apply(connected);
   }
-  const { reload, watch } = createReloading({
+  const { reload, watch, reloadIfChanged } = createReloading({
     ...{ started, servesHttp: serve.http, loadAgain: options.loadAgain, clock, log },
     async apply(next) {
       // One step, no await: no request sees half of it. What is taken away is gone with it, however busy the registry is.
@@ -179,9 +184,11 @@ export function createApp(options: AppOptions): App {
       policy.swap(nextPolicy);
       limiter.apply(next.limits);
       rightsChanged.ofEverybody();
-      const first = connect();
+      const before = connected;
+      connect();
       await registered.follow(next);
-      return bothDiffs(first, connect());
+      connect();
+      return diffSpecs(before, connected);
     },
   });
 
@@ -195,9 +202,7 @@ export function createApp(options: AppOptions): App {
   const gatewayTools = createGatewayTools({
     ...{ catalog, visible, downstreams, finder: toolFinder, settledOne },
     isOwnUrl: url => isOwnUrl(url, { publicUrl: started.identity.publicUrl, listening }),
-    reloadIfChanged: async () => {
-      if (await watch.changedSinceLastLook()) await reload.now();
-    },
+    reloadIfChanged,
     status: describeStatus({
       ...{
         catalog,
@@ -261,9 +266,7 @@ export function createApp(options: AppOptions): App {
     stillValid,
     challenges,
     findVersion: registered.findVersion,
-    refuseDoor: createRefuseDoor({
-      ...{ policy: policy.current, defaultAgent, recorder, audit, clock },
-    }),
+    refuseDoor: createRefuseDoor({ policy: policy.current, defaultAgent, recorder, audit, clock }),
     refused: (req, path, { reason }, id) =>
       turnedAway.stranger({ id: id ?? mcpDeps.nextRequestId(), address: findAddress(req), path }, reason),
     turnedAway: turnedAway.request,
@@ -351,13 +354,10 @@ export function createApp(options: AppOptions): App {
       const address = serve.http ? await http.start() : null;
       downstreams.start();
       isUp = true;
-      refresh.follow([...registered.specs(config), ...registered.versionSpecs(config)]);
+      connect();
       if (serve.stdio) {
         // Whoever launched us over stdio is the local caller: there is no other way in to that pipe.
-        stdio = serveStdio(mcpDeps, who.local, {
-          input: process.stdin,
-          output: process.stdout,
-        });
+        stdio = serveStdio(mcpDeps, who.local, { input: process.stdin, output: process.stdout });
         doors.adopt(stdio.session);
         void stdio.finished.then(finish);
       }

@@ -84,11 +84,7 @@ export function createDefinitionParts(
     pause: createSlices(clock),
     clock,
   });
-  deps.catalog.onChange(() => {
-    const { servers } = deps.catalog.current();
-    names.keepOnly(servers);
-    pins.keepOnly(servers);
-  });
+  deps.catalog.onChange(() => names.keepOnly(deps.catalog.current().servers));
   const originOf = (server: string) => deps.catalog.originOf({ server, exposure: null }, server);
   /** Names meet in the lists of everything, where only active versions are. */
   const onShown: NameWatch['follow'] = (origin, tools) => {

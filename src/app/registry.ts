@@ -81,6 +81,8 @@ export interface RegistryPartsDeps {
   health(path: string): ServerHealth | null;
   /** Looks now. */
   check(path: string): Promise<unknown>;
+  /** Puts the files in force that were written since they were last read. */
+  reloadIfChanged(): Promise<void>;
   defaultAgent: string | null;
   /** The servers changed, and with `rights` what is granted on them too: to be put in force. */
   changed(rights: boolean): void;
@@ -119,6 +121,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   let missed: Config | null = null;
   /** Files that are. */
   let followed = NO_FILES;
+  /** Paths that nothing is kept under any more, since the last look. */
+  const gone = new Set<string>();
   let stamp = 0;
   let cancelLook = () => {};
 
@@ -134,6 +138,11 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   }
 
   async function followOthers(): Promise<void> {
+    const suspects = [...gone];
+    gone.clear();
+    // What is to be made up for, or is gone, may be so by files that say something else by now.
+    if (missed !== null || suspects.length > 0) await deps.reloadIfChanged();
+    for (const path of suspects) warnIfGone(path);
     const now = await storage.stamp();
     if (now !== stamp) await registry.catchUp();
     stamp = now;
@@ -141,6 +150,16 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     if (again === null || !(await takeIn(again))) return;
     if (missed === again) missed = null;
     deps.changed(false);
+  }
+
+  /** Of two gateways that read one file, one is always first: only what is still so at the next look is worth a word. */
+  function warnIfGone(path: string): void {
+    const file = fileOf(config().serverFiles, keyOfPath(path));
+    if (file === null || registry.current().servers.has(path)) return;
+    const what =
+      'another gateway found that a file does not name this server: it is not offered until that is read again';
+    const hint = 'gateways that read different files at one path need a storage.namespace each';
+    log.warn(what, { server: path, file, hint });
   }
 
   /** False: it was impossible. */
@@ -159,8 +178,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     return true;
   }
 
-  /** Servers of files, as far as what is kept of them is known. */
-  const known = (servers: readonly ServerSpec[]) => servers.filter(({ key }) => fileOf(followed, key) !== null);
+  const isTakenIn = (server: ServerKey) => fileOf(followed, server) !== null;
 
   let rightsInForce = '';
   let isStarted = false;
@@ -174,12 +192,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     deps.changed(areOther);
   }
   registry.onChange(changes => {
-    for (const change of isStarted ? changes : []) {
-      if (change.kind !== 'server.removed' || fileOf(config().serverFiles, keyOfPath(change.path)) === null) continue;
-      log.warn('another gateway found that a file no longer names this server: it is not offered until it does again', {
-        server: change.path,
-      });
-    }
+    for (const change of isStarted ? changes : []) if (change.kind === 'server.removed') gone.add(change.path);
     // Nothing of what was refreshed is another connection or another right.
     if (isStarted && changes.some(({ kind }) => kind !== 'server.refreshed')) putInForce();
   });
@@ -213,13 +226,14 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
         const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
         return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
       }),
-    specs: ({ servers }) => toSpecs.active(known(servers), registry.current()),
-    versionSpecs: ({ servers }) => toSpecs.inactive(known(servers), registry.current()),
+    specs: ({ servers }) => toSpecs.active(servers, registry.current(), isTakenIn),
+    versionSpecs: ({ servers }) => toSpecs.inactive(servers, registry.current()),
     async start() {
       // First: what others write from now on is read again.
       stamp = await storage.stamp();
-      await registry.start(config().serverFiles, config().servers);
-      followed = config().serverFiles;
+      const { serverFiles, servers } = config();
+      await registry.start(serverFiles, servers);
+      followed = serverFiles;
       isStarted = true;
       putInForce();
       cancelLook = clock.after(LOOK_MS, look);

@@ -15,6 +15,8 @@ const DEBOUNCE_MS = 300;
 export interface Reloading {
   reload: Reload;
   watch: FileWatch;
+  /** Reads the files again where one was written since the last time. */
+  reloadIfChanged(): Promise<void>;
 }
 
 export function createReloading(deps: {
@@ -41,15 +43,11 @@ export function createReloading(deps: {
     },
     ...{ apply, clock, log },
   });
-  return { reload, watch };
-}
-
-/** What two steps did, one after the other. */
-export function bothDiffs(first: ServerDiff, then: ServerDiff): ServerDiff {
   return {
-    added: [...first.added, ...then.added],
-    removed: [...first.removed, ...then.removed],
-    updated: [...first.updated, ...then.updated],
-    unchanged: then.unchanged.filter(key => first.unchanged.includes(key)),
+    reload,
+    watch,
+    async reloadIfChanged() {
+      if (await watch.changedSinceLastLook()) await reload.now();
+    },
   };
 }

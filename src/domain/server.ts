@@ -66,6 +66,9 @@ export function versionKey(server: ServerKey, version: string | null | undefined
   return version === null || version === undefined ? server : `${server}@${version}`;
 }
 
+/** What is kept of a server is kept by this: of one that has versions, of each for itself. */
+export const originOf = ({ key, version, versionOf }: ServerSpec): string => versionKey(versionOf ?? key, version);
+
 /** The server that a version belongs to; every rule, right and limit is about that. */
 export function serverOfVersion(key: string): ServerKey {
   const at = key.indexOf('@');

@@ -113,6 +113,20 @@ describe('/metrics', () => {
   });
 });
 
+test('a reload is one line that says what came, went and changed; a server that was off was there', async () => {
+  const [stays, goes, comes] = [stdioScripted(), stdioScripted(), stdioScripted()];
+  const wakes = stdioScripted();
+  const started = await startGateway({ servers: { stays, goes, wakes: { ...wakes, disabled: true } } });
+  gateway = started;
+  started.writeServers({ stays, wakes, comes });
+  const [line] = await waitFor(() => {
+    const lines = started.logged().filter(({ msg }) => msg === '[HOT RELOAD] done');
+    return lines.length > 0 ? lines : null;
+  }, 'the files are read again');
+  expect(line).toMatchObject({ added: ['comes'], removed: ['goes'], updated: ['wakes'], unchanged: 1 });
+  await started.stop();
+});
+
 test('a slow operation is one warning with operation, server, tool and time, and is counted', async () => {
   gateway = await startGateway({ servers: { echo: stdioScripted() }, settings: { log: { slowOperation: '150ms' } } });
   const client = await openLegacy(gateway.origin);

@@ -121,6 +121,18 @@ test('a server of a file is connected once the registry knows of it, and not bef
   await waitFor(async () => ((await ping('late')) === 404 ? null : true), 'it is connected');
 });
 
+test('a registered server gives its name up to a file at once, however busy the registry is', async () => {
+  const wish = { name: 'Clock', description: 'registered', path: '/given-up', proxy_pass_url: other.url };
+  expect((await gateway.post('/api/servers/register', 'admin', wish)).status).toBe(201);
+  await waitFor(async () => ((await ping('given-up')) === 404 ? null : true), 'it is connected');
+  const release = holdRegistry();
+  const reloaded = rewrite({ late: { url: gateway.ofFile.url }, 'given-up': { url: gateway.ofFile.url } });
+  await waitFor(async () => ((await ping('given-up')) === 404 ? true : null), 'it is not offered');
+  release();
+  await reloaded;
+  expect((await read('/given-up')).body.source).toBe('file');
+});
+
 test('a registry that stays busy keeps no reload from being in force, and is made up for', async () => {
   const release = holdRegistry();
   await rewrite({ busy: { url: gateway.ofFile.url } });

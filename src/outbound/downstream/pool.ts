@@ -22,7 +22,7 @@ import type { Log } from '../../ports/log.ts';
 import { createAddressGuard, type SocketGuard } from '../fetch/address-guard.ts';
 import { Downstream, type DownstreamDeps } from './downstream.ts';
 import { DEFAULT_LIMITS, type DownstreamLimits } from './limits.ts';
-import { isSame } from './same-spec.ts';
+import { diffSpecs } from './same-spec.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface PoolDeps {
@@ -83,23 +83,20 @@ class Pool implements Downstreams {
   }
 
   apply(specs: readonly ServerSpec[]): ServerDiff {
-    const diff: ServerDiff = { added: [], removed: [], updated: [], unchanged: [] };
-    if (this.#closing !== null) return diff;
+    if (this.#closing !== null) return diffSpecs([], []);
     const before = this.#servers;
+    const diff = diffSpecs(
+      [...before.values()].map(({ spec }) => spec),
+      specs,
+    );
+    const unchanged = new Set(diff.unchanged);
     const next = new Map<ServerKey, Downstream>();
     for (const spec of specs) {
-      const known = before.get(spec.key);
-      if (known !== undefined && isSame(known.spec, spec)) {
-        diff.unchanged.push(spec.key);
-        next.set(spec.key, known);
-        continue;
-      }
-      diff[known === undefined ? 'added' : 'updated'].push(spec.key);
-      const made = new Downstream(spec, this.#deps);
-      made.setLogLevel(this.#level);
-      next.set(spec.key, made);
+      const known = unchanged.has(spec.key) ? before.get(spec.key) : undefined;
+      const server = known ?? new Downstream(spec, this.#deps);
+      if (known === undefined) server.setLogLevel(this.#level);
+      next.set(spec.key, server);
     }
-    for (const key of before.keys()) if (!next.has(key)) diff.removed.push(key);
     this.#servers = next;
     for (const [key, server] of before) if (next.get(key) !== server) this.#retire(server);
     if (this.#isStarted) for (const key of [...diff.added, ...diff.updated]) next.get(key)?.start();

@@ -1,7 +1,22 @@
-/** Whether two values of configuration are the same, secrets compared by what they hold. */
+/** What differs between two sets of servers, secrets compared by what they hold. */
 import { Secret } from '../../domain/secret.ts';
+import type { ServerKey, ServerSpec } from '../../domain/server.ts';
+import type { ServerDiff } from '../../ports/downstreams.ts';
 
-export function isSame(one: unknown, other: unknown): boolean {
+export function diffSpecs(before: Iterable<ServerSpec>, after: readonly ServerSpec[]): ServerDiff {
+  const diff: ServerDiff = { added: [], removed: [], updated: [], unchanged: [] };
+  const gone = new Map<ServerKey, ServerSpec>();
+  for (const spec of before) gone.set(spec.key, spec);
+  for (const spec of after) {
+    const known = gone.get(spec.key);
+    diff[known === undefined ? 'added' : isSame(known, spec) ? 'unchanged' : 'updated'].push(spec.key);
+    gone.delete(spec.key);
+  }
+  diff.removed.push(...gone.keys());
+  return diff;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (one instanceof Secret || other instanceof Secret) {
     return one instanceof Secret && other instanceof Secret && one.reveal() === other.reveal();

@@ -60,8 +60,8 @@ export interface Pins {
   amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool): Promise<ApprovedTool | null>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
-  /** Of others nothing is remembered: should one come back, what is kept of it by then counts. */
-  keepOnly(servers: { has(server: ServerKey): boolean }): void;
+  /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
+  keepOnly(servers: ReadonlySet<ServerKey>): void;
 }
 
 const FIRST_SEEN = 'first-seen';
@@ -80,6 +80,9 @@ export function createPins(deps: {
   const listeners: ((server: ServerKey) => void)[] = [];
   /** Could not be stored: in force here all the same, and stored with the next reading. */
   const unsaved = new Set<string>();
+  /** What is kept of them was taken away while they are connected. */
+  const orphaned = new Set<ServerKey>();
+  let servers: { has(server: ServerKey): boolean } = { has: () => true };
   let held = new Set<string>();
   const turns = new Map<ServerKey, Promise<void>>();
 
@@ -108,13 +111,22 @@ export function createPins(deps: {
       if (before !== undefined) return before;
       throw cause;
     }
-    // Taken out from under a file's server that is still connected: another process has read the file since.
+    // Taken out from under a file's server that is still connected: another process has found it gone from the file. Until
+    // this one has, too, the server is not trusted anew; what was taken away is not written again.
     const isOfFile = serverOfVersion(server) === server;
-    if (isOfFile && stored.length === 0 && before !== undefined && before.size > 0) return before;
+    if (isOfFile && stored.length === 0 && before !== undefined && before.size > 0) {
+      orphaned.add(server);
+      return before;
+    }
+    orphaned.delete(server);
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
     for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
-    known.set(server, tools);
+    if (servers.has(server)) known.set(server, tools);
     return tools;
+  }
+
+  async function keep(server: ServerKey, entries: readonly ApprovedTool[]): Promise<void> {
+    if (entries.length > 0 && !orphaned.has(server)) await store.put(entries);
   }
 
   /** Only where nothing is kept under the new name: otherwise that is what counts. */
@@ -197,7 +209,7 @@ export function createPins(deps: {
     }
     // Before it is stored: a full disk must not let a call through.
     holdAgain();
-    if (changed.length > 0) await store.put(changed);
+    await keep(server, changed);
     for (const entry of changed) {
       approved.set(entry.tool, entry);
       unsaved.delete(keyOf(server, entry.tool));
@@ -226,7 +238,7 @@ export function createPins(deps: {
     );
     if (next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
-    await store.put(next);
+    await keep(server, next);
     for (const entry of next) {
       approved.set(entry.tool, entry);
       unsaved.delete(keyOf(server, entry.tool));
@@ -240,7 +252,7 @@ export function createPins(deps: {
     const kept = onDrift === 'off' ? undefined : (await approvedOf(server)).get(tool);
     if (kept === undefined) return null;
     const next = change(kept);
-    await store.put([next]);
+    await keep(server, [next]);
     known.get(server)?.set(tool, next);
     return next;
   }
@@ -254,9 +266,14 @@ export function createPins(deps: {
     amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
-    keepOnly(servers) {
-      const gone = [...known.keys()].filter(server => !servers.has(serverOfVersion(server)));
-      for (const server of gone) known.delete(server);
+    keepOnly(those) {
+      servers = those;
+      const gone = [...known].filter(([server]) => !servers.has(server));
+      for (const [server, tools] of gone) {
+        known.delete(server);
+        orphaned.delete(server);
+        for (const tool of tools.keys()) unsaved.delete(keyOf(server, tool));
+      }
       if (gone.length > 0) holdAgain();
     },
   };

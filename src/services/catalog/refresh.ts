@@ -16,7 +16,7 @@ import {
   type ListingKind,
   type ServerFacts,
 } from '../../domain/listing.ts';
-import { type ServerKey, type ServerSpec, versionKey } from '../../domain/server.ts';
+import { originOf, type ServerKey, type ServerSpec } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
 import type { Log } from '../../ports/log.ts';
@@ -77,7 +77,6 @@ export function createCatalogRefresh(deps: {
   const waiters = new Set<{ isOver(): boolean; wake(): void }>();
   let entries = new Map<ServerKey, Entry>();
 
-  const originOf = ({ key, version, versionOf }: ServerSpec) => versionKey(versionOf ?? key, version);
   const isActive = ({ spec }: Entry) => spec.versionOf === undefined;
 
   const views = (of: readonly Entry[]): ServerView[] =>

@@ -80,7 +80,7 @@ export const OFF_IN_FILE = 'gatehouse.offInFile';
 /** Another process's change in between is read and tried again so often. */
 const ATTEMPTS = 3;
 
-const isOffInFile = ({ source, metadata }: RegisteredServer) =>
+export const isOffInFile = ({ source, metadata }: RegisteredServer) =>
   source.kind === 'file' && metadata[OFF_IN_FILE] === true;
 
 function offInFile({ source }: RegisteredServer): Failure {

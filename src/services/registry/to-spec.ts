@@ -17,6 +17,7 @@ import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Sealer } from '../../ports/vault.ts';
 import type { RegistrySnapshot } from './desk.ts';
+import { isOffInFile } from './operate.ts';
 import { openRequestHeaders } from './server-secrets.ts';
 
 const COMMON = {
@@ -42,10 +43,15 @@ export interface SpecDeps {
 /**
  * The servers to connect to. A file's server is dropped while it is switched off in the registry, or not in it although it
  * could be: another gateway has read the file since, and what was kept of the server is gone. Where a file and the registry
- * both name one, the file's counts.
+ * both name one, the file's counts, from the moment it says so.
  */
 export interface ToSpecs {
-  active(ofFiles: readonly ServerSpec[], registry: RegistrySnapshot): ServerSpec[];
+  /** `isTakenIn`: whether the registry knows of it as this file's; until then it is not connected. */
+  active(
+    ofFiles: readonly ServerSpec[],
+    registry: RegistrySnapshot,
+    isTakenIn?: (server: ServerKey) => boolean,
+  ): ServerSpec[];
   /** The versions that are not active, of servers that are switched on: started when they are asked for. */
   inactive(ofFiles: readonly ServerSpec[], registry: RegistrySnapshot): ServerSpec[];
 }
@@ -70,10 +76,16 @@ export function createToSpecs(deps: SpecDeps): ToSpecs {
   };
 
   return {
-    active(ofFiles, { servers }) {
-      const isOn = (key: ServerKey) =>
-        !readRegistryPath(pathOfKey(key)).ok || servers.get(pathOfKey(key))?.enabled === true;
-      const kept = ofFiles.filter(({ key, enabled }) => !enabled || isOn(key));
+    active(ofFiles, { servers }, isTakenIn = () => true) {
+      const kept = ofFiles.flatMap(spec => {
+        if (!isTakenIn(spec.key)) return [];
+        if (!spec.enabled || !readRegistryPath(pathOfKey(spec.key)).ok) return [spec];
+        const record = servers.get(pathOfKey(spec.key));
+        if (record === undefined) return [];
+        if (record.enabled) return [spec];
+        // Its file has only just switched it on: until that is stored it stays what it was, and nothing of it is forgotten.
+        return isOffInFile(record) ? [{ ...spec, enabled: false }] : [];
+      });
       const registered = [...servers.values()].filter(isOwn(ofFiles)).flatMap(server => specOf(server) ?? []);
       return [...kept, ...registered];
     },

@@ -14,6 +14,8 @@ const tool = (name: string, more: JsonObject = {}): JsonObject => ({
 });
 const BEFORE = tool('send');
 const REWORDED = tool('send', { description: 'does send, and a little more' });
+const OTHER = tool('read');
+const OTHER_REWORDED = tool('read', { description: 'does read, and more' });
 const REBUILT = tool('send', { inputSchema: { type: 'object', properties: { to: { type: 'string' } } } });
 
 /** Outlives the pins that use it, as a database does. */
@@ -227,9 +229,11 @@ test('what is taken out from under a server that goes on is known all the same, 
   await pins.screen('mail', [BEFORE]);
   await pins.screen('other', [BEFORE]);
   await store.remove('mail', 'send');
-  expect(await pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
-  expect(pins.isHeld('mail', 'send')).toBe(true);
-  await store.remove('mail', 'send');
+  expect(await pins.screen('mail', [REWORDED, OTHER])).toEqual([BEFORE, OTHER]);
+  expect(await pins.screen('mail', [REWORDED, OTHER_REWORDED])).toEqual([BEFORE, OTHER]);
+  expect([pins.isHeld('mail', 'send'), pins.isHeld('mail', 'read')]).toEqual([true, true]);
+  // What another process took away is not brought back, for it may be named again, and begins anew then.
+  expect(await store.list('mail')).toEqual([]);
   pins.keepOnly(new Set(['other']));
   expect([pins.isHeld('mail', 'send'), pins.find('mail', 'send'), pins.find('other', 'send')?.tool]).toEqual([
     false,
@@ -237,6 +241,26 @@ test('what is taken out from under a server that goes on is known all the same, 
     'send',
   ]);
   expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+});
+
+test('of a server that is gone nothing is remembered, not even what could not be stored', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  store.broken = true;
+  await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
+  store.broken = false;
+  pins.keepOnly(new Set(['mail@v2']));
+  await store.remove('mail', 'send');
+  pins.keepOnly(new Set(['mail', 'mail@v2']));
+  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+  expect(pins.isHeld('mail', 'send')).toBe(false);
+});
+
+test('a reading that ends after its server went keeps nothing in mind', async () => {
+  const { pins } = start();
+  pins.keepOnly(new Set());
+  await pins.screen('mail', [BEFORE]);
+  expect(pins.find('mail', 'send')).toBeNull();
 });
 
 test('a version that was removed and is registered anew is another one', async () => {

@@ -426,6 +426,27 @@ describe('servers of files', () => {
     expect(keysOf('git', 'docs')).toEqual(['docs']);
   });
 
+  test('take a registered server’s name from the moment they say so, and are connected once they are taken in', async () => {
+    const { registry, log } = open();
+    const { active } = createToSpecs({ sealer: null, findVariable: () => null, allowCommands: [], allowEnv: [], log });
+    await registry.start(...inFile());
+    await registry.register(keeper, newServer('/git'));
+    const keys = () => active([specOf('git')], registry.current(), () => false).map(({ key }) => key);
+    expect(keys()).toEqual([]);
+    expect(active([], registry.current(), () => false).map(({ key }) => key)).toEqual(['git']);
+  });
+
+  test('stay off, and are not gone, from the moment their file switches them on until they are taken in', async () => {
+    const { registry, log } = open();
+    const { active } = createToSpecs({ sealer: null, findVariable: () => null, allowCommands: [], allowEnv: [], log });
+    const [files] = inFile('git');
+    await registry.start(files, [{ ...specOf('git'), enabled: false }]);
+    const states = () => active([specOf('git')], registry.current()).map(({ key, enabled }) => [key, enabled]);
+    expect(states()).toEqual([['git', false]]);
+    await registry.followFiles(files, [specOf('git')]);
+    expect(states()).toEqual([['git', true]]);
+  });
+
   test('that did not change are no news, and many changes at once are one', async () => {
     const { registry, told } = open();
     let batches = 0;
