@@ -173,8 +173,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     }
     followed = serverFiles;
     // What was approved of them may be something else there.
-    for (const { key } of servers)
-      if (fileOf(before, key) !== null && fileOf(before, key) !== fileOf(followed, key)) void deps.refresh.refresh(key);
+    for (const { key } of servers) {
+      const isListed = (deps.catalog.current().servers.get(key)?.listing ?? null) !== null;
+      if (isListed && fileOf(before, key) !== fileOf(followed, key)) void deps.refresh.refresh(key);
+    }
     return true;
   }
 
