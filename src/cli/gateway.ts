@@ -126,6 +126,10 @@ function isToken(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
+function notOurs(url: string, status = ''): string[] {
+  return [`error: ${url} does not answer as a gateway does${status}`, 'Is it a gateway, and is it https?'];
+}
+
 const UNREACHABLE = {
   refused: (url: string) => [
     `error: no gateway answers at ${url}`,
@@ -138,7 +142,7 @@ const UNREACHABLE = {
   ],
   timeout: (url: string) => [`error: ${url} did not answer in time`],
   too_large: (url: string) => [`error: the answer of ${url} is too large`, 'Ask for less of it.'],
-  broken: (url: string) => [`error: ${url} does not answer as a gateway does`, 'Is it a gateway, and is it https?'],
+  broken: notOurs,
 } as const;
 
 /** What a token says of its own end, where it is past by the clock of the gateway; null: it says nothing, or is to come. */
@@ -157,7 +161,9 @@ function describeNo(reply: RestReply, url: string, shown: { source: string; toke
   if (reply.kind === 'unreachable') return UNREACHABLE[reply.why](url);
   const { status, body, headers } = reply;
   const { detail } = (typeof body === 'object' && body !== null ? body : {}) as { detail?: unknown };
-  const said = typeof detail === 'string' ? printable(detail) : 'no reason was given';
+  const said = typeof detail === 'string' ? printable(detail) : null;
+  // A gateway always says why.
+  if (said === null && status !== 401) return notOurs(url, ` (${status})`);
   switch (status) {
     case 401: {
       if (shown === null)

@@ -38,8 +38,8 @@ export function createWelcome(output: Output, config: Config): Welcome {
     },
     listening(bound, version) {
       const url = reachable(bound);
-      const asJson = { mcpServers: { gatehouse: { type: 'http', url, ...(config.apiKey === null ? {} : HEADERS) } } };
-      const header = config.apiKey === null ? '' : ` --header "Authorization: Bearer $GATEWAY_API_KEY"`;
+      const asJson = { mcpServers: { gatehouse: { type: 'http', url, ...(wantsKey(config) ? HEADERS : {}) } } };
+      const header = wantsKey(config) ? ` --header "Authorization: Bearer $GATEWAY_API_KEY"` : '';
       output.line(paint.bold(`Gatehouse ${version} listens at ${url}`));
       if (url !== bound) output.line('  and at every other address of this machine');
       output.line('');
@@ -56,6 +56,11 @@ export function createWelcome(output: Output, config: Config): Welcome {
       );
     },
   };
+}
+
+/** Clients get their own tokens where there are issuers, and have to be given a key where there are none. */
+function wantsKey({ apiKey, identity }: Config): boolean {
+  return apiKey !== null || (identity.keys.length > 0 && identity.issuers.length === 0);
 }
 
 /** What can be pasted: "every address" is none that a client could call. */

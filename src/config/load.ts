@@ -340,7 +340,7 @@ export function hasCredential({ apiKey, identity }: Config): boolean {
 }
 
 const ONLY_LOGIN =
-  'ADMIN_PASSWORD is the only credential: MCP clients are refused until GATEWAY_API_KEY, identity.keys or identity.issuers give them one of their own, or scopes.yml gives rights to the tokens that whoever logs in can get';
+  'ADMIN_PASSWORD is the only credential, so MCP clients are refused until GATEWAY_API_KEY, identity.keys or identity.issuers give them one of their own, or scopes.yml gives rights to the tokens that whoever logs in can get';
 
 function isOnlyLogin({ apiKey, identity, scopes }: Config): boolean {
   return apiKey === null && identity.issuers.length === 0 && identity.keys.length === 0 && scopes === null;

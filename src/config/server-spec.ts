@@ -69,7 +69,7 @@ export function toServerSpec(key: string, entry: ServerEntry, context: SpecConte
     report(
       [],
       given.length === 0 ? `has neither ${names.join(' nor ')}` : `has ${names.join(' and ')}`,
-      'exactly one of them says how the server is reached',
+      'exactly one of "command", "package", "builtin" and "url" says how the server is reached',
     );
     return { ok: false, mistakes };
   }

@@ -201,7 +201,7 @@ describe('the servers file', () => {
 
     const wrong: [unknown, string][] = [
       [{ mcpServers: { both: { command: 'x', url: 'http://h' } } }, 'both: has "command" and "url"'],
-      [{ mcpServers: { none: {} } }, 'none: has neither "command" nor "url"'],
+      [{ mcpServers: { none: {} } }, 'none: has neither "command" nor "url" (exactly one of "command", "package", '],
       [{ mcpServers: { args: { command: 'x', args: ['ok', 1] } } }, 'args.args[1]: must be a string'],
       [{ mcpServers: { env: { command: 'x', env: { A: 1 } } } }, 'env.env.A: must be a string'],
       [{ mcpServers: { url: { url: 'ftp://h' } } }, 'url.url: must begin with http:// or https://'],

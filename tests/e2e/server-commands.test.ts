@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -44,6 +46,20 @@ it('registers a file, lists, shows, switches and removes it, each with its exit 
   expect(JSON.parse(shown.stdout)).toMatchObject({ path: '/team/clock', is_enabled: false });
   expect(await run('admin', 'service', 'delete', '/team/clock')).toMatchObject({ code: 0 });
   expect(await run('user', 'server', 'show', '/team/clock')).toMatchObject({ code: 1 });
+});
+
+it('says so where something answers that is no gateway', async () => {
+  const other = createServer(
+    (_req, res) => void res.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not here</h1>'),
+  );
+  await new Promise<void>(resolve => void other.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  const said = await runGatehouse({ args: ['server', 'list', '--url', url], cwd, env: {} });
+  expect([said.code, said.stderr]).toEqual([
+    1,
+    expect.stringContaining(`${url} does not answer as a gateway does (404)`),
+  ]);
+  other.close();
 });
 
 it('says what is wrong with a file before anything is asked', async () => {

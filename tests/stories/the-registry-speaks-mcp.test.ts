@@ -312,3 +312,16 @@ test('what has an effect is announced in the book under the name of its tool, an
   expect(JSON.stringify(done)).toContain('/everyday');
   expect(denied).toMatchObject({ decision: 'DENY', subject: 'key:user', rule: 'ui: no grant of toggle_service' });
 });
+
+test('over REST, too, the book names the server by its path, wherever the request did', async () => {
+  await gateway.post('/toggle/everyday', 'operator', new URLSearchParams({ enabled: 'on' }));
+  for (const field of ['path', 'service_path'])
+    await gateway.post('/api/servers/toggle', 'operator', { [field]: 'everyday', new_state: true });
+  const { body } = await gateway.read('/api/audit/events?operation=servers/toggle&limit=3', 'admin');
+  const once = { target: '/everyday', metadata: { enabled: true } };
+  expect((body.events as JsonObject[]).map(({ target, metadata }) => ({ target, metadata }))).toEqual([
+    once,
+    once,
+    once,
+  ]);
+});

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { type Failure, failure } from '../../domain/error.ts';
+import { sayIssue } from '../../domain/input-mistake.ts';
 import { readBody } from '../http/body.ts';
 import { hasBody } from '../http/problem.ts';
 import { readJson } from '../mcp/read-json.ts';
@@ -36,9 +37,9 @@ function toRecord(given: URLSearchParams): Record<string, string | string[]> {
 export function readBy(schema: z.ZodType, written: unknown, where: string): Read {
   const read = schema.safeParse(written);
   if (read.success) return { kind: 'read', value: read.data };
-  const mistakes = read.error.issues.slice(0, MAX_MISTAKES).map(({ path, message }) => {
-    const at = path.length === 0 ? where : path.map(String).join('.');
-    return `${at}: ${message}`;
+  const mistakes = read.error.issues.slice(0, MAX_MISTAKES).map(issue => {
+    const at = issue.path.length === 0 ? where : issue.path.map(String).join('.');
+    return `${at}: ${sayIssue(issue)}`;
   });
   return failure('INVALID_PARAMS', {}, { say: mistakes.join('; ') });
 }

@@ -128,7 +128,7 @@ export interface RouteSpec<P, Q, B> {
   hasEffect?: boolean;
   keepsBook?: boolean;
   needsCsrf?: boolean;
-  about?(input: Pick<RestCall<P, Q, B>, 'params' | 'query' | 'body'>): BookFacts;
+  about?(input: Pick<RestCall<NoInfer<P>, NoInfer<Q>, NoInfer<B>>, 'params' | 'query' | 'body'>): BookFacts;
   run(call: RestCall<P, Q, B>): RestOutcome | Promise<RestOutcome>;
 }
 

@@ -68,9 +68,9 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
     ...{ summary: 'Create a group whose name an identity provider knows too', form: true, body: CreateBody },
     answers: { 201: { says: 'It is there, and grants nothing yet.', schema: Created } },
     fails: ['CONFLICT'],
-    async run({ who, body, note }) {
+    about: ({ body }) => ({ target: body.group_name }),
+    async run({ who, body }) {
       const { group_name: name, description = '', create_in_idp: isWantedThere = false } = body;
-      note({ target: name });
       const created = await groups.create(who, { ...emptyGroup(name), description });
       return answerWith(
         created,
@@ -84,8 +84,8 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
     ...{ summary: 'Delete a group with all that it grants', form: true, body: DeleteBody },
     answers: { 200: { says: 'It is gone.', schema: Deleted } },
     fails: ['NOT_FOUND', 'CONFLICT'],
-    async run({ who, body: { group_name: name, delete_from_idp: isUnwantedThere = false }, note }) {
-      note({ target: name });
+    about: ({ body }) => ({ target: body.group_name }),
+    async run({ who, body: { group_name: name, delete_from_idp: isUnwantedThere = false } }) {
       return answerWith(await groups.remove(who, name), scope => ({
         message: isUnwantedThere ? DELETED_HERE : 'The group is deleted.',
         scope_name: scope,
@@ -118,8 +118,8 @@ export function serverGroupRoutes({ groups }: Registry): RestRoute[] {
       ...{ summary: 'Write a whole group, in the place of one of the same name', body: ImportBody },
       answers: { 200: { says: 'As it counts from now on.', schema: GroupShown } },
       fails: ['CONFLICT'],
-      async run({ who, body, note }) {
-        note({ target: body.scope_name });
+      about: ({ body }) => ({ target: body.scope_name }),
+      async run({ who, body }) {
         return answerWith(await groups.import(who, toWish(body)), toGroupDocument);
       },
     }),
@@ -147,9 +147,10 @@ function membersRoute(path: string, summary: string, change: Registry['groups'][
     },
     answers: { 200: { says: 'It counts from now on.', schema: MembersChanged } },
     fails: ['NOT_FOUND', 'CONFLICT'],
+    about: ({ body }) => ({ target: toPath(body.server_name) }),
     async run({ who, body, note }: RestCall<unknown, unknown, z.output<typeof MembersBody>>): Promise<RestOutcome> {
       const server = toPath(body.server_name);
-      note({ target: server, metadata: { groups: body.group_names.join(',').slice(0, 512) } });
+      note({ metadata: { groups: body.group_names.join(',').slice(0, 512) } });
       const changed = await change(who, server, body.group_names);
       if (changed.kind === 'failure') return changed;
       return answer(200, { message: 'The groups are changed.', server_path: server, groups: changed.value });

@@ -7,7 +7,7 @@ import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { CredentialBody, toSecret } from './server-bodies.ts';
 import { isoOrNull } from './server-card.ts';
-import { alsoAt, PathParams, readIfMatch, toPath } from './server-route.ts';
+import { aboutPath, alsoAt, PathParams, readIfMatch, toPath } from './server-route.ts';
 import { flag } from './written.ts';
 
 /** Two spellings of the same field. */
@@ -61,7 +61,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     path: string,
     enabled: boolean,
   ): Promise<RestOutcome> {
-    call.note({ target: path, metadata: { enabled } });
+    call.note({ metadata: { enabled } });
     const result = await registry.toggle(call.who, path, enabled, readIfMatch(call.headers));
     if (result.kind === 'failure') return result;
     const { status, checkedAtMs, numTools } = registry.read.health(call.who, result.value);
@@ -77,6 +77,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ summary: 'Switch a server on or off', body: ToggleBody },
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
     ...{ fails: REVISED_FAILS, takesRevision: true },
+    about: aboutNamed,
     run: call => withNamed(call.body, path => toggle(call, path, call.body.new_state)),
   });
   const toggleAt = defineRoute({
@@ -85,11 +86,11 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     body: z.strictObject({ enabled: flag.optional() }),
     answers: { 200: { says: 'How it is now.', schema: Toggled } },
     ...{ fails: REVISED_FAILS, takesRevision: true },
+    about: aboutPath,
     run: call => toggle(call, toPath(call.params.path), call.body.enabled ?? false),
   });
 
   async function remove(call: RestCall<unknown, unknown, unknown>, path: string): Promise<RestOutcome> {
-    call.note({ target: path });
     const removed = await registry.remove(call.who, path, readIfMatch(call.headers));
     return removed.kind === 'failure' ? removed : answer(200, { message: 'The server is removed.', path });
   }
@@ -98,6 +99,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ summary: 'Remove a server with everything that is kept of it', body: Named },
     answers: { 200: { says: 'It is gone.', schema: Removed } },
     ...{ fails: REVISED_FAILS, takesRevision: true },
+    about: aboutNamed,
     run: call => withNamed(call.body, path => remove(call, path)),
   });
 
@@ -106,11 +108,11 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ summary: 'Connect to a server and read its tools anew', params: PathParams, hasEffect: true },
     answers: { 200: { says: 'How it was found.', schema: Refreshed } },
     fails: ['NOT_FOUND'],
+    about: aboutPath,
     run: call => refreshAt(call, toPath(call.params.path)),
   });
 
-  async function refreshAt({ who, note }: RestCall<unknown, unknown, unknown>, path: string): Promise<RestOutcome> {
-    note({ target: path });
+  async function refreshAt({ who }: RestCall<unknown, unknown, unknown>, path: string): Promise<RestOutcome> {
     const result = await registry.refresh(who, path);
     if (result.kind === 'failure') return result;
     const { status, checkedAtMs, numTools } = result.value.health;
@@ -130,6 +132,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ summary: 'Remove a server with everything that is kept of it', params: PathParams },
       answers: { 200: { says: 'It is gone.', schema: Removed } },
       ...{ fails: REVISED_FAILS, takesRevision: true },
+      about: aboutPath,
       run: call => remove(call, toPath(call.params.path)),
     }),
     refresh,
@@ -138,6 +141,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ summary: 'Connect to a server and read its tools anew', body: Named, form: true },
       answers: { 200: { says: 'How it was found.', schema: Refreshed } },
       fails: ['NOT_FOUND'],
+      about: aboutNamed,
       run: call => withNamed(call.body, path => refreshAt(call, path)),
     }),
     defineRoute({
@@ -171,9 +175,10 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       body: z.strictObject({ version: z.string().min(1).max(128) }),
       answers: { 200: { says: 'It is the active one.', schema: VersionTold } },
       ...{ fails: REVISED_FAILS, takesRevision: true },
+      about: aboutPath,
       async run({ who, params, body: { version }, headers, note }) {
         const path = toPath(params.path);
-        note({ target: path, metadata: { version } });
+        note({ metadata: { version } });
         const active = await versions.activate(who, path, version, readIfMatch(headers));
         if (active.kind === 'failure') return active;
         return answer(200, { message: `The version ${version} is active.`, path, version });
@@ -185,9 +190,10 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       params: PathParams.extend({ version: z.string() }),
       answers: { 200: { says: 'It is gone.', schema: VersionTold } },
       fails: CHANGE_FAILS,
+      about: aboutPath,
       async run({ who, params, note }) {
         const path = toPath(params.path);
-        note({ target: path, metadata: { version: params.version.slice(0, 128) } });
+        note({ metadata: { version: params.version.slice(0, 128) } });
         const removed = await versions.remove(who, path, params.version);
         if (removed.kind === 'failure') return removed;
         return answer(200, { message: `The version ${params.version} is removed.`, path, version: params.version });
@@ -199,9 +205,10 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
       ...{ body: CredentialBody, maxBytes: 64 * 1024 },
       answers: { 200: { says: 'It goes with every request from now on.', schema: CredentialAnswer } },
       ...{ fails: REVISED_FAILS, takesRevision: true },
+      about: aboutPath,
       async run({ who, params, body, headers, note }) {
         const path = toPath(params.path);
-        note({ target: path, metadata: { scheme: body.auth_scheme } });
+        note({ metadata: { scheme: body.auth_scheme } });
         const { auth_scheme: scheme, auth_header_name: headerName = null } = body;
         const auth = { scheme, headerName, credential: toSecret(body.auth_credential) };
         const edited = await registry.edit(who, path, { wish: {}, auth }, readIfMatch(headers));
@@ -215,10 +222,16 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
 }
 
 function withNamed(
-  { path, service_path: other }: z.output<typeof Named>,
+  body: z.output<typeof Named>,
   run: (path: string) => Promise<RestOutcome>,
 ): RestOutcome | Promise<RestOutcome> {
-  const written = path ?? other;
-  if (written === undefined) return failure('INVALID_PARAMS', {}, { say: 'path: is missing' });
-  return run(toPath(written));
+  const path = namedPath(body);
+  return path === null ? failure('INVALID_PARAMS', {}, { say: 'path: is missing' }) : run(path);
 }
+
+function namedPath({ path, service_path: other }: z.output<typeof Named>): string | null {
+  const written = path ?? other;
+  return written === undefined ? null : toPath(written);
+}
+
+const aboutNamed = ({ body }: { body: z.output<typeof Named> }) => ({ target: namedPath(body) });

@@ -4,7 +4,7 @@ import { Stars } from '../../domain/rating.ts';
 import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 import { RatingDetails, ServerShown, showServer, toRatingDetails } from './server-card.ts';
-import { alsoAt, PathParams, toPath } from './server-route.ts';
+import { aboutPath, alsoAt, PathParams, toPath } from './server-route.ts';
 
 const RateBody = z.strictObject({ rating: Stars, username: z.unknown().optional() });
 const RateAnswer = z.object({ message: z.string(), average_rating: z.number() });
@@ -19,9 +19,9 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
     ...{ method: 'POST', path: '/api/servers/{path+}/rate', operation: 'servers/rate', tag, access: LIST },
     ...{ summary: 'Give a server 1 to 5 stars; a second time takes the place of the first', params: PathParams },
     ...{ body: RateBody, answers: { 200: { says: 'The mean of all.', schema: RateAnswer } }, fails: ['NOT_FOUND'] },
-    async run({ who, params, body, note }) {
+    about: aboutPath,
+    async run({ who, params, body }) {
       const path = toPath(params.path);
-      note({ target: path });
       const rated = await ratings.rate(who, path, body.rating);
       if (rated.kind === 'failure') return rated;
       return answer(200, { message: 'The rating is kept.', average_rating: rated.value.mean });

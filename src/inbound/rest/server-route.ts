@@ -12,6 +12,9 @@ export const PathParams = z.object({ path: z.string() });
 /** With or without the slash in front; one that cannot be is found nowhere. */
 export const toPath = (written: string): string => pathOfKey(trimSlashes(written));
 
+/** For the announcement in the book: the server under the name it has everywhere else. */
+export const aboutPath = ({ params }: { params: { path: string } }) => ({ target: toPath(params.path) });
+
 /** `entity`: what the answer is a revision of. */
 export const etagOf = (revision: number): Record<string, string> => ({ etag: `"${revision}"` });
 

@@ -8,7 +8,7 @@ import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { PatchBody, PutBody, RegisterBody, toChange, toNewServer, toWholeChange } from './server-bodies.ts';
 import { ServerShown, showServer } from './server-card.ts';
-import { alsoAt, etagOf, PathParams, readIfMatch, toPath } from './server-route.ts';
+import { aboutPath, alsoAt, etagOf, PathParams, readIfMatch, toPath } from './server-route.ts';
 import { flag, list } from './written.ts';
 
 const whole = (least: number, most: number) =>
@@ -74,8 +74,8 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     answers: { 201: { says: 'It is registered; its tools are read next.', schema: RegisteredAnswer, etag: 'always' } },
     // Of another version, and with `overwrite`, also what there is to say to a change.
     fails: ['CONFLICT', 'NOT_FOUND', 'STALE'],
+    about: ({ body }) => ({ target: toPath(body.path) }),
     async run({ who, body, note }) {
-      note({ target: body.path });
       const result = await registry.register(who, toNewServer(body));
       if (result.kind === 'failure') return result;
       const { server } = result.value;
@@ -144,12 +144,14 @@ export function serverRoutes(registry: Registry): RestRoute[] {
       ...{ method: 'PUT', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Write a server anew; what is left out is as if it had never been said', params: PathParams },
       ...{ body: PutBody, answers: EDITED, fails: EDIT_FAILS, takesRevision: true },
+      about: aboutPath,
       run: call => edit(call, toWholeChange(call.body)),
     }),
     defineRoute({
       ...{ method: 'PATCH', path: '/api/servers/{path+}', operation: 'servers/edit', tag, access: MODIFY, form: true },
       ...{ summary: 'Change a part of a server; what is left out stays', params: PathParams, body: PatchBody },
       ...{ answers: EDITED, fails: EDIT_FAILS, takesRevision: true },
+      about: aboutPath,
       run: call => edit(call, toChange(call.body)),
     }),
     defineRoute({
@@ -181,11 +183,10 @@ export function serverRoutes(registry: Registry): RestRoute[] {
   ];
 
   async function edit(
-    { who, params, headers, note }: RestCall<{ path: string }, unknown, unknown>,
+    { who, params, headers }: RestCall<{ path: string }, unknown, unknown>,
     change: Parameters<Registry['edit']>[2],
   ): Promise<RestOutcome> {
     const path = toPath(params.path);
-    note({ target: path });
     const edited = await registry.edit(who, path, change, readIfMatch(headers));
     if (edited.kind === 'failure') return edited;
     const found = await read.find(who, path);

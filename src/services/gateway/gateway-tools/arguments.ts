@@ -1,6 +1,7 @@
 /** Arguments of the gateway's own tools, checked once. A bad one yields a sentence that says what to send. */
 import * as z from 'zod';
 import { type Failure, failure } from '../../../domain/error.ts';
+import { sayIssue } from '../../../domain/input-mistake.ts';
 import { isJsonObject, type JsonObject } from '../../../domain/json.ts';
 
 const agentId = z.string().nullish();
@@ -92,8 +93,8 @@ export const CallToolArguments = z.object({
 export function parseArguments<T>(schema: z.ZodType<T>, given: unknown): { kind: 'ok'; value: T } | Failure {
   const parsed = schema.safeParse(given ?? {});
   if (parsed.success) return { kind: 'ok', value: parsed.data };
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  const problems = parsed.error.issues.map(issue =>
+    issue.path.length > 0 ? `${issue.path.join('.')}: ${sayIssue(issue)}` : sayIssue(issue),
   );
   const data: JsonObject = { problems };
   return failure('INVALID_PARAMS', data, { say: `Invalid arguments. ${problems.join('; ')}` });
