@@ -124,6 +124,9 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   /** Paths that nothing is kept under any more, since the last look. */
   const gone = new Set<string>();
   let stamp = 0;
+  /** What kept the files from being taken in, as it was last told. */
+  let trouble = '';
+  let isStopped = false;
   let cancelLook = () => {};
 
   /** Whatever another process takes away must not stay callable here. */
@@ -133,7 +136,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
         log.error('what other processes changed in the registry cannot be read', { detail: String(cause) }),
       )
       .then(() => {
-        cancelLook = clock.after(LOOK_MS, look);
+        if (!isStopped) cancelLook = clock.after(LOOK_MS, look);
       });
   }
 
@@ -158,7 +161,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     if (file === null || registry.current().servers.has(path)) return;
     const what =
       'another gateway found that a file does not name this server: it is not offered until that is read again';
-    const hint = 'gateways that read different files at one path need a storage.namespace each';
+    const hint =
+      'where a reload was refused here, mend what it names; gateways that read different files at one path need a storage.namespace each';
     log.warn(what, { server: path, file, hint });
   }
 
@@ -168,9 +172,13 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     try {
       await registry.followFiles(serverFiles, servers);
     } catch (cause) {
-      log.error('the servers of the files cannot be taken into the registry yet', { detail: String(cause) });
+      // Tried again and again: the same is said once.
+      const detail = String(cause);
+      if (detail !== trouble) log.error('the servers of the files cannot be taken into the registry yet', { detail });
+      trouble = detail;
       return false;
     }
+    trouble = '';
     followed = serverFiles;
     // What was approved of them may be something else there.
     for (const { key } of servers) {
@@ -245,6 +253,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       if (!(await takeIn(next))) missed = next;
     },
     async stop() {
+      isStopped = true;
       cancelLook();
       await storage.close();
     },

@@ -75,6 +75,12 @@ export function serverOfVersion(key: string): ServerKey {
   return at < 0 ? key : key.slice(0, at);
 }
 
+/** Null: of a server that has no versions. */
+export function versionOfKey(key: string): string | null {
+  const at = key.indexOf('@');
+  return at < 0 ? null : key.slice(at + 1);
+}
+
 /**
  * `idle`: lazy and not yet used. `connecting`. `ready`. `down`: failed, will be tried again.
  * `failed`: crash loop, tried only by the breaker's probe. `disabled`: configured off.

@@ -4,12 +4,15 @@ import type { ServerKey } from '../domain/server.ts';
 
 export interface DefinitionRepository {
   find(server: ServerKey, tool: string): Promise<ApprovedTool | null>;
-  /** Of one server, in the order of the tools' names, by code unit. */
-  list(server: ServerKey): Promise<readonly ApprovedTool[]>;
+  /** Of one server, in the order of the tools' names, by code unit. Null: there is no such server (any more). */
+  list(server: ServerKey): Promise<readonly ApprovedTool[] | null>;
   /** Those that wait, over all servers, by server and then by tool. */
   listPending(): Promise<readonly ApprovedTool[]>;
-  /** All of them or none; each in the place of an earlier one of the same server and tool. */
-  put(tools: readonly ApprovedTool[]): Promise<void>;
+  /**
+   * All of them or none; each in the place of an earlier one of the same server and tool. False: none, because a server of
+   * theirs is not there (any more).
+   */
+  put(tools: readonly ApprovedTool[]): Promise<boolean>;
   /** False: there was none. */
   remove(server: ServerKey, tool: string): Promise<boolean>;
 }

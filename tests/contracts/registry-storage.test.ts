@@ -22,8 +22,16 @@ function stored<T>(result: Added<T> | Updated<T>): T {
 
 const paths = (servers: readonly { path: string }[]) => servers.map(({ path }) => path);
 const PAGE = { offset: 0, limit: 100 };
+/** What definitions of `/a` and `/a/b` are kept by. */
+const [A, AB] = ['a@v1.0.0', 'a/b@v1.0.0'];
 
 describe.each(BACKENDS)('$name', ({ open }) => {
+  async function openWith(...servers: string[]): Promise<RegistryStorage> {
+    const storage = open();
+    for (const path of servers) await storage.servers.add(draftServer(path));
+    return storage;
+  }
+
   describe('servers', () => {
     it('are found again exactly as they were added, fields nobody searches included', async () => {
       const { servers } = open();
@@ -141,9 +149,12 @@ describe.each(BACKENDS)('$name', ({ open }) => {
       for (const version of ['1', '2']) await servers.add(draftServer('/a', { version, isActiveVersion: false }));
       await definitions.put([approvedTool('a@1', 'search'), approvedTool('a@2', 'search')]);
       expect(await servers.removeVersion('/a', '2')).toBe('removed');
-      expect(await definitions.list('a@2')).toEqual([]);
+      expect(await definitions.list('a@2')).toBeNull();
       expect(await definitions.list('a@1')).toHaveLength(1);
       expect(await servers.remove('/a')).toBe(true);
+      expect(await definitions.list('a@1')).toBeNull();
+      // Named anew, it begins anew.
+      await servers.add(draftServer('/a', { version: '1' }));
       expect(await definitions.list('a@1')).toEqual([]);
     });
 
@@ -157,18 +168,19 @@ describe.each(BACKENDS)('$name', ({ open }) => {
         await ratings.put({ kind: 'server', path }, stars('ada', 5));
         await ratings.put({ kind: 'agent', path }, stars('ada', 4));
         await health.put([healthOf(path)]);
-        await definitions.put([approvedTool(path.slice(1), 'search'), driftedTool(path.slice(1), 'write')]);
+        const origin = `${path.slice(1)}@2`;
+        expect(await definitions.put([approvedTool(origin, 'search'), driftedTool(origin, 'write')])).toBe(true);
       }
       expect(await servers.remove('/a')).toBe(true);
       expect(await servers.remove('/a')).toBe(false);
       expect(await servers.listVersions('/a')).toEqual([]);
       expect(await ratings.list({ kind: 'server', path: '/a' })).toEqual([]);
       expect(await ratings.list({ kind: 'agent', path: '/a' })).toHaveLength(1);
-      expect(await definitions.list('a')).toEqual([]);
+      expect(await definitions.list('a@2')).toBeNull();
       expect(paths(await health.list())).toEqual(['/a/b', '/ab']);
       expect(await servers.listVersions('/a/b')).toHaveLength(2);
       expect(await ratings.list({ kind: 'server', path: '/a/b' })).toHaveLength(1);
-      expect((await definitions.listPending()).map(({ server }) => server)).toEqual(['a/b', 'ab']);
+      expect((await definitions.listPending()).map(({ server }) => server)).toEqual(['a/b@2', 'ab@2']);
       expect(await agents.remove('/a')).toBe(true);
       expect(await ratings.list({ kind: 'agent', path: '/a' })).toEqual([]);
       expect(await ratings.list({ kind: 'agent', path: '/ab' })).toHaveLength(1);
@@ -346,43 +358,65 @@ describe.each(BACKENDS)('$name', ({ open }) => {
   });
 
   it('definitions are kept per server and tool, whatever the tool is called', async () => {
-    const { definitions } = open();
+    const { definitions } = await openWith('/a', '/a/b');
     const names = ['search', 'Search', '', '\ud800', '\ufffd', 'a\0b', 'a'].filter(name => name !== '');
-    await definitions.put(names.map(name => approvedTool('a/b', name)));
-    await definitions.put([driftedTool('a', 'search'), driftedTool('a/b', 'search')]);
-    expect((await definitions.list('a/b')).map(({ tool }) => tool)).toEqual([...names].sort());
-    expect(await definitions.find('a/b', '\ud800')).toEqual(approvedTool('a/b', '\ud800'));
+    await definitions.put(names.map(name => approvedTool(AB, name)));
+    await definitions.put([driftedTool(A, 'search'), driftedTool(AB, 'search')]);
+    expect((await definitions.list(AB))?.map(({ tool }) => tool)).toEqual([...names].sort());
+    expect(await definitions.find(AB, '\ud800')).toEqual(approvedTool(AB, '\ud800'));
     expect((await definitions.listPending()).map(({ server, tool }) => [server, tool])).toEqual([
-      ['a', 'search'],
-      ['a/b', 'search'],
+      [AB, 'search'],
+      [A, 'search'],
     ]);
-    await definitions.put([approvedTool('a', 'search')]);
-    expect((await definitions.listPending()).map(({ server }) => server)).toEqual(['a/b']);
-    expect(await definitions.remove('a', 'search')).toBe(true);
-    expect(await definitions.remove('a', 'search')).toBe(false);
-    expect(await definitions.list('a')).toEqual([]);
+    await definitions.put([approvedTool(A, 'search')]);
+    expect((await definitions.listPending()).map(({ server }) => server)).toEqual([AB]);
+    expect(await definitions.remove(A, 'search')).toBe(true);
+    expect(await definitions.remove(A, 'search')).toBe(false);
+    expect(await definitions.list(A)).toEqual([]);
+  });
+
+  it('definitions are kept of servers that are there, and of what a file names and the registry does not show', async () => {
+    const storage = await openWith('/a');
+    const { definitions } = storage;
+    const follow = (...names: string[]) =>
+      storage.follow(new Map([['/gw/mcp.json', new Set(names)]]), async ({ servers }) => {
+        const source = { kind: 'file', file: '/gw/mcp.json' } as const;
+        if (names.includes('b')) await servers.add(draftServer('/b', { source }));
+      });
+    await follow('b', 'tools', 'without-record');
+    const put = async (...servers: string[]) => definitions.put(servers.map(server => approvedTool(server, 'x')));
+    for (const there of [A, 'b', 'tools']) expect([there, await put(there)]).toEqual([there, true]);
+    for (const gone of ['a', 'a@v9', 'b@v1.0.0', 'without-record', 'nobody', 'nobody@v1']) {
+      expect([gone, await put(gone), await put(A, gone)]).toEqual([gone, false, false]);
+      expect(await definitions.list(gone)).toBeNull();
+    }
+    expect(await definitions.list(A)).toEqual([approvedTool(A, 'x')]);
+    await follow();
+    for (const server of ['b', 'tools'])
+      expect([await put(server), await definitions.list(server)]).toEqual([false, null]);
+    expect(await put(A)).toBe(true);
   });
 
   it('who has looked at the warnings of a definition is kept with it', async () => {
-    const { definitions } = open();
+    const { definitions } = await openWith('/a', '/a/b');
     const acknowledged: ApprovedTool['acknowledged'] = [
       { kind: 'look-alike', other: { server: 'mail', tool: '\ud800' }, by: 'ada', atMs: 3_000 },
       { kind: 'foreign-prefix', other: { server: 'mail', tool: null }, by: 'bo', atMs: 4_000 },
     ];
-    await definitions.put([approvedTool('a', 'send', { acknowledged }), approvedTool('b', 'send')]);
-    expect((await definitions.find('a', 'send'))?.acknowledged).toEqual(acknowledged);
-    expect((await definitions.list('b')).map(entry => entry.acknowledged)).toEqual([[]]);
+    await definitions.put([approvedTool(A, 'send', { acknowledged }), approvedTool(AB, 'send')]);
+    expect((await definitions.find(A, 'send'))?.acknowledged).toEqual(acknowledged);
+    expect((await definitions.list(AB))?.map(entry => entry.acknowledged)).toEqual([[]]);
     const odd = [{ ...acknowledged[0], kind: 'hearsay' }] as unknown as ApprovedTool['acknowledged'];
-    await expect(definitions.put([approvedTool('a', 'send', { acknowledged: odd })])).rejects.toThrow();
-    expect((await definitions.find('a', 'send'))?.acknowledged).toEqual(acknowledged);
+    await expect(definitions.put([approvedTool(A, 'send', { acknowledged: odd })])).rejects.toThrow();
+    expect((await definitions.find(A, 'send'))?.acknowledged).toEqual(acknowledged);
   });
 
   it('definitions are put all or none', async () => {
-    const { definitions, revision } = open();
+    const { definitions, revision } = await openWith('/a');
     const before = await revision();
-    const bad = approvedTool('a', 'third', { hash: 'no hash' });
-    await expect(definitions.put([approvedTool('a', 'first'), approvedTool('a', 'second'), bad])).rejects.toThrow();
-    expect(await definitions.list('a')).toEqual([]);
+    const bad = approvedTool(A, 'third', { hash: 'no hash' });
+    await expect(definitions.put([approvedTool(A, 'first'), approvedTool(A, 'second'), bad])).rejects.toThrow();
+    expect(await definitions.list(A)).toEqual([]);
     expect(await revision()).toBe(before);
   });
 
@@ -473,13 +507,13 @@ describe.each(BACKENDS)('$name', ({ open }) => {
     });
 
     it('goes on after a part that failed, without that part', async () => {
-      const storage = open();
+      const storage = await openWith('/a');
       await storage.transaction(async ({ definitions }) => {
-        const bad = approvedTool('a', 'bad', { hash: '' });
-        await expect(definitions.put([approvedTool('a', 'undone'), bad])).rejects.toThrow();
-        await definitions.put([approvedTool('a', 'kept')]);
+        const bad = approvedTool(A, 'bad', { hash: '' });
+        await expect(definitions.put([approvedTool(A, 'undone'), bad])).rejects.toThrow();
+        await definitions.put([approvedTool(A, 'kept')]);
       });
-      expect((await storage.definitions.list('a')).map(({ tool }) => tool)).toEqual(['kept']);
+      expect((await storage.definitions.list(A))?.map(({ tool }) => tool)).toEqual(['kept']);
     });
 
     it('is seen by nobody until it is over, and nobody writes meanwhile', async () => {

@@ -90,6 +90,7 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
         for (const found of definitions.all())
           if (found.server === server) definitions.remove(pairKey(server, found.tool));
       },
+      hasServer: () => true,
     },
     health: {
       find: path => health.find(path),

@@ -107,6 +107,7 @@ function prepareDefinitions(access: Access): RegistryRows['definitions'] {
     },
     remove: (server, tool) => definitions.remove(TOOL, server, JSON.stringify(tool)) > 0,
     removeServer: server => void definitions.remove('server = ?', server),
+    hasServer: () => true,
   };
 }
 

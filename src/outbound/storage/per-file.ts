@@ -7,8 +7,8 @@
  * names and no more, which is seen to in one place, when the files come into force.
  */
 import type { RegisteredServer } from '../../domain/registered-server.ts';
-import { keyOfPath, pathOfKey } from '../../domain/registry-path.ts';
-import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
+import { keyOfPath, pathOfKey, readRegistryPath } from '../../domain/registry-path.ts';
+import { type ServerKey, serverOfVersion, versionOfKey } from '../../domain/server.ts';
 import { fileOf, NO_FILES, type ServerFiles } from '../../domain/server-files.ts';
 import type { Rated } from '../../ports/rating-repository.ts';
 import type { FilesFollowed } from '../../ports/registry-storage.ts';
@@ -85,6 +85,7 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
       remove: (server, tool) => homeOf(server).definitions.remove(server, tool),
       // Of a file's server no version goes that was registered at the same path.
       removeServer: server => homeOf(serverOfVersion(server)).definitions.removeServer(server),
+      hasServer,
     },
     health: {
       find: path => homeAt(path).health.find(path),
@@ -116,6 +117,15 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
       return { rows: rowsOf(file), hidden };
     });
     return [...ofFiles, { rows: shared, hidden: [...seen].map(pathOfKey) }];
+  }
+
+  function hasServer(origin: string): boolean {
+    const path = pathOfKey(serverOfVersion(origin));
+    const version = versionOfKey(origin);
+    if (version !== null) return shared.servers.findVersion(path, version) !== null;
+    // What is registered has versions. Of a name that the registry does not show there is no record: the file's word counts.
+    if (fileOf(files, origin) === null) return false;
+    return homeOf(origin).servers.findActive(path) !== null || !readRegistryPath(path).ok;
   }
 
   function belongs(path: string, source: RegisteredServer['source']): boolean {

@@ -170,11 +170,18 @@ function bindDefinitions({ definitions, nextRevision }: RegistryRows, turn: Turn
     tools.sort((a, b) => compareTexts(a.server, b.server) || compareTexts(a.tool, b.tool));
   return {
     find: (server, tool) => turn.read(() => definitions.find(server, tool)),
-    list: server => turn.read(() => sorted(definitions.ofServer(server))),
+    list: server =>
+      turn.read(() => {
+        const found = sorted(definitions.ofServer(server));
+        return found.length > 0 || definitions.hasServer(server) ? found : null;
+      }),
     listPending: () => turn.read(() => sorted(definitions.pending())),
     put: tools =>
       turn.write(() => {
+        // Asked in the turn that writes: whoever took the server away may have had the one before.
+        if (![...new Set(tools.map(({ server }) => server))].every(definitions.hasServer)) return false;
         for (const tool of tools) definitions.put(tool, nextRevision());
+        return true;
       }),
     remove: (server, tool) =>
       turn.write(() => {

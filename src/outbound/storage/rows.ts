@@ -58,6 +58,8 @@ export interface RegistryRows {
     put(tool: ApprovedTool, revision: number): void;
     remove(server: string, tool: string): boolean;
     removeServer(server: string): void;
+    /** Whether the server, or that version of it, is there: nothing is kept for one that is gone. */
+    hasServer(server: string): boolean;
   };
   health: {
     find(path: string): ServerHealth | null;

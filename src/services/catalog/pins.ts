@@ -8,7 +8,7 @@
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
+import { type ServerKey, versionOfKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
@@ -80,8 +80,6 @@ export function createPins(deps: {
   const listeners: ((server: ServerKey) => void)[] = [];
   /** Could not be stored: in force here all the same, and stored with the next reading. */
   const unsaved = new Set<string>();
-  /** What is kept of them was taken away while they are connected. */
-  const orphaned = new Set<ServerKey>();
   let servers: { has(server: ServerKey): boolean } = { has: () => true };
   let held = new Set<string>();
   const turns = new Map<ServerKey, Promise<void>>();
@@ -100,39 +98,34 @@ export function createPins(deps: {
     return done;
   }
 
-  /** Read anew each time: another process may have approved something since. */
-  async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool>> {
+  /** Read anew each time: another process may have approved something since. Null: there is no such server (any more). */
+  async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool> | null> {
     const before = known.get(server);
-    let stored: readonly ApprovedTool[];
+    let stored: readonly ApprovedTool[] | null;
     try {
       stored = await store.list(server);
+      // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
+      if (stored?.length === 0 && before !== undefined && before.size > 0 && versionOfKey(server) === null) {
+        await store.put([...before.values()]);
+        return before;
+      }
     } catch (cause) {
       // What was approved before is known all the same.
       if (before !== undefined) return before;
       throw cause;
     }
-    // Taken out from under a file's server that is still connected: another process has found it gone from the file. Until
-    // this one has, too, the server is not trusted anew; what was taken away is not written again.
-    const isOfFile = serverOfVersion(server) === server;
-    if (isOfFile && stored.length === 0 && before !== undefined && before.size > 0) {
-      orphaned.add(server);
-      return before;
-    }
-    orphaned.delete(server);
+    // Gone elsewhere, and here in a moment.
+    if (stored === null) return before ?? null;
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
     for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
     if (servers.has(server)) known.set(server, tools);
     return tools;
   }
 
-  async function keep(server: ServerKey, entries: readonly ApprovedTool[]): Promise<void> {
-    if (entries.length > 0 && !orphaned.has(server)) await store.put(entries);
-  }
-
   /** Only where nothing is kept under the new name: otherwise that is what counts. */
   async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
-    const kept = await store.list(from);
-    if (kept.length === 0 || (await store.list(to)).length > 0) return;
+    const kept = (await store.list(from)) ?? [];
+    if (kept.length === 0 || (await store.list(to))?.length !== 0) return;
     await store.put(kept.map(entry => ({ ...entry, server: to })));
     for (const { tool } of kept) await store.remove(from, tool);
   }
@@ -186,21 +179,18 @@ export function createPins(deps: {
     }
     if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
     const approved = await approvedOf(server);
+    if (approved === null) throw new Error('the registry does not know the server any more');
     const changed: ApprovedTool[] = [];
-    const judged = new Set<string>();
-    const shown = tools.flatMap(offered => {
+    const hashes = new Map<string, string>();
+    // Twice in one list: the first counts, as everywhere.
+    const once = tools.filter(offered => {
       const { name } = offered;
-      // Twice in one list: the first counts, as everywhere.
-      if (typeof name !== 'string' || judged.has(name)) return [];
-      judged.add(name);
+      if (typeof name !== 'string' || hashes.has(name)) return false;
       const hash = hashDefinition(offered);
-      const before = approved.get(name);
-      const next = judge(server, name, offered, hash, before);
+      hashes.set(name, hash);
+      const next = judge(server, name, offered, hash, approved.get(name));
       if (next !== null) changed.push(next);
-      const entry = next ?? before;
-      if (entry === undefined) return [];
-      // The very object that was listed where it is as approved: unchanged lists are known by it further on.
-      return [entry.hash === hash ? offered : entry.approved];
+      return true;
     });
     for (const entry of changed) {
       if (entry.pending === null) continue;
@@ -209,19 +199,27 @@ export function createPins(deps: {
     }
     // Before it is stored: a full disk must not let a call through.
     holdAgain();
-    await keep(server, changed);
-    for (const entry of changed) {
-      approved.set(entry.tool, entry);
-      unsaved.delete(keyOf(server, entry.tool));
+    if (changed.length > 0 && (await store.put(changed))) {
+      for (const entry of changed) {
+        approved.set(entry.tool, entry);
+        unsaved.delete(keyOf(server, entry.tool));
+      }
+      holdAgain();
     }
-    holdAgain();
+    const shown = once.flatMap(offered => {
+      const name = String(offered.name);
+      const entry = approved.get(name);
+      if (entry === undefined) return [];
+      // The very object that was listed where it is as approved: unchanged lists are known by it further on.
+      return [entry.hash === hashes.get(name) ? offered : entry.approved];
+    });
     tell(server, shown, approved);
     return shown;
   }
 
   async function approve(server: ServerKey, { tool, hash }: ApprovalWish, by: string): Promise<Approval> {
     const approved = await approvedOf(server);
-    const waiting = [...approved.values()].filter(
+    const waiting = [...(approved?.values() ?? [])].filter(
       entry => entry.pending !== null && (tool === null || entry.tool === tool),
     );
     const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
@@ -236,9 +234,9 @@ export function createPins(deps: {
             },
           ],
     );
-    if (next.length === 0) return nothingWaits();
+    if (approved === null || next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
-    await keep(server, next);
+    if (!(await store.put(next))) return nothingWaits();
     for (const entry of next) {
       approved.set(entry.tool, entry);
       unsaved.delete(keyOf(server, entry.tool));
@@ -249,10 +247,10 @@ export function createPins(deps: {
   }
 
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
-    const kept = onDrift === 'off' ? undefined : (await approvedOf(server)).get(tool);
+    const kept = onDrift === 'off' ? undefined : (await approvedOf(server))?.get(tool);
     if (kept === undefined) return null;
     const next = change(kept);
-    await keep(server, [next]);
+    if (!(await store.put([next]))) return null;
     known.get(server)?.set(tool, next);
     return next;
   }
@@ -271,7 +269,6 @@ export function createPins(deps: {
       const gone = [...known].filter(([server]) => !servers.has(server));
       for (const [server, tools] of gone) {
         known.delete(server);
-        orphaned.delete(server);
         for (const tool of tools.keys()) unsaved.delete(keyOf(server, tool));
       }
       if (gone.length > 0) holdAgain();

@@ -175,13 +175,13 @@ export function createCatalogRefresh(deps: {
   }
 
   /** Null: what was approved is not known, so the last list stays. */
-  async function screen(
-    { spec, troubles }: Entry,
-    tools: readonly JsonObject[],
-  ): Promise<readonly JsonObject[] | null> {
+  async function screen(entry: Entry, tools: readonly JsonObject[]): Promise<readonly JsonObject[] | null> {
+    const { spec, troubles } = entry;
     try {
       return await pins.screen(originOf(spec), tools, spec.versionOf === undefined ? spec.key : null);
     } catch (cause) {
+      // It went while its list was read: nobody waits for that.
+      if (entries.get(spec.key) !== entry) return null;
       log.error('definitions of tools cannot be compared with what was approved', {
         server: spec.key,
         detail: cause instanceof Error ? cause.message : String(cause),

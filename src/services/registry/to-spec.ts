@@ -46,7 +46,7 @@ export interface SpecDeps {
  * both name one, the file's counts, from the moment it says so.
  */
 export interface ToSpecs {
-  /** `isTakenIn`: whether the registry knows of it as this file's; until then it is not connected. */
+  /** `isTakenIn`: whether the registry knows of it as a file's; until then it is not connected. */
   active(
     ofFiles: readonly ServerSpec[],
     registry: RegistrySnapshot,

@@ -25,7 +25,10 @@ const STEPS: readonly ((repositories: Repositories, path: string) => Promise<unk
     await servers.add(draftOf(entry, { description: 'x'.repeat((Number(run) * 37) % 3_000) }));
     await agents.add(draftAgent(entry));
   },
-  ({ definitions }, entry) => definitions.put([approvedTool(entry.slice(1), 'a'), approvedTool(entry.slice(1), 'b')]),
+  ({ definitions }, entry) => {
+    const origin = named.has(entry.slice(1)) ? entry.slice(1) : `${entry.slice(1)}@v1.0.0`;
+    return definitions.put([approvedTool(origin, 'a'), approvedTool(origin, 'b')]);
+  },
   ({ ratings }, entry) => ratings.put({ kind: 'server', path: entry }, stars('ada', 4)),
   async ({ servers, health }, entry) => {
     await servers.update(entry, null, draftOf(entry, { numTools: 2 }));

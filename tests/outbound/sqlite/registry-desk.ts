@@ -27,6 +27,10 @@ export function openAt(path: string, namespace = 'default'): RegistryStorage {
   return storage;
 }
 
+/** What its definitions are kept by: what is registered has versions, and a file's server has none. */
+export const originOf = (path: string, { kind }: { kind: string } = { kind: 'live' }) =>
+  kind === 'file' ? path.slice(1) : `${path.slice(1)}@v1.0.0`;
+
 const PAGE = { offset: 0, limit: 100_000 };
 
 /** Everything that is kept, as one value. */
@@ -43,7 +47,7 @@ export async function readEverything(storage: RegistryStorage): Promise<unknown>
     agents,
     ratings: await Promise.all(rated.map(thing => storage.ratings.list(thing))),
     groups: await storage.groups.list(),
-    definitions: await Promise.all(servers.map(({ path }) => storage.definitions.list(path.slice(1)))),
+    definitions: await Promise.all(servers.map(({ path, source }) => storage.definitions.list(originOf(path, source)))),
     health: await storage.health.list(),
     revision: await storage.revision(),
   };
@@ -58,7 +62,8 @@ export async function fill(repositories: Repositories, from: number, count: numb
     await agents.add(draftAgent(`/agent-${n}`));
     await ratings.put({ kind: 'server', path }, stars('ada', 1 + (n % 5)));
     await groups.add(draftGroup(`group ${n}`));
-    await definitions.put([approvedTool(path.slice(1), 'search'), driftedTool(path.slice(1), 'write')]);
+    const origin = originOf(path);
+    await definitions.put([approvedTool(origin, 'search'), driftedTool(origin, 'write')]);
     await health.put([healthOf(path)]);
   }
 }

@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import type { RegistryStorage } from '../../../src/ports/registry-storage.ts';
 import { draftServer } from '../../support/registry-drafts.ts';
-import { makeFolder, openAt } from './registry-desk.ts';
+import { makeFolder, openAt, originOf } from './registry-desk.ts';
 
 const CHILD = fileURLToPath(new URL('./registry-child.ts', import.meta.url));
 /** 500 for the figure that is published; a few keep the promise watched. */
@@ -32,7 +32,7 @@ async function stepOf({ servers, agents, definitions, ratings, health }: Registr
   const server = await servers.find(path);
   const rest = [
     (await agents.find(path)) !== null,
-    (await definitions.list(path.slice(1))).length === 2,
+    server !== null && (await definitions.list(originOf(path, server.source)))?.length === 2,
     (await ratings.list({ kind: 'server', path })).length === 1,
     server?.numTools === 2,
     (await health.find(path)) !== null,

@@ -47,7 +47,7 @@ async function describeDict(storage: RegistryStorage) {
     enabled: (await storage.servers.find('/dict'))?.enabled,
     stars: (await storage.ratings.list(rated('/dict'))).map(rating => rating.stars),
     health: (await storage.health.find('/dict'))?.status,
-    definitions: (await storage.definitions.list('dict')).map(({ tool, pending }) => [tool, pending !== null]),
+    definitions: ((await storage.definitions.list('dict')) ?? []).map(({ tool, pending }) => [tool, pending !== null]),
     pending: (await storage.definitions.listPending()).map(({ server }) => server),
   };
 }
@@ -181,24 +181,26 @@ describe('files that change', () => {
   });
 
   it('one keeps nothing of versions, which are registered', async () => {
-    const storage = await openFor(makePath(), { [A]: ['dict'] });
+    const path = makePath();
+    const storage = await openFor(path, { [A]: ['dict'] });
+    await (await openFor(path, {})).servers.add(draftServer('/dict', { version: 'v2' }));
     await storage.definitions.put([approvedTool('dict@v2', 'late')]);
     expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: [] });
     expect(await storage.definitions.list('dict@v2')).toHaveLength(1);
   });
 
   it('one that drops a server and names it again begins anew', async () => {
-    const storage = await openFor(makePath(), { [A]: ['dict', 'mail'] });
+    const storage = await openFor(makePath(), { [A]: ['dict', 'tools'] });
     await putDict(storage, A);
     // Not everything has a record, or more than one thing.
-    await storage.definitions.put([approvedTool('mail', 'send')]);
+    await storage.definitions.put([approvedTool('tools', 'send')]);
     const before = await storage.revision();
-    expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: ['/dict', '/mail'] });
+    expect(await follow(storage, { [A]: [] })).toMatchObject({ gone: ['/dict', '/tools'] });
     // Whoever kept a list by its revision has to look again.
     expect(await storage.revision()).toBeGreaterThan(before);
-    expect(await follow(storage, { [A]: ['dict', 'mail'] })).toMatchObject({ gone: [] });
+    expect(await follow(storage, { [A]: ['dict', 'tools'] })).toMatchObject({ gone: [] });
     expect(await describeDict(storage)).toEqual(NOTHING);
-    expect(await storage.definitions.list('mail')).toEqual([]);
+    expect(await storage.definitions.list('tools')).toEqual([]);
   });
 
   it('one that is not read for a while finds all of its own again', async () => {
@@ -386,7 +388,7 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     const [a, b] = [await openFor(path, { [A]: ['tools'] }), await openFor(path, { [B]: ['tools'] })];
     await a.definitions.put([approvedTool('tools', 'third')]);
     const toolsOf = async (storage: RegistryStorage) =>
-      (await storage.definitions.list('tools')).map(({ tool }) => tool);
+      (await storage.definitions.list('tools'))?.map(({ tool }) => tool);
     expect(await toolsOf(a)).toEqual(['first', 'second', 'third']);
     expect(await toolsOf(b)).toEqual(['first', 'second']);
     expect(await a.definitions.remove('tools', 'first')).toBe(true);
@@ -445,6 +447,7 @@ async function doIt(
   const path = `/${name}`;
   const owns = named[B]?.includes(name) ?? false;
   // A gateway registers nothing under a name of its own files.
+  const origin = owns ? name : `${name}@v1.0.0`;
   const draft: typeof draftServer = (of, more) => (owns ? ofFile(of, B, more) : draftServer(of, more));
   switch (what) {
     case 'drop':
@@ -465,9 +468,9 @@ async function doIt(
     case 'watch':
       return storage.health.put([healthOf(path, { status: 'disabled' })]);
     case 'define':
-      return storage.definitions.put([driftedTool(name, 'look'), approvedTool(name, 'other')]);
+      return storage.definitions.put([driftedTool(origin, 'look'), approvedTool(origin, 'other')]);
     default:
-      return storage.definitions.remove(name, 'look');
+      return storage.definitions.remove(origin, 'look');
   }
 }
 

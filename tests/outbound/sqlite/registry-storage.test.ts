@@ -67,12 +67,12 @@ describe('two namespaces in one file', () => {
     expect(await servers.update('/server-0', null, draftServer('/server-0'))).toEqual({ kind: 'missing' });
 
     await servers.add(draftServer('/server-0', { description: 'theirs' }));
-    await definitions.put([approvedTool('server-0', 'search', { approvedBy: 'them' })]);
+    await definitions.put([approvedTool('server-0@v1.0.0', 'search', { approvedBy: 'them' })]);
     expect((await ours.servers.find('/server-0'))?.description).toContain('Number 0');
-    expect((await ours.definitions.find('server-0', 'search'))?.approvedBy).toBe('first-seen');
+    expect((await ours.definitions.find('server-0@v1.0.0', 'search'))?.approvedBy).toBe('first-seen');
     await ours.servers.remove('/server-0');
     expect((await servers.find('/server-0'))?.description).toBe('theirs');
-    expect(await definitions.list('server-0')).toHaveLength(1);
+    expect(await definitions.list('server-0@v1.0.0')).toHaveLength(1);
   });
 
   it.each(['', ' ', 'a b', '../x', '-a', 'a'.repeat(65), "a'b"])('are not called %j', namespace => {
@@ -166,7 +166,8 @@ describe('the layout', () => {
 it('a definition that was kept before warnings were acknowledged is read, and nothing of it is', async () => {
   const path = join(makeFolder(), 'registry.db');
   const storage = openAt(path);
-  const kept = approvedTool('mail', 'send');
+  const kept = approvedTool('mail@v1.0.0', 'send');
+  await storage.servers.add(draftServer('/mail'));
   await storage.definitions.put([kept]);
   await storage.close();
   const hand = new Database(path);
@@ -178,7 +179,7 @@ it('a definition that was kept before warnings were acknowledged is read, and no
     .digest('hex');
   hand.prepare('update definition set document = ?, digest = ?').run(old.document, digest);
   hand.close();
-  expect(await openAt(path).definitions.list('mail')).toEqual([kept]);
+  expect(await openAt(path).definitions.list('mail@v1.0.0')).toEqual([kept]);
 });
 
 describe('a database that was changed by hand', () => {

@@ -22,19 +22,22 @@ const REBUILT = tool('send', { inputSchema: { type: 'object', properties: { to: 
 function createStore() {
   const kept = new Map<string, ApprovedTool>();
   const of = (server: string) => [...kept.values()].filter(entry => entry.server === server);
-  const store: DefinitionRepository & { writes: number; broken: boolean } = {
+  const store: DefinitionRepository & { writes: number; broken: boolean; gone: Set<string> } = {
     writes: 0,
     broken: false,
+    gone: new Set(),
     find: async (server, name) => kept.get(`${server} ${name}`) ?? null,
     async list(server) {
       if (store.broken) throw new Error('disk I/O error');
-      return of(server);
+      return store.gone.has(server) ? null : of(server);
     },
     listPending: async () => [...kept.values()].filter(({ pending }) => pending !== null),
     async put(tools) {
       if (store.broken) throw new Error('disk I/O error');
+      if (tools.some(({ server }) => store.gone.has(server))) return false;
       store.writes++;
       for (const entry of tools) kept.set(`${entry.server} ${entry.tool}`, structuredClone(entry));
+      return true;
     },
     remove: async (server, name) => kept.delete(`${server} ${name}`),
   };
@@ -224,23 +227,59 @@ test('a store that cannot be asked approves nothing', async () => {
   expect(events).toHaveLength(1);
 });
 
-test('what is taken out from under a server that goes on is known all the same, until the server goes', async () => {
-  const { pins, store } = start();
-  await pins.screen('mail', [BEFORE]);
-  await pins.screen('other', [BEFORE]);
-  await store.remove('mail', 'send');
-  expect(await pins.screen('mail', [REWORDED, OTHER])).toEqual([BEFORE, OTHER]);
-  expect(await pins.screen('mail', [REWORDED, OTHER_REWORDED])).toEqual([BEFORE, OTHER]);
-  expect([pins.isHeld('mail', 'send'), pins.isHeld('mail', 'read')]).toEqual([true, true]);
-  // What another process took away is not brought back, for it may be named again, and begins anew then.
-  expect(await store.list('mail')).toEqual([]);
-  pins.keepOnly(new Set(['other']));
-  expect([pins.isHeld('mail', 'send'), pins.find('mail', 'send'), pins.find('other', 'send')?.tool]).toEqual([
-    false,
-    null,
-    'send',
-  ]);
-  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+/** As another process does it that found the server gone from its file, or removed it. */
+async function takeAway(store: ReturnType<typeof createStore>, server: string): Promise<void> {
+  for (const { tool: name } of (await store.list(server)) ?? []) await store.remove(server, name);
+  store.gone.add(server);
+}
+
+describe('a server that is gone for others and goes on here', () => {
+  test('is known as it was until it goes here, too, and nothing is written of it', async () => {
+    const { pins, store } = start();
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('other', [BEFORE]);
+    await takeAway(store, 'mail');
+    // A tool that nobody has seen before is not shown: it could not be kept.
+    expect(await pins.screen('mail', [REWORDED, OTHER])).toEqual([BEFORE]);
+    expect(pins.isHeld('mail', 'send')).toBe(true);
+    expect(await pins.approve('mail', { tool: null, hash: null }, 'ada')).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await pins.amend('mail', 'send', kept => kept)).toBeNull();
+    expect([await store.listPending(), pins.isHeld('mail', 'send')]).toEqual([[], true]);
+    pins.keepOnly(new Set(['other']));
+    expect([pins.isHeld('mail', 'send'), pins.find('mail', 'send'), pins.find('other', 'send')?.tool]).toEqual([
+      false,
+      null,
+      'send',
+    ]);
+    // Nothing is shown of one that only a late reading knows of.
+    await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('does not know the server any more');
+    store.gone.clear();
+    expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+  });
+
+  test('is not trusted anew when it is there again before it went here: what was known is kept again, all of it', async () => {
+    const { pins, store } = start();
+    await pins.screen('mail', [BEFORE, OTHER]);
+    await takeAway(store, 'mail');
+    store.gone.clear();
+    expect(await pins.screen('mail', [REWORDED, OTHER])).toEqual([BEFORE, OTHER]);
+    expect(await store.listPending()).toMatchObject([{ server: 'mail', tool: 'send' }]);
+    expect((await store.list('mail'))?.map(({ tool: name }) => name)).toEqual(['send', 'read']);
+    expect(await pins.approve('mail', { tool: null, hash: null }, 'ada')).toMatchObject({ kind: 'approved' });
+    expect(await pins.screen('mail', [REWORDED, OTHER_REWORDED])).toEqual([REWORDED, OTHER]);
+  });
+
+  test('that goes while its list is being read leaves nothing behind', async () => {
+    const { pins, store } = start();
+    const { list } = store;
+    store.list = async server => {
+      const found = await list(server);
+      store.gone.add(server);
+      return found;
+    };
+    expect(await pins.screen('mail', [BEFORE])).toEqual([]);
+    expect([pins.find('mail', 'send'), await store.find('mail', 'send')]).toEqual([null, null]);
+  });
 });
 
 test('of a server that is gone nothing is remembered, not even what could not be stored', async () => {
@@ -252,8 +291,10 @@ test('of a server that is gone nothing is remembered, not even what could not be
   pins.keepOnly(new Set(['mail@v2']));
   await store.remove('mail', 'send');
   pins.keepOnly(new Set(['mail', 'mail@v2']));
-  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+  expect(await pins.screen('mail', [REBUILT])).toEqual([REBUILT]);
   expect(pins.isHeld('mail', 'send')).toBe(false);
+  // It came back with the very words that could not be stored: they are first seen, and a change of them is one.
+  expect(await pins.screen('mail', [REWORDED])).toEqual([REBUILT]);
 });
 
 test('a reading that ends after its server went keeps nothing in mind', async () => {

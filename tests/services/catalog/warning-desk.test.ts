@@ -10,6 +10,7 @@ import {
   type WarningDesk,
 } from '../../../src/services/catalog/warning-desk.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
+import { draftServer } from '../../support/registry-drafts.ts';
 
 const LIKE: NameWarning = {
   ...{ kind: 'look-alike', server: 'rogue', tool: 'send_emial', likeness: 'typo' },
@@ -22,6 +23,7 @@ const ANY: AcknowledgementWish = { tool: 'send_emial', kind: null, other: null, 
 
 async function start(setup: { onDrift?: OnDrift; store?: ReturnType<typeof createMemoryRegistry> } = {}) {
   const store = setup.store ?? createMemoryRegistry();
+  await store.servers.add(draftServer('/rogue', { version: 'v2' }));
   const clock = createFrozenClock();
   const pins = createPins({ ...{ store: store.definitions, onDrift: setup.onDrift ?? 'hold', report() {} }, clock });
   let standing: readonly NameWarning[] = [LIKE, SPEAKS, OF_SERVER];
@@ -154,7 +156,13 @@ test('a flood that has been acknowledged hides nothing that its server does late
     report: found => void reports.push(found),
     fail: server => expect.unreachable(server),
   });
-  const { definitions: store } = createMemoryRegistry();
+  const storage = createMemoryRegistry();
+  const source = { kind: 'file', file: '/gw/mcp.json' } as const;
+  const inFile = ['mail', 'flood', 'bank'];
+  await storage.follow(new Map([[source.file, new Set(inFile)]]), async ({ servers }) => {
+    for (const name of inFile) await servers.add(draftServer(`/${name}`, { source }));
+  });
+  const { definitions: store } = storage;
   const pins = createPins({ ...{ store, onDrift: 'hold', report() {}, onShown: names.follow, clock } });
   const desk: WarningDesk = createWarningDesk({ names, pins, originOf: server => server, clock });
   const open = () => desk.warnings().filter(({ acknowledged }) => acknowledged === null);
