@@ -290,6 +290,12 @@ describe('what guards the active version', () => {
     const { body } = await gateway.read('/api/definitions/pending', 'admin');
     const waiting = new Set((body.pending as JsonObject[]).map(({ server }) => server));
     expect([...waiting]).toEqual(['team/notes@v1']);
+    // Whatever else comes and goes.
+    const wish = { name: 'Else', description: 'else', path: '/else', proxy_pass_url: servers.v2?.url ?? '' };
+    expect((await gateway.post('/api/servers/register', 'admin', wish)).status).toBe(201);
+    expect(await sees('v1')).toBe('held');
+    expect((await gateway.post('/api/servers/remove', 'admin', { path: '/else' })).status).toBe(200);
+    expect(await sees('v1')).toBe('held');
     const diff = (name: string) =>
       runGatehouse({
         ...{ args: ['tools', 'diff', name, '--url', gateway.origin()], cwd: tmpdir() },

@@ -246,6 +246,18 @@ describe('log messages', () => {
   });
 });
 
+test('a server that a reload adds is asked for the level that is wanted already', async () => {
+  const server = await startScripted({ era: 'legacy' });
+  onTestFinished(() => server.close());
+  const { pool, call } = openPool([]);
+  pool.setLogLevel('warning');
+  pool.apply([spec('late', http(server.url))]);
+  await call('late', 'echo', {});
+  const asked = () => (server.stats().lastParams as JsonObject)['logging/setLevel'];
+  await until(() => asked() !== undefined, 'the level was set');
+  expect(asked()).toMatchObject({ level: 'warning' });
+});
+
 test('tells the servers of a caller that its roots changed', async () => {
   const server = await startScripted({ era: 'legacy' });
   onTestFinished(() => server.close());

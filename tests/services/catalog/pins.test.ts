@@ -293,8 +293,21 @@ test('of a server that is gone nothing is remembered, not even what could not be
   pins.keepOnly(new Set(['mail', 'mail@v2']));
   expect(await pins.screen('mail', [REBUILT])).toEqual([REBUILT]);
   expect(pins.isHeld('mail', 'send')).toBe(false);
-  // It came back with the very words that could not be stored: they are first seen, and a change of them is one.
-  expect(await pins.screen('mail', [REWORDED])).toEqual([REBUILT]);
+});
+
+test('what could not be stored of a server that was gone for a while does not stand in the way of what others approve', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  store.broken = true;
+  await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
+  store.broken = false;
+  pins.keepOnly(new Set());
+  pins.keepOnly(new Set(['mail']));
+  expect(await pins.screen('mail', [BEFORE])).toEqual([BEFORE]);
+  const elsewhere = createPins({ ...{ store, onDrift: 'hold', report() {} }, clock: createFrozenClock() });
+  await elsewhere.screen('mail', [REWORDED]);
+  await elsewhere.approve('mail', { tool: null, hash: null }, 'ada');
+  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
 });
 
 test('a reading that ends after its server went keeps nothing in mind', async () => {
