@@ -93,6 +93,7 @@ describe('SIGTERM', () => {
     await untilUnderWay(gateway, 1);
     const below = gateway.offspring();
     gateway.signal('SIGTERM');
+    await waitFor(async () => ((await knock('/ready')) === 200 ? null : true), 'the first is heeded');
     // Sooner it would be taken for the same wish: a terminal signals us and npm alike.
     await sleep(1000);
     const before = performance.now();
