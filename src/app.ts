@@ -153,7 +153,7 @@ export function createApp(options: AppOptions): App {
 
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
-    ...{ quarantine, downstreams, catalog, refresh, defaultAgent, clock, log },
+    ...{ quarantine, downstreams, catalog, refresh, pins, defaultAgent, clock, log },
     ...{ health: path => watching.health.find(path), check: path => watching.health.check(path) },
     reloadIfChanged: () => reloadIfChanged(),
     changed(rights) {

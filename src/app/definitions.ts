@@ -104,5 +104,10 @@ export function createDefinitionParts(
     const warnings = desk.warnings().filter(({ acknowledged }) => acknowledged === null);
     return WARNING_KINDS.map(kind => ({ labels: { kind }, value: warnings.filter(each => each.kind === kind).length }));
   });
-  return { ...pins, ...desk };
+  return {
+    ...pins,
+    ...desk,
+    // Who has looked at a warning is kept with its definition.
+    catchUp: servers => pins.catchUp([...servers, ...names.warnings().map(({ server }) => originOf(server))]),
+  };
 }

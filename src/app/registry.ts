@@ -21,6 +21,7 @@ import type { Log } from '../ports/log.ts';
 import type { RegistryStorage } from '../ports/registry-storage.ts';
 import type { Sealer } from '../ports/vault.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
+import type { Pins } from '../services/catalog/pins.ts';
 import type { CatalogRefresh } from '../services/catalog/refresh.ts';
 import { asActing } from '../services/gateway/acting-caller.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
@@ -77,6 +78,7 @@ export interface RegistryPartsDeps {
   downstreams: Downstreams;
   catalog: CatalogBook;
   refresh: CatalogRefresh;
+  pins: Pick<Pins, 'catchUp' | 'moved'>;
   /** How a server was found when somebody last looked. */
   health(path: string): ServerHealth | null;
   /** Looks now. */
@@ -148,6 +150,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     for (const path of suspects) warnIfGone(path);
     const now = await storage.stamp();
     if (now !== stamp) await registry.catchUp();
+    if (now !== stamp) await deps.pins.catchUp([]);
     stamp = now;
     const again = missed;
     if (again === null || !(await takeIn(again))) return;
@@ -182,8 +185,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     followed = serverFiles;
     // What was approved of them may be something else there.
     for (const { key } of servers) {
+      if (fileOf(before, key) === fileOf(followed, key)) continue;
+      deps.pins.moved(key);
       const isListed = (deps.catalog.current().servers.get(key)?.listing ?? null) !== null;
-      if (isListed && fileOf(before, key) !== fileOf(followed, key)) void deps.refresh.refresh(key);
+      if (isListed) void deps.refresh.refresh(key);
     }
     return true;
   }
@@ -250,6 +255,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     },
     async follow(next) {
       missed = null;
+      trouble = '';
       if (!(await takeIn(next))) missed = next;
     },
     async stop() {

@@ -117,6 +117,22 @@ test('what a file drops is forgotten: named again its tools are approved as they
   await a.stop();
 });
 
+test('what is approved at another gateway is called at this one, too', async () => {
+  const [a, storage] = await start({ changing });
+  await untilOffered(a, 'changing', true);
+  changing.setScript([{ on: 'tools/list', do: 'flip' }]);
+  await ask(a, 'tools/call', { name: 'changing__toggle', arguments: {} });
+  await waitFor(async () => ((await codeOf(a, 'changing__echo')) === 'DENIED_BY_POLICY' ? true : null), 'it is held');
+  await follow(storage, a.serversFile, ['changing']);
+  for (const { pending, ...kept } of await storage.definitions.listPending()) {
+    if (pending === null) continue;
+    const { definition: approved, hash } = pending;
+    await storage.definitions.put([{ ...kept, approved, hash, approvedBy: 'elsewhere', pending: null }]);
+  }
+  await waitFor(async () => ((await codeOf(a, 'changing__echo')) === 'OK' ? true : null), 'it is called');
+  await a.stop();
+});
+
 test('a server that nobody used yet is not started because it moves to another file', async () => {
   const lazy = stdioScripted();
   const a = await startGateway({

@@ -175,7 +175,8 @@ function bindDefinitions({ definitions, nextRevision }: RegistryRows, turn: Turn
         const found = sorted(definitions.ofServer(server));
         return found.length > 0 || definitions.hasServer(server) ? found : null;
       }),
-    listPending: () => turn.read(() => sorted(definitions.pending())),
+    listPending: () =>
+      turn.read(() => sorted(definitions.pending().filter(({ server }) => definitions.hasServer(server)))),
     put: tools =>
       turn.write(() => {
         // Asked in the turn that writes: whoever took the server away may have had the one before.

@@ -60,6 +60,13 @@ export interface Pins {
   amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool): Promise<ApprovedTool | null>;
   /** Called when what is shown of a server has changed. */
   onApproved(listener: (server: ServerKey) => void): void;
+  /** What is kept of it is kept in another place from now on; whatever is there, or is not, counts. */
+  moved(server: ServerKey): void;
+  /**
+   * Somebody else has written: reads again what is kept of servers that hold a tool, and of these. What was approved
+   * elsewhere is called here, too, and told as if it had been approved here.
+   */
+  catchUp(servers: Iterable<ServerKey>): Promise<void>;
   /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
   keepOnly(servers: ReadonlySet<ServerKey>): void;
 }
@@ -80,6 +87,8 @@ export function createPins(deps: {
   const listeners: ((server: ServerKey) => void)[] = [];
   /** Could not be stored: in force here all the same, and stored with the next reading. */
   const unsaved = new Set<string>();
+  /** What is known of them was read in another place than where it is kept now. */
+  const movers = new Set<ServerKey>();
   let servers: { has(server: ServerKey): boolean } = { has: () => true };
   let held = new Set<string>();
   const turns = new Map<ServerKey, Promise<void>>();
@@ -104,8 +113,9 @@ export function createPins(deps: {
     let stored: readonly ApprovedTool[] | null;
     try {
       stored = await store.list(server);
+      const isLost = stored?.length === 0 && before !== undefined && before.size > 0 && !movers.has(server);
       // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
-      if (stored?.length === 0 && before !== undefined && before.size > 0 && versionOfKey(server) === null) {
+      if (isLost && versionOfKey(server) === null) {
         await store.put([...before.values()]);
         return before;
       }
@@ -116,6 +126,7 @@ export function createPins(deps: {
     }
     // Gone elsewhere, and here in a moment.
     if (stored === null) return before ?? null;
+    movers.delete(server);
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
     for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
     if (servers.has(server)) known.set(server, tools);
@@ -126,7 +137,7 @@ export function createPins(deps: {
   async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
     const kept = (await store.list(from)) ?? [];
     if (kept.length === 0 || (await store.list(to))?.length !== 0) return;
-    await store.put(kept.map(entry => ({ ...entry, server: to })));
+    if (!(await store.put(kept.map(entry => ({ ...entry, server: to }))))) return;
     for (const { tool } of kept) await store.remove(from, tool);
   }
 
@@ -234,7 +245,11 @@ export function createPins(deps: {
             },
           ],
     );
-    if (approved === null || next.length === 0) return nothingWaits();
+    if (approved === null || next.length === 0) {
+      // Somebody else may have approved it: then it is not held here any longer, either.
+      holdAgain();
+      return nothingWaits();
+    }
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
     if (!(await store.put(next))) return nothingWaits();
     for (const entry of next) {
@@ -244,6 +259,15 @@ export function createPins(deps: {
     holdAgain();
     for (const listener of listeners) listener(server);
     return { kind: 'approved', tools: next };
+  }
+
+  async function catchUp(server: ServerKey): Promise<void> {
+    const before = known.get(server);
+    const now = await approvedOf(server);
+    if (now === null || now === before) return;
+    holdAgain();
+    const isOther = [...now].some(([tool, { hash }]) => before?.get(tool)?.hash !== hash);
+    if (isOther) for (const listener of listeners) listener(server);
   }
 
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
@@ -264,11 +288,23 @@ export function createPins(deps: {
     amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
+    moved(server) {
+      movers.add(server);
+      for (const tool of known.get(server)?.keys() ?? []) unsaved.delete(keyOf(server, tool));
+    },
+    async catchUp(these) {
+      const holding = [...known].filter(([, tools]) => [...tools.values()].some(({ pending }) => pending !== null));
+      const all = new Set([...these, ...holding.map(([server]) => server)]);
+      await Promise.all(
+        [...all].filter(server => known.has(server)).map(server => inTurn(server, () => catchUp(server))),
+      );
+    },
     keepOnly(those) {
       servers = those;
       const gone = [...known].filter(([server]) => !servers.has(server));
       for (const [server, tools] of gone) {
         known.delete(server);
+        movers.delete(server);
         for (const tool of tools.keys()) unsaved.delete(keyOf(server, tool));
       }
       if (gone.length > 0) holdAgain();

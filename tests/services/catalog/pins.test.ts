@@ -282,6 +282,59 @@ describe('a server that is gone for others and goes on here', () => {
   });
 });
 
+describe('what another process approves', () => {
+  test('is in force here once it is caught up with, and told', async () => {
+    const { pins, store } = start();
+    const elsewhere = start('hold', store).pins;
+    const told: string[] = [];
+    pins.onApproved(server => void told.push(server));
+    for (const each of [pins, elsewhere]) {
+      await each.screen('mail', [BEFORE]);
+      await each.screen('post', [BEFORE]);
+      await each.screen('mail', [REWORDED]);
+    }
+    await pins.catchUp([]);
+    expect([pins.isHeld('mail', 'send'), told]).toEqual([true, []]);
+    await elsewhere.approve('mail', { tool: null, hash: null }, 'ada');
+    await pins.catchUp([]);
+    expect([pins.isHeld('mail', 'send'), pins.heldCount(), told]).toEqual([false, 0, ['mail']]);
+    expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+    // Of others only when they are named: who has looked at a warning.
+    const acknowledged = [{ kind: 'look-alike', other: { server: 'mail', tool: null }, by: 'bo', atMs: 1 }] as const;
+    await elsewhere.amend('post', 'send', kept => ({ ...kept, acknowledged: [...acknowledged] }));
+    await pins.catchUp([]);
+    expect(pins.find('post', 'send')?.acknowledged).toEqual([]);
+    await pins.catchUp(['post', 'nobody']);
+    expect(pins.find('post', 'send')?.acknowledged).toEqual(acknowledged);
+    expect(pins.find('nobody', 'send')).toBeNull();
+  });
+
+  test('is no longer held by whoever is told here that nothing waits', async () => {
+    const { pins, store } = start();
+    const elsewhere = start('hold', store).pins;
+    await pins.screen('mail', [BEFORE]);
+    await pins.screen('mail', [REWORDED]);
+    await elsewhere.approve('mail', { tool: null, hash: null }, 'ada');
+    expect(await pins.approve('mail', { tool: null, hash: null }, 'bo')).toMatchObject({ code: 'NOT_FOUND' });
+    expect(pins.isHeld('mail', 'send')).toBe(false);
+  });
+});
+
+test('what is kept in another place from now on counts as it is there, and holds until it is read', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  await pins.screen('mail', [REWORDED]);
+  await store.remove('mail', 'send');
+  pins.moved('mail');
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+  expect(await pins.screen('mail', [REBUILT])).toEqual([REBUILT]);
+  expect(await store.find('mail', 'send')).toMatchObject({ approved: REBUILT, pending: null });
+  expect(pins.isHeld('mail', 'send')).toBe(false);
+  // Read there once, it is as anywhere.
+  await store.remove('mail', 'send');
+  expect(await pins.screen('mail', [BEFORE])).toEqual([REBUILT]);
+});
+
 test('of a server that is gone nothing is remembered, not even what could not be stored', async () => {
   const { pins, store } = start();
   await pins.screen('mail', [BEFORE]);
