@@ -20,8 +20,9 @@ export interface Found {
 export type MayKnow = (target: Target) => boolean;
 
 /**
- * `mayKnow`: an own name without its server stands for the one tool that has it, to those who may use that tool; to others
- * it is a name like any that nobody has. Shape: null only where not even a server can be told from the name.
+ * `mayKnow`: a name that does not tell its server by itself (an own name, one with a hash) stands for its tool to those who
+ * may use that tool; to others it is a name like any that nobody has, or a refusal would tell that the tool exists. Shape:
+ * null only where not even a server can be told from the name.
  */
 export function findTool(catalog: Catalog, door: Door, name: string, mayKnow: MayKnow): Found | null {
   if (door.server !== null) {
@@ -30,14 +31,16 @@ export function findTool(catalog: Catalog, door: Door, name: string, mayKnow: Ma
   }
   const entry = catalog.tools.get(name) ?? findUniqueOwnTool(catalog, name);
   const target: Target | null = entry ? { kind: 'tool', server: entry.server, name: entry.own } : null;
-  if (target !== null && (catalog.tools.has(name) || mayKnow(target))) return { target, listed: true };
+  if (target !== null && (tellsItself(name, target) || mayKnow(target))) return { target, listed: true };
   return unlisted(catalog, 'tool', name);
 }
 
-export function findPrompt(catalog: Catalog, door: Door, name: string): Found | null {
+/** `mayKnow` as for tools. */
+export function findPrompt(catalog: Catalog, door: Door, name: string, mayKnow: MayKnow): Found | null {
   if (door.server !== null) return behindDoor(catalog, door.server, 'prompt', name);
   const entry = catalog.prompts.get(name);
-  if (entry !== undefined) return { target: { kind: 'prompt', server: entry.server, name: entry.own }, listed: true };
+  const target: Target | null = entry ? { kind: 'prompt', server: entry.server, name: entry.own } : null;
+  if (target !== null && (tellsItself(name, target) || mayKnow(target))) return { target, listed: true };
   const found = unlisted(catalog, 'prompt', name);
   return found === null || !isPlainReference(found.target.name) ? null : found;
 }
@@ -83,7 +86,7 @@ export function findReference(
   mayKnow: MayKnow,
 ): (Found & { ownRef: JsonObject }) | null {
   if (ref.type === 'ref/prompt' && typeof ref.name === 'string') {
-    const found = findPrompt(catalog, door, ref.name);
+    const found = findPrompt(catalog, door, ref.name, mayKnow);
     return found && { ...found, ownRef: { ...ref, name: found.target.name } };
   }
   if (ref.type === 'ref/resource' && typeof ref.uri === 'string') {
@@ -102,6 +105,12 @@ export function findReference(
 function unlisted(catalog: Catalog, kind: 'tool' | 'prompt', name: string): Found | null {
   const target = readName(kind, name);
   return target !== null && catalog.servers.has(target.server) ? { target, listed: false } : null;
+}
+
+/** Asked on every call: no name is made for it. */
+export function tellsItself(name: string, { server, name: own }: Target): boolean {
+  if (name.length !== server.length + own.length + 2) return false;
+  return name.startsWith(server) && name.startsWith('__', server.length) && name.endsWith(own);
 }
 
 /** What a name of our own making says by itself, whether or not there is such a server; null: it is of another form. */

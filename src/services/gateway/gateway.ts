@@ -20,7 +20,7 @@ import { resolveAgent } from '../policy/resolve-agent.ts';
 import { asActing, claimedAgent } from './acting-caller.ts';
 import { createAddressed } from './addressed.ts';
 import { createBridge } from './bridge.ts';
-import { type Found, findPrompt, findTool } from './find-route.ts';
+import { type Found, findPrompt, findTool, tellsItself } from './find-route.ts';
 import { findGatewayTool } from './gateway-tools/definitions.ts';
 import type { GatewayTools } from './gateway-tools/gateway-tools.ts';
 import type { ParkedCalls } from './parked-calls.ts';
@@ -236,17 +236,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // What a list shows under a name is what is called by it: ours wherever our tools are listed.
     const isOurs = exposure === 'registry' || (exposure !== 'direct' && own !== null);
     const named = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
-    const listed = named !== undefined && sees(turn, named.server) ? named : undefined;
-    if (ofRegistry !== null && exposure !== 'direct' && listed === undefined) {
+    const listed: Target | null = named ? { kind: 'tool', server: named.server, name: named.own } : null;
+    const isKnown = listed !== null && (tellsItself(name, listed) ? sees(turn, listed.server) : knownTo(turn)(listed));
+    if (ofRegistry !== null && exposure !== 'direct' && !isKnown) {
       // Rights in the registry are the caller's own, as they are over REST: no agent is asked for.
       return registryTools.run(ofRegistry, turn, withArguments(params, call.argumentBytes).arguments);
     }
     const no = own === null ? actAs(turn, null) : null;
     if (no !== null) return no;
-    if (listed !== undefined) {
-      const target: Target = { kind: 'tool', server: listed.server, name: listed.own };
-      return send(turn, target, { ...params, name: listed.own }, null);
-    }
+    if (isKnown) return send(turn, listed, { ...params, name: listed.name }, null);
     if (own !== null) {
       record.operation = own;
       const whole = { ...call, params: withArguments(params, call.argumentBytes), argumentBytes: null };
@@ -328,7 +326,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const { call } = turn;
     const { door } = call;
     const found = await look(door, () => {
-      const prompt = findPrompt(catalog.at(door), door, name);
+      const prompt = findPrompt(catalog.at(door), door, name, knownTo(turn));
       return door.server === null ? seen(turn, prompt) : prompt;
     });
     if (found === null) return deniedByName(turn, 'prompt', name) ?? failure('PROMPT_NOT_FOUND');

@@ -119,6 +119,6 @@ function findTarget(
     return findTool(catalog, door, name, mayKnow)?.target ?? readName('tool', name);
   }
   if (method === 'prompts/get')
-    return typeof name === 'string' ? (findPrompt(catalog, door, name)?.target ?? null) : null;
+    return typeof name === 'string' ? (findPrompt(catalog, door, name, mayKnow)?.target ?? null) : null;
   return typeof uri === 'string' ? (findResource(catalog, door, uri, mayKnow)?.target ?? null) : null;
 }

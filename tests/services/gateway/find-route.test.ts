@@ -11,6 +11,7 @@ const templates = [{ uriTemplate: 'file:///dir/{name}', name: 't' }];
 const house = await createStaircase({
   a: { lists: { tools: [tool('t'), tool('un_listed__x')], prompts: [{ name: 'p' }], resources, templates } },
   b: { lists: { tools: [tool('t'), tool('mine')], resources: odd, templates } },
+  'team/d': { lists: { tools: [tool('sum')], prompts: [{ name: 'q' }] } },
 });
 const catalog = house.catalog.current();
 
@@ -31,6 +32,25 @@ describe('a tool name', () => {
   });
 });
 
+test('a name that does not tell its server leads those who may not know of it where names lead that nobody has', () => {
+  const hashed = (of: ReadonlyMap<string, { server: string }>) =>
+    [...of].find(([, { server }]) => server === 'team/d')?.[0] ?? '';
+  const [tools, prompts] = [hashed(catalog.tools), hashed(catalog.prompts)];
+  expect([tools, prompts]).toEqual([
+    expect.stringMatching(/^team_d__sum_[0-9a-f]{8}$/),
+    expect.stringMatching(/^team_d__q_[0-9a-f]{8}$/),
+  ]);
+  const found = (mayKnow: boolean) => [
+    findTool(catalog, EVERYTHING, tools, () => mayKnow)?.target.server ?? null,
+    findPrompt(catalog, EVERYTHING, prompts, () => mayKnow)?.target.server ?? null,
+    findTool(catalog, EVERYTHING, 'mine', () => mayKnow)?.target.server ?? null,
+    findTool(catalog, EVERYTHING, 'a__t', () => mayKnow)?.target.server ?? null,
+  ];
+  expect(found(true)).toEqual(['team/d', 'team/d', 'b', 'a']);
+  // A refusal of the last says nothing that its name does not.
+  expect(found(false)).toEqual([null, null, null, 'a']);
+});
+
 describe('a prompt name', () => {
   test.each([
     { door: EVERYTHING, name: 'a__p', found: ['a', 'p'], because: 'public' },
@@ -40,7 +60,7 @@ describe('a prompt name', () => {
     { door: doorOf('b'), name: 'a\\p', found: null, because: 'behind a door too' },
     { door: doorOf('b'), name: 'p', found: ['b', 'p'], because: 'own names behind a door' },
   ])('$name: $because', ({ door, name, found }) => {
-    const route = findPrompt(catalog, door, name);
+    const route = findPrompt(catalog, door, name, () => true);
     expect(route && [route.target.server, route.target.name]).toEqual(found);
   });
 });
