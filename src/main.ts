@@ -16,7 +16,8 @@ function isTooOld(version: string): boolean {
 if (isTooOld(process.versions.node)) {
   process.stderr.write(
     `Gatehouse needs Node ${OLDEST.join('.')} or newer; this is Node ${process.versions.node}. ` +
-      'Install Node 24 from https://nodejs.org, or run "npx -p node@24 -p mcp-gatehouse gatehouse".\n',
+      'Install Node 24 from https://nodejs.org. In a clone "npm start" brings one along, and so does ' +
+      '"npm run -s gatehouse -- <command>".\n',
   );
   process.exit(1);
 }

@@ -25,6 +25,7 @@ import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import type { Pins } from '../services/catalog/pins.ts';
 import type { WarningDesk } from '../services/catalog/warning-desk.ts';
+import type { ReloadResult } from '../services/gateway/reload.ts';
 import type { Quarantine } from '../services/limits/quarantine.ts';
 import { askAbout, toCaller } from '../services/policy/ask.ts';
 import { lintPolicy } from '../services/policy/lint.ts';
@@ -47,7 +48,7 @@ export interface RestParts extends RestDeps {
   /** Null: it is switched off. */
   auditIndex: AuditIndex | null;
   quarantine: Quarantine;
-  reload(): Promise<{ ok: boolean; problems: readonly string[] }>;
+  reload(): Promise<ReloadResult>;
   catalog: CatalogBook;
   /** Configured. */
   servers(): readonly ServerKey[];

@@ -72,7 +72,7 @@ export function refreshServer(host: Host, path: string, options: GatewayOptions)
     if (answer === null) return REFUSED;
     const { status, num_tools: tools } = answer.body as { status: string; num_tools: number };
     host.stdout.line(`${printable(status)}, ${tools} tools`);
-    return DONE;
+    return status.startsWith('unhealthy') ? REFUSED : DONE;
   });
 }
 

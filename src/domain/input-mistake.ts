@@ -3,7 +3,8 @@ import type { z } from 'zod';
 
 /** Of several ways of writing one value all are named: "Invalid input" alone helps nobody. */
 export function sayIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'invalid_union') return issue.message;
+  // A schema may have words of its own.
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input') return issue.message;
   const ways = issue.errors.flatMap(([first]) => (first === undefined ? [] : [wayOf(first)]));
   return ways.length === 0 ? issue.message : `Invalid input: expected ${[...new Set(ways)].join(', or ')}`;
 }

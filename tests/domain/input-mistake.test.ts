@@ -20,6 +20,12 @@ test.each([
     says: 'Invalid input: expected string at 1, or string',
   },
   {
+    because: 'somebody has said it better',
+    schema: z.union([z.iso.date(), z.iso.datetime()], 'must be a time'),
+    value: 'yesterday',
+    says: 'must be a time',
+  },
+  {
     because: 'one way says enough',
     schema: z.boolean(),
     value: 5,

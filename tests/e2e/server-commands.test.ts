@@ -18,6 +18,15 @@ afterAll(async () => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
+/** An address where nobody listens. */
+let nobody: string;
+beforeAll(async () => {
+  const closed = createServer();
+  await new Promise<void>(resolve => void closed.listen(0, '127.0.0.1', resolve));
+  nobody = `http://127.0.0.1:${(closed.address() as AddressInfo).port}/mcp`;
+  await new Promise(resolve => closed.close(resolve));
+});
+
 const run = (caller: Caller, ...args: string[]) =>
   runGatehouse({ args, cwd, env: { GATEWAY_URL: gateway.origin(), GATEWAY_TOKEN: CALLERS[caller] } });
 
@@ -46,6 +55,29 @@ it('registers a file, lists, shows, switches and removes it, each with its exit 
   expect(JSON.parse(shown.stdout)).toMatchObject({ path: '/team/clock', is_enabled: false });
   expect(await run('admin', 'service', 'delete', '/team/clock')).toMatchObject({ code: 0 });
   expect(await run('user', 'server', 'show', '/team/clock')).toMatchObject({ code: 1 });
+});
+
+it('refreshes a server, and ends with 1 where that does not answer', async () => {
+  expect(await run('admin', 'server', 'refresh', '/everyday')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^healthy, \d+ tools/),
+  });
+  const wish = { name: 'Dead', description: 'dead', path: '/dead', proxy_pass_url: nobody };
+  expect((await gateway.post('/api/servers/register', 'admin', wish)).status).toBe(201);
+  expect(await run('admin', 'server', 'refresh', '/dead')).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^unhealthy/),
+  });
+});
+
+it('a server keeps its path: saying another is refused, and the same is not', async () => {
+  for (const method of ['PUT', 'PATCH']) {
+    const wish = { name: 'Dead', description: 'dead', proxy_pass_url: nobody };
+    const other = await gateway.send(method, '/api/servers/dead', 'admin', { ...wish, path: '/elsewhere' });
+    expect([method, other.status, other.body.detail]).toEqual([method, 400, expect.stringContaining('keeps its path')]);
+    const same = await gateway.send(method, '/api/servers/dead', 'admin', { ...wish, path: '/dead' });
+    expect([method, same.status]).toEqual([method, 200]);
+  }
 });
 
 it('says so where something answers that is no gateway', async () => {

@@ -14,7 +14,7 @@ const SAYS = {
   not_found: 'There is nothing at this path.',
   method_not_allowed: 'Use one of the methods that Allow names.',
   request_timeout: 'The request did not come to its end in time.',
-  too_large: 'The body is larger than listen.maxBodyBytes.',
+  too_large: 'The body is larger than listen.maxBody.',
   headers_too_large: 'The headers are too large.',
   unsupported_media_type: 'Nothing is read from a body here: send none.',
   rate_limited: 'Too many requests: wait as long as Retry-After says.',

@@ -6,10 +6,10 @@ import { z } from 'zod';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 
 export interface ReloadDesk {
-  reload(): Promise<{ ok: boolean; problems: readonly string[] }>;
+  reload(): Promise<{ ok: boolean; problems: readonly string[]; warnings: readonly string[] }>;
 }
 
-const Done = z.object({ ok: z.literal(true), problems: z.array(z.string()).max(0) });
+const Done = z.object({ ok: z.literal(true), problems: z.array(z.string()).max(0), warnings: z.array(z.string()) });
 const Refused = z.object({ ok: z.literal(false), detail: z.string(), problems: z.array(z.string()).min(1) });
 
 export function reloadRoutes({ reload }: ReloadDesk): RestRoute[] {
@@ -22,8 +22,8 @@ export function reloadRoutes({ reload }: ReloadDesk): RestRoute[] {
         422: { says: 'There are mistakes, and what was in force stays so.', schema: Refused },
       },
       async run() {
-        const { ok, problems } = await reload();
-        if (ok) return answer(200, { ok, problems });
+        const { ok, problems, warnings } = await reload();
+        if (ok) return answer(200, { ok, problems, warnings });
         return answer(422, { ok, detail: 'Nothing was changed: the configuration has mistakes.', problems });
       },
     });

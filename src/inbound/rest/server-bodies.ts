@@ -29,6 +29,9 @@ const transport = z.preprocess(
   z.enum(TRANSPORTS),
 );
 
+const { command, args, env } = Launch.shape;
+const LaunchBody = z.strictObject({ command, args: args.default([]), env: env.default([]) });
+
 /** What may be said of a server whenever it is written; each of them optional. */
 const fields = {
   tags: list,
@@ -43,7 +46,7 @@ const fields = {
   allowed_groups: list,
   deployment: z.enum(['remote', 'local']),
   local_runtime: jsonObject,
-  launch: document(Launch.nullable()),
+  launch: document(LaunchBody.nullable()),
   num_tools: count,
   sunset_date: optionalText.nullable(),
   auth_scheme: z.enum(AUTH_SCHEMES),

@@ -1,5 +1,6 @@
 /** Servers of the registry: registering, listing, reading, changing. Who sees and changes which is the registry's to say. */
 import { z } from 'zod';
+import { failure } from '../../domain/error.ts';
 import { LIFECYCLES } from '../../domain/registered.ts';
 import type { ServerFilter } from '../../ports/server-repository.ts';
 import { ALIKE } from '../../services/registry/read.ts';
@@ -63,6 +64,7 @@ const MODIFY = { kind: 'ui', action: 'modify_service', owners: 'register_service
 const EDIT_FAILS = ['NOT_FOUND', 'CONFLICT', 'STALE'] as const;
 const EDITED = { 200: { says: 'The card as it is now.', schema: Edited, etag: 'always' } } as const;
 const DEFAULT_LIMIT = 20;
+const KEEPS_PATH = 'path: a server keeps its path; register it at the other one and remove it here.';
 
 export function serverRoutes(registry: Registry): RestRoute[] {
   const { read } = registry;
@@ -183,10 +185,12 @@ export function serverRoutes(registry: Registry): RestRoute[] {
   ];
 
   async function edit(
-    { who, params, headers }: RestCall<{ path: string }, unknown, unknown>,
+    { who, params, body, headers }: RestCall<{ path: string }, unknown, PatchBody>,
     change: Parameters<Registry['edit']>[2],
   ): Promise<RestOutcome> {
     const path = toPath(params.path);
+    if (body.path !== undefined && toPath(body.path) !== path)
+      return failure('INVALID_PARAMS', {}, { say: KEEPS_PATH });
     const edited = await registry.edit(who, path, change, readIfMatch(headers));
     if (edited.kind === 'failure') return edited;
     const found = await read.find(who, path);

@@ -14,6 +14,8 @@ export type Loaded<C> =
 export interface ReloadResult {
   ok: boolean;
   problems: readonly string[];
+  /** Of what is in force since; none when it is refused. */
+  warnings: readonly string[];
 }
 
 export interface Reload {
@@ -52,7 +54,7 @@ export function createReload<C>(deps: {
     if (!loaded.ok) {
       lastError = loaded.problems.join('\n');
       log.error('[HOT RELOAD] refused, the old configuration stays in force', { problems: loaded.problems });
-      return loaded;
+      return { ...loaded, warnings: [] };
     }
     let diff: ServerDiff;
     try {
@@ -60,7 +62,7 @@ export function createReload<C>(deps: {
     } catch (cause) {
       lastError = cause instanceof Error ? cause.message : String(cause);
       log.error('[HOT RELOAD] could not be put in force', { problems: [lastError] });
-      return { ok: false, problems: [lastError] };
+      return { ok: false, problems: [lastError], warnings: [] };
     }
     const { added, removed, updated, unchanged } = diff;
     successes++;
@@ -74,7 +76,7 @@ export function createReload<C>(deps: {
       unchanged: unchanged.length,
       warnings,
     });
-    return { ok: true, problems: [] };
+    return { ok: true, problems: [], warnings };
   }
 
   return {

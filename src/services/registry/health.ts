@@ -200,7 +200,10 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
     find: path => known.get(path) ?? null,
     async check(path) {
       const server = watched.get(path);
-      return server === undefined ? null : askOnce(server);
+      if (server === undefined) return null;
+      const found = await askOnce(server);
+      // Whoever asks wants to know how it is: patience is for rounds that nobody waits for.
+      return late.has(path) ? note(path, 'unhealthy: timeout', server.numTools, true) : found;
     },
     onChange: listener => void listeners.push(listener),
     follow,

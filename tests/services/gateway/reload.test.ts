@@ -34,7 +34,7 @@ describe('a reload', () => {
     const done = reload.now();
     clock.advance(1_000);
     loads[0]?.(good('next'));
-    expect(await done).toEqual({ ok: true, problems: [] });
+    expect(await done).toEqual({ ok: true, problems: [], warnings: [] });
     expect(applied).toEqual(['next']);
     expect(statusOf(reload)).toEqual({
       last_attempt: '2026-11-21T00:00:00.000Z',
@@ -64,7 +64,7 @@ describe('a reload', () => {
     const { loads, reload } = desk();
     const done = reload.now();
     loads[0]?.(Promise.reject(new Error('disk gone')));
-    expect(await done).toEqual({ ok: false, problems: ['disk gone'] });
+    expect(await done).toEqual({ ok: false, problems: ['disk gone'], warnings: [] });
   });
 
   test('whose application breaks is a bad one, and the next is tried all the same', async () => {

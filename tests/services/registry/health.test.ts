@@ -122,14 +122,23 @@ describe('what an answer to a check says', () => {
 });
 
 test('one late answer is no outage, the second in a row is; the first in time ends it', async () => {
-  const { pings, watch, told } = await start({ a: {} });
+  const { pings, watch, told, round } = await start({ a: {} });
   await watch.check('/a');
   pings.answers.set('a', failure('TIMEOUT', {}));
-  expect(await watch.check('/a')).toMatchObject({ status: 'healthy' });
-  expect(await watch.check('/a')).toMatchObject({ status: 'unhealthy: timeout' });
+  await round();
+  expect(watch.find('/a')).toMatchObject({ status: 'healthy' });
+  await round();
+  expect(watch.find('/a')).toMatchObject({ status: 'unhealthy: timeout' });
   pings.answers.clear();
   expect(await watch.check('/a')).toMatchObject({ status: 'healthy' });
   expect(told).toEqual(['/a healthy', '/a unhealthy: timeout', '/a healthy']);
+});
+
+test('whoever asks is told how it is found, the first time already', async () => {
+  const { pings, watch, told } = await start({ a: {} });
+  pings.answers.set('a', failure('TIMEOUT', {}));
+  expect(await watch.check('/a')).toMatchObject({ status: 'unhealthy: timeout' });
+  expect(told).toEqual(['/a healthy', '/a unhealthy: timeout']);
 });
 
 test('a connection that goes or comes is known at once, without a check', async () => {
