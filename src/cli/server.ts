@@ -44,6 +44,8 @@ export function listServers(host: Host, options: ListOptions): Promise<number> {
     }
     if (options.json === true) host.stdout.line(JSON.stringify(all, null, 2));
     else for (const server of all) host.stdout.line(describe(server));
+    if (all.length === 0)
+      host.stderr.line(options.query === undefined ? 'There is no server to see.' : 'No server fits.');
     return DONE;
   });
 }

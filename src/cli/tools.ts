@@ -19,6 +19,8 @@ interface Waiting {
   changes: { pointer: string; kind: string }[];
   approved: { definition: unknown };
   offered: { definition: unknown; hash: string };
+  /** A gateway of an earlier version does not tell. */
+  warnings?: Warning[];
 }
 
 interface Approved {
@@ -120,7 +122,8 @@ function describeWarning({ server, tool, kind, likeness, other, acknowledged = n
 const spelled = (name: string) =>
   printable(name).replace(/[^\p{ASCII}]/gu, letter => `\\u{${letter.codePointAt(0)?.toString(16)}}`);
 
-function describe(host: Host, { server, tool, effect, seen_at: seen, changes, approved, offered }: Waiting): string[] {
+function describe(host: Host, waiting: Waiting): string[] {
+  const { server, tool, effect, seen_at: seen, changes, approved, offered, warnings = [] } = waiting;
   const { paint } = host.stdout;
   const what = effect === 'block' ? 'what it takes or claims has changed' : 'its description has changed';
   const when = `seen ${printable(seen)}, sha256 ${printable(offered.hash)}`;
@@ -131,6 +134,8 @@ function describe(host: Host, { server, tool, effect, seen_at: seen, changes, ap
     if (kind !== 'added') lines.push(paint.red(`    - ${show(at(approved.definition, pointer))}`));
     if (kind !== 'removed') lines.push(paint.green(`    + ${show(at(offered.definition, pointer))}`));
   }
+  // Before it is approved is when it is worth knowing.
+  for (const warning of warnings) lines.push(paint.yellow(`  ${describeWarning(warning)}`));
   return lines;
 }
 

@@ -63,6 +63,11 @@ export function parseScopes(document: unknown): { scopes: WrittenScopes; mistake
       else if (key === MAPPINGS) readMappings(written, mappings, findings);
       else readServerScope(key, written, servers, ui, findings);
     }
+    for (const [scope, written] of Object.entries(document)) {
+      const isEmpty = written === null || (Array.isArray(written) && written.length === 0);
+      // It may grant actions alone.
+      if (isEmpty && servers.has(scope) && !ui.has(scope)) findings.warn([scope], 'is empty: it grants nothing');
+    }
     if (document[MAPPINGS] === undefined)
       findings.warn([MAPPINGS], 'is missing: groups come to nothing, only scopes in tokens count');
   }
@@ -124,9 +129,8 @@ function readServerScope(
 ): void {
   const grants: WrittenGrant[] = [];
   servers.set(scope, grants);
-  if (written === null) return findings.warn([scope], 'is empty: it grants nothing');
+  if (written === null) return;
   if (!Array.isArray(written)) return findings.mistake([scope], 'must be a list of {server, methods, tools}');
-  if (written.length === 0) findings.warn([scope], 'is empty: it grants nothing');
   for (const [place, entry] of written.entries()) {
     const at = [scope, place];
     if (!isMap(entry)) {

@@ -54,6 +54,11 @@ t/execute:
   expect(scopes?.ui.get('t/execute')).toMatchObject([{ action: 'list_agents', resources: ['/a'] }]);
 });
 
+test.each(['[]', ''])('a scope that grants actions alone is not empty (%j)', text => {
+  const { warnings } = read(`${MAPPED}UI-Scopes: {s: {list_service: [all]}}\ns: ${text}\n`);
+  expect(warnings.filter(warning => warning.includes('is empty'))).toEqual([]);
+});
+
 describe('a mistake', () => {
   test.each([
     { text: '- a', says: 'must be a document of sections: UI-Scopes, group_mappings and scopes' },

@@ -6,13 +6,21 @@
 import { z } from 'zod';
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { Identity } from '../../domain/identity.ts';
-import { WARNING_KINDS } from '../../domain/name-warning.ts';
+import { type NameWarning, WARNING_KINDS } from '../../domain/name-warning.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
 import { nothingWaits, type Pins } from '../../services/catalog/pins.ts';
 import type { ToldWarning, WarningDesk } from '../../services/catalog/warning-desk.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
+
+const Reach = z.object({
+  server: z.string(),
+  tool: z.string(),
+  kind: z.enum(WARNING_KINDS),
+  likeness: z.enum(['confusable', 'version', 'typo']).nullable(),
+  other: z.object({ server: z.string(), tool: z.string().nullable() }),
+});
 
 const Waiting = z.object({
   server: z.string(),
@@ -27,14 +35,11 @@ const Waiting = z.object({
     approved_at: z.iso.datetime(),
   }),
   offered: z.object({ definition: z.unknown(), hash: z.string() }),
+  /** What would be warned of once it is approved. */
+  warnings: z.array(Reach),
 });
 
-const Warning = z.object({
-  server: z.string(),
-  tool: z.string(),
-  kind: z.enum(WARNING_KINDS),
-  likeness: z.enum(['confusable', 'version', 'typo']).nullable(),
-  other: z.object({ server: z.string(), tool: z.string().nullable() }),
+const Warning = Reach.extend({
   acknowledged: z.object({ by: z.string(), at: z.iso.datetime() }).nullable(),
 });
 
@@ -102,7 +107,13 @@ export function definitionRoutes(pins: Pins & WarningDesk, { mayOversee, originO
         const pending = (await pins.pending()).filter(({ server }) => isFor(serverOfVersion(server)));
         // A warning names two servers.
         const warnings = pins.warnings().filter(({ server, other }) => isFor(server) && isFor(other.server));
-        return answer(200, { pending: pending.flatMap(describe), warnings: warnings.map(showWarning) });
+        const waiting = pending.flatMap(entry =>
+          describe(
+            entry,
+            pins.foresee(entry).filter(({ other }) => isFor(other.server)),
+          ),
+        );
+        return answer(200, { pending: waiting, warnings: warnings.map(showWarning) });
       },
     }),
     defineRoute({
@@ -157,7 +168,10 @@ const showWarning = ({ acknowledged, ...found }: ToldWarning): z.output<typeof W
   acknowledged: acknowledged === null ? null : { by: acknowledged.by, at: new Date(acknowledged.atMs).toISOString() },
 });
 
-function describe({ server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool) {
+function describe(
+  { server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool,
+  warnings: readonly NameWarning[],
+) {
   if (pending === null) return [];
   return [
     {
@@ -168,6 +182,7 @@ function describe({ server, tool, approved, hash, approvedBy, approvedAtMs, pend
         approved_at: new Date(approvedAtMs).toISOString(),
       },
       offered: { definition: pending.definition, hash: pending.hash },
+      warnings,
     },
   ];
 }

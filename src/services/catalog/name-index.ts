@@ -55,6 +55,8 @@ export interface NameIndex {
   remove(server: ServerKey): Steps<void>;
   /** Everything between this server and the others, in both directions. */
   between(server: ServerKey): Generator<NameWarning | null>;
+  /** Whom a tool of this server would speak of, had it these words. */
+  speaksOf(server: ServerKey, name: string, definition: JsonObject): Iterable<NameWarning>;
 }
 
 export function createNameIndex(): NameIndex {
@@ -84,16 +86,20 @@ export function createNameIndex(): NameIndex {
     for (const own of servers.get(server)?.values() ?? []) {
       yield null;
       yield* likenesses(own);
-      for (const key of own.mentions.tools.keys()) yield* mentions(own, key, owners.at(key));
-      for (const key of own.mentions.servers.keys()) {
-        for (const other of serverNames.at(key)) {
-          if (other !== server) yield mention(own, { server: other, tool: null });
-        }
-      }
+      yield* spokenOf(own);
       for (const other of own.prefix === null ? [] : serverNames.at(own.prefix)) {
         if (other !== server) yield prefixed(own, other);
       }
       for (const key of own.names) for (const by of speakers.tool.at(key)) yield* mentions(by, key, [own]);
+    }
+  }
+
+  function* spokenOf(by: Watched): Generator<NameWarning> {
+    for (const key of by.mentions.tools.keys()) yield* mentions(by, key, owners.at(key));
+    for (const key of by.mentions.servers.keys()) {
+      for (const other of serverNames.at(key)) {
+        if (other !== by.server) yield mention(by, { server: other, tool: null });
+      }
     }
   }
 
@@ -173,6 +179,7 @@ export function createNameIndex(): NameIndex {
       servers.delete(server);
     },
     between,
+    speaksOf: (server, name, definition) => spokenOf(watch(server, { name, definition, approvedAtMs: 0 }, [], 0)),
   };
 }
 

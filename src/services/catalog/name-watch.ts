@@ -5,6 +5,7 @@
  * A warning names two servers, so it is for those alone who may see both. Lists are looked through one after the other and
  * in small steps: one of twenty thousand tools takes seconds, in which everybody else is to be answered.
  */
+import type { JsonObject } from '../../domain/json.ts';
 import { meaningOf, type NameWarning } from '../../domain/name-warning.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -23,6 +24,8 @@ export interface NameWatch {
    * list before.
    */
   warnings(): readonly NameWarning[];
+  /** What a tool would be warned of, had it these words; at most 100. For whoever is to approve them. */
+  foresee(server: ServerKey, tool: string, definition: JsonObject): readonly NameWarning[];
   /** When nothing is left to look through. */
   settled(): Promise<void>;
 }
@@ -191,6 +194,14 @@ export function createNameWatch(deps: {
     },
     warnings: () =>
       [...new Map([...fading, ...standing.entries()])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, found]) => found),
+    foresee(server, tool, definition) {
+      const found: NameWarning[] = [];
+      for (const each of index.speaksOf(server, tool, definition)) {
+        if (found.length === MAX_OF_SERVER) break;
+        found.push(each);
+      }
+      return found;
+    },
     settled: () => done,
   };
 }

@@ -3,7 +3,7 @@
  * outlasts restarts, and goes when other words of that tool are approved. It takes nothing away: the warning still stands,
  * for whoever wants to see all of them.
  */
-import type { Acknowledgement } from '../../domain/approved-tool.ts';
+import type { Acknowledgement, ApprovedTool } from '../../domain/approved-tool.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import { meaningOf, type NameWarning } from '../../domain/name-warning.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
@@ -31,6 +31,8 @@ export interface WarningDesk {
   /** As `NameWatch.warnings`. */
   warnings(): readonly ToldWarning[];
   isAcknowledged(found: NameWarning): boolean;
+  /** What a tool that waits would be warned of once it is approved; empty: of nothing, or it does not wait. */
+  foresee(waiting: ApprovedTool): readonly NameWarning[];
   /**
    * `server`: with its version or without. What is acknowledged already stays as it is, and is told. Yields NOT_FOUND where
    * no such warning stands, and where nothing is kept of the tool.
@@ -39,7 +41,7 @@ export interface WarningDesk {
 }
 
 export function createWarningDesk(deps: {
-  names: Pick<NameWatch, 'warnings' | 'compare'>;
+  names: Pick<NameWatch, 'warnings' | 'compare' | 'foresee'>;
   pins: Pick<Pins, 'find' | 'amend'>;
   /** A server named without a version means the one that is active. */
   originOf: (server: ServerKey) => ServerKey;
@@ -52,6 +54,8 @@ export function createWarningDesk(deps: {
   return {
     warnings: () => names.warnings().map(tell),
     isAcknowledged: found => tell(found).acknowledged !== null,
+    foresee: ({ server, tool, pending }) =>
+      pending === null ? [] : names.foresee(serverOfVersion(server), tool, pending.definition),
     async acknowledge(server, { tool, kind, other, isFor }, by) {
       const key = serverOfVersion(server);
       const origin = originOf(server);
