@@ -92,7 +92,7 @@ export function createDefinitionParts(
     if (originOf(server) === origin) names.follow(server, tools);
   };
   const pins = createPins({ store: deps.store, onDrift: config.onDrift, report, onShown, clock });
-  const desk: WarningDesk = createWarningDesk({ names, pins, originOf, clock });
+  const desk: WarningDesk = createWarningDesk({ names, pins, originOf, pause: createSlices(clock), clock });
   metrics.counter('gatehouse_definition_drifts_total', 'Tools that changed their definition since the start.', () => [
     { labels: {}, value: drifts },
   ]);
@@ -104,10 +104,5 @@ export function createDefinitionParts(
     const warnings = desk.warnings().filter(({ acknowledged }) => acknowledged === null);
     return WARNING_KINDS.map(kind => ({ labels: { kind }, value: warnings.filter(each => each.kind === kind).length }));
   });
-  return {
-    ...pins,
-    ...desk,
-    // Who has looked at a warning is kept with its definition.
-    catchUp: servers => pins.catchUp([...servers, ...names.warnings().map(({ server }) => originOf(server))]),
-  };
+  return { ...pins, ...desk };
 }

@@ -150,7 +150,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     for (const path of suspects) warnIfGone(path);
     const now = await storage.stamp();
     if (now !== stamp) await registry.catchUp();
-    if (now !== stamp) await deps.pins.catchUp([]);
+    if (now !== stamp) await deps.pins.catchUp();
     stamp = now;
     const again = missed;
     if (again === null || !(await takeIn(again))) return;
@@ -172,6 +172,9 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   /** False: it was impossible. */
   async function takeIn({ serverFiles, servers }: Config): Promise<boolean> {
     const before = followed;
+    const movers = servers.filter(({ key }) => fileOf(before, key) !== fileOf(serverFiles, key));
+    // Before and after: whatever is read in between may have been read here or there.
+    for (const { key } of movers) deps.pins.moved(key);
     try {
       await registry.followFiles(serverFiles, servers);
     } catch (cause) {
@@ -184,8 +187,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     trouble = '';
     followed = serverFiles;
     // What was approved of them may be something else there.
-    for (const { key } of servers) {
-      if (fileOf(before, key) === fileOf(followed, key)) continue;
+    for (const { key } of movers) {
       deps.pins.moved(key);
       const isListed = (deps.catalog.current().servers.get(key)?.listing ?? null) !== null;
       if (isListed) void deps.refresh.refresh(key);

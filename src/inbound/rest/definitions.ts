@@ -107,12 +107,8 @@ export function definitionRoutes(pins: Pins & WarningDesk, { mayOversee, originO
         const pending = (await pins.pending()).filter(({ server }) => isFor(serverOfVersion(server)));
         // A warning names two servers.
         const warnings = pins.warnings().filter(({ server, other }) => isFor(server) && isFor(other.server));
-        const waiting = pending.flatMap(entry =>
-          describe(
-            entry,
-            pins.foresee(entry).filter(({ other }) => isFor(other.server)),
-          ),
-        );
+        const waiting: z.output<typeof Waiting>[] = [];
+        for (const entry of pending) waiting.push(...describe(entry, await pins.foresee(entry, isFor)));
         return answer(200, { pending: waiting, warnings: warnings.map(showWarning) });
       },
     }),
@@ -171,7 +167,7 @@ const showWarning = ({ acknowledged, ...found }: ToldWarning): z.output<typeof W
 function describe(
   { server, tool, approved, hash, approvedBy, approvedAtMs, pending }: ApprovedTool,
   warnings: readonly NameWarning[],
-) {
+): z.output<typeof Waiting>[] {
   if (pending === null) return [];
   return [
     {
@@ -182,7 +178,7 @@ function describe(
         approved_at: new Date(approvedAtMs).toISOString(),
       },
       offered: { definition: pending.definition, hash: pending.hash },
-      warnings,
+      warnings: [...warnings],
     },
   ];
 }

@@ -24,8 +24,16 @@ export interface NameWatch {
    * list before.
    */
   warnings(): readonly NameWarning[];
-  /** What a tool would be warned of, had it these words; at most 100. For whoever is to approve them. */
-  foresee(server: ServerKey, tool: string, definition: JsonObject): readonly NameWarning[];
+  /**
+   * What a tool would be warned of, had it these words, to whoever is to approve them; at most 100. `isFor`: whether they
+   * may know of a server.
+   */
+  foresee(
+    server: ServerKey,
+    tool: string,
+    definition: JsonObject,
+    isFor: (server: ServerKey) => boolean,
+  ): readonly NameWarning[];
   /** When nothing is left to look through. */
   settled(): Promise<void>;
 }
@@ -194,11 +202,11 @@ export function createNameWatch(deps: {
     },
     warnings: () =>
       [...new Map([...fading, ...standing.entries()])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, found]) => found),
-    foresee(server, tool, definition) {
+    foresee(server, tool, definition, isFor) {
       const found: NameWarning[] = [];
       for (const each of index.speaksOf(server, tool, definition)) {
         if (found.length === MAX_OF_SERVER) break;
-        found.push(each);
+        if (isFor(each.other.server)) found.push(each);
       }
       return found;
     },

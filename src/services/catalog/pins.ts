@@ -63,10 +63,10 @@ export interface Pins {
   /** What is kept of it is kept in another place from now on; whatever is there, or is not, counts. */
   moved(server: ServerKey): void;
   /**
-   * Somebody else has written: reads again what is kept of servers that hold a tool, and of these. What was approved
-   * elsewhere is called here, too, and told as if it had been approved here.
+   * Somebody else has written: where a tool that waits here has been approved, or waits no longer, its server is told of as
+   * if that had been done here, to be read again. Nothing is let go before. Rejects where it cannot be known.
    */
-  catchUp(servers: Iterable<ServerKey>): Promise<void>;
+  catchUp(): Promise<void>;
   /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
   keepOnly(servers: ReadonlySet<ServerKey>): void;
 }
@@ -110,10 +110,11 @@ export function createPins(deps: {
   /** Read anew each time: another process may have approved something since. Null: there is no such server (any more). */
   async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool> | null> {
     const before = known.get(server);
+    const isMover = movers.has(server);
     let stored: readonly ApprovedTool[] | null;
     try {
       stored = await store.list(server);
-      const isLost = stored?.length === 0 && before !== undefined && before.size > 0 && !movers.has(server);
+      const isLost = stored?.length === 0 && before !== undefined && before.size > 0 && !isMover;
       // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
       if (isLost && versionOfKey(server) === null) {
         await store.put([...before.values()]);
@@ -126,11 +127,31 @@ export function createPins(deps: {
     }
     // Gone elsewhere, and here in a moment.
     if (stored === null) return before ?? null;
-    movers.delete(server);
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
-    for (const [tool, entry] of before ?? []) if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
+    if (!isMover) for (const entry of before?.values() ?? []) keepWaiting(entry, tools);
+    if (isMover) movers.delete(server);
     if (servers.has(server)) known.set(server, tools);
     return tools;
+  }
+
+  /**
+   * What waits here goes on waiting unless that very definition was approved: another process that has a server of its own
+   * may have heard the approved words from it, and this one's still says others.
+   */
+  function keepWaiting(entry: ApprovedTool, tools: Map<string, ApprovedTool>): void {
+    const { server, tool, pending } = entry;
+    if (pending === null) return;
+    const kept = tools.get(tool);
+    if (kept === undefined) {
+      if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
+    } else if (kept.pending !== null || kept.hash === pending.hash) unsaved.delete(keyOf(server, tool));
+    else {
+      tools.set(tool, {
+        ...kept,
+        pending: { ...pending, changes: diffDefinitions(kept.approved, pending.definition) },
+      });
+      unsaved.add(keyOf(server, tool));
+    }
   }
 
   /** Only where nothing is kept under the new name: otherwise that is what counts. */
@@ -245,11 +266,7 @@ export function createPins(deps: {
             },
           ],
     );
-    if (approved === null || next.length === 0) {
-      // Somebody else may have approved it: then it is not held here any longer, either.
-      holdAgain();
-      return nothingWaits();
-    }
+    if (approved === null || next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
     if (!(await store.put(next))) return nothingWaits();
     for (const entry of next) {
@@ -259,15 +276,6 @@ export function createPins(deps: {
     holdAgain();
     for (const listener of listeners) listener(server);
     return { kind: 'approved', tools: next };
-  }
-
-  async function catchUp(server: ServerKey): Promise<void> {
-    const before = known.get(server);
-    const now = await approvedOf(server);
-    if (now === null || now === before) return;
-    holdAgain();
-    const isOther = [...now].some(([tool, { hash }]) => before?.get(tool)?.hash !== hash);
-    if (isOther) for (const listener of listeners) listener(server);
   }
 
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
@@ -292,12 +300,16 @@ export function createPins(deps: {
       movers.add(server);
       for (const tool of known.get(server)?.keys() ?? []) unsaved.delete(keyOf(server, tool));
     },
-    async catchUp(these) {
-      const holding = [...known].filter(([, tools]) => [...tools.values()].some(({ pending }) => pending !== null));
-      const all = new Set([...these, ...holding.map(([server]) => server)]);
-      await Promise.all(
-        [...all].filter(server => known.has(server)).map(server => inTurn(server, () => catchUp(server))),
-      );
+    async catchUp() {
+      for (const [server, tools] of [...known]) {
+        for (const { tool, hash, pending } of [...tools.values()]) {
+          if (pending === null) continue;
+          const kept = await store.find(server, tool);
+          if (kept === null || (kept.hash === hash && kept.pending !== null)) continue;
+          for (const listener of listeners) listener(server);
+          break;
+        }
+      }
     },
     keepOnly(those) {
       servers = those;

@@ -31,8 +31,8 @@ export interface WarningDesk {
   /** As `NameWatch.warnings`. */
   warnings(): readonly ToldWarning[];
   isAcknowledged(found: NameWarning): boolean;
-  /** What a tool that waits would be warned of once it is approved; empty: of nothing, or it does not wait. */
-  foresee(waiting: ApprovedTool): readonly NameWarning[];
+  /** What a tool that waits would be warned of once it is approved. Of versions that are not active nobody is. */
+  foresee(waiting: ApprovedTool, isFor: (server: ServerKey) => boolean): Promise<readonly NameWarning[]>;
   /**
    * `server`: with its version or without. What is acknowledged already stays as it is, and is told. Yields NOT_FOUND where
    * no such warning stands, and where nothing is kept of the tool.
@@ -45,17 +45,24 @@ export function createWarningDesk(deps: {
   pins: Pick<Pins, 'find' | 'amend'>;
   /** A server named without a version means the one that is active. */
   originOf: (server: ServerKey) => ServerKey;
+  /** Called between two tools; what it returns is waited for. */
+  pause: () => Promise<void> | null;
   clock: Pick<Clock, 'wallMs'>;
 }): WarningDesk {
-  const { names, pins, originOf, clock } = deps;
+  const { names, pins, originOf, pause, clock } = deps;
 
   const tell = (found: NameWarning) => told(found, pins.find(originOf(found.server), found.tool)?.acknowledged);
 
   return {
     warnings: () => names.warnings().map(tell),
     isAcknowledged: found => tell(found).acknowledged !== null,
-    foresee: ({ server, tool, pending }) =>
-      pending === null ? [] : names.foresee(serverOfVersion(server), tool, pending.definition),
+    async foresee({ server, tool, pending }, isFor) {
+      const key = serverOfVersion(server);
+      if (pending === null || originOf(key) !== server) return [];
+      const others = pause();
+      if (others !== null) await others;
+      return names.foresee(key, tool, pending.definition, isFor);
+    },
     async acknowledge(server, { tool, kind, other, isFor }, by) {
       const key = serverOfVersion(server);
       const origin = originOf(server);

@@ -237,14 +237,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const isOurs = exposure === 'registry' || (exposure !== 'direct' && own !== null);
     const named = door.server === null && !isOurs ? catalog.current().tools.get(name) : undefined;
     const listed: Target | null = named ? { kind: 'tool', server: named.server, name: named.own } : null;
-    const isKnown = listed !== null && (tellsItself(name, listed) ? sees(turn, listed.server) : knownTo(turn)(listed));
-    if (ofRegistry !== null && exposure !== 'direct' && !isKnown) {
+    const isSeen = listed !== null && sees(turn, listed.server);
+    if (ofRegistry !== null && exposure !== 'direct' && !isSeen) {
       // Rights in the registry are the caller's own, as they are over REST: no agent is asked for.
       return registryTools.run(ofRegistry, turn, withArguments(params, call.argumentBytes).arguments);
     }
     const no = own === null ? actAs(turn, null) : null;
     if (no !== null) return no;
-    if (isKnown) return send(turn, listed, { ...params, name: listed.name }, null);
+    // Names of ours are no secret. Others that do not tell their server lead on, below, for those who may use the tool.
+    if (isSeen && (tellsItself(name, listed) || ofRegistry !== null || knownTo(turn)(listed)))
+      return send(turn, listed, { ...params, name: listed.name }, null);
     if (own !== null) {
       record.operation = own;
       const whole = { ...call, params: withArguments(params, call.argumentBytes), argumentBytes: null };

@@ -101,8 +101,10 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
     const byState = statusByState(server);
     const state = downstreams.condition(key);
     // Nobody starts a server that waits to be used only to see whether it would start.
-    if (byState === 'local' || byState === 'disabled' || state === null || state.status === 'idle')
+    if (byState === 'local' || byState === 'disabled' || state === null || state.status === 'idle') {
+      late.delete(path);
       return note(path, byState ?? 'unknown', numTools, false);
+    }
     const before = known.get(path)?.status ?? 'unknown';
     if (before === 'unknown' || before === 'disabled') note(path, 'checking', numTools, false);
     const found = statusOfReply(await downstreams.query(key, 'ping', {}));
@@ -203,7 +205,8 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
       if (server === undefined) return null;
       const found = await askOnce(server);
       // Whoever asks wants to know how it is: patience is for rounds that nobody waits for.
-      return late.has(path) ? note(path, 'unhealthy: timeout', server.numTools, true) : found;
+      const isLate = late.has(path) && isAsked(watched.get(path));
+      return isLate ? note(path, 'unhealthy: timeout', server.numTools, true) : found;
     },
     onChange: listener => void listeners.push(listener),
     follow,

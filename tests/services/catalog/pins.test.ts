@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ApprovedTool } from '../../../src/domain/approved-tool.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
-import { hashDefinition } from '../../../src/domain/tool-definition.ts';
+import { diffDefinitions, hashDefinition } from '../../../src/domain/tool-definition.ts';
 import type { DefinitionRepository } from '../../../src/ports/definition-repository.ts';
 import { createPins, type DriftEvent, type OnDrift } from '../../../src/services/catalog/pins.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
@@ -282,41 +282,82 @@ describe('a server that is gone for others and goes on here', () => {
   });
 });
 
-describe('what another process approves', () => {
-  test('is in force here once it is caught up with, and told', async () => {
+describe('what another process does, which has a server of its own', () => {
+  const APPROVE_ALL = { tool: null, hash: null };
+
+  async function startTwo() {
     const { pins, store } = start();
     const elsewhere = start('hold', store).pins;
     const told: string[] = [];
     pins.onApproved(server => void told.push(server));
     for (const each of [pins, elsewhere]) {
       await each.screen('mail', [BEFORE]);
-      await each.screen('post', [BEFORE]);
       await each.screen('mail', [REWORDED]);
     }
-    await pins.catchUp([]);
-    expect([pins.isHeld('mail', 'send'), told]).toEqual([true, []]);
-    await elsewhere.approve('mail', { tool: null, hash: null }, 'ada');
-    await pins.catchUp([]);
-    expect([pins.isHeld('mail', 'send'), pins.heldCount(), told]).toEqual([false, 0, ['mail']]);
+    return { pins, elsewhere, store, told, isHeld: () => pins.isHeld('mail', 'send') };
+  }
+
+  test('is told once it is caught up with, and in force when the server has been read again', async () => {
+    const { pins, elsewhere, told, isHeld } = await startTwo();
+    await pins.catchUp();
+    expect([isHeld(), told]).toEqual([true, []]);
+    await elsewhere.approve('mail', APPROVE_ALL, 'ada');
+    await pins.catchUp();
+    expect([isHeld(), told]).toEqual([true, ['mail']]);
     expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
-    // Of others only when they are named: who has looked at a warning.
-    const acknowledged = [{ kind: 'look-alike', other: { server: 'mail', tool: null }, by: 'bo', atMs: 1 }] as const;
-    await elsewhere.amend('post', 'send', kept => ({ ...kept, acknowledged: [...acknowledged] }));
-    await pins.catchUp([]);
-    expect(pins.find('post', 'send')?.acknowledged).toEqual([]);
-    await pins.catchUp(['post', 'nobody']);
-    expect(pins.find('post', 'send')?.acknowledged).toEqual(acknowledged);
-    expect(pins.find('nobody', 'send')).toBeNull();
+    expect([isHeld(), pins.heldCount()]).toEqual([false, 0]);
   });
 
-  test('is no longer held by whoever is told here that nothing waits', async () => {
-    const { pins, store } = start();
-    const elsewhere = start('hold', store).pins;
-    await pins.screen('mail', [BEFORE]);
+  test('lets nothing go here whose own server says something else', async () => {
+    const { pins, elsewhere, store, told, isHeld } = await startTwo();
+    await pins.screen('mail', [REBUILT]);
+    await elsewhere.approve('mail', APPROVE_ALL, 'ada');
+    expect((await store.find('mail', 'send'))?.approved).toEqual(REBUILT);
+    await elsewhere.screen('mail', [REBUILT]);
     await pins.screen('mail', [REWORDED]);
-    await elsewhere.approve('mail', { tool: null, hash: null }, 'ada');
-    expect(await pins.approve('mail', { tool: null, hash: null }, 'bo')).toMatchObject({ code: 'NOT_FOUND' });
-    expect(pins.isHeld('mail', 'send')).toBe(false);
+    await elsewhere.screen('mail', [REBUILT]);
+    // The other one has heard the approved words, and nothing waits in the store.
+    expect((await store.find('mail', 'send'))?.pending).toBeNull();
+    await pins.catchUp();
+    expect([isHeld(), told]).toEqual([true, ['mail']]);
+    await pins.screen('other', [BEFORE]);
+    expect(isHeld()).toBe(true);
+    expect(await pins.screen('mail', [REWORDED])).toEqual([REBUILT]);
+    expect([isHeld(), (await store.listPending()).map(({ tool: name }) => name)]).toEqual([true, ['send']]);
+  });
+
+  test('does not let go what waits here by approving something else', async () => {
+    const { pins, elsewhere, store, isHeld } = await startTwo();
+    await elsewhere.screen('mail', [REBUILT]);
+    await elsewhere.approve('mail', APPROVE_ALL, 'ada');
+    await pins.catchUp();
+    await pins.screen('other', [BEFORE]);
+    expect(isHeld()).toBe(true);
+    expect(await pins.amend('mail', 'send', kept => kept)).toMatchObject({
+      approved: REBUILT,
+      pending: { hash: hashDefinition(REWORDED) },
+    });
+    expect(isHeld()).toBe(true);
+    expect(await pins.screen('mail', [REWORDED])).toEqual([REBUILT]);
+    const [waiting] = await store.listPending();
+    // What has changed is told against what is approved by now.
+    expect(waiting?.pending?.changes).toEqual(diffDefinitions(REBUILT, REWORDED));
+  });
+
+  test('and what waits here can be approved here, whatever the other one heard', async () => {
+    const { pins, elsewhere, isHeld } = await startTwo();
+    await elsewhere.screen('mail', [BEFORE]);
+    expect(await pins.approve('mail', APPROVE_ALL, 'bo')).toMatchObject({ kind: 'approved' });
+    expect(isHeld()).toBe(false);
+  });
+
+  test('is asked for again where it could not be read', async () => {
+    const { pins, store, isHeld } = await startTwo();
+    store.find = async () => {
+      throw new Error('disk I/O error');
+    };
+    await expect(pins.catchUp()).rejects.toThrow('disk I/O error');
+    expect(isHeld()).toBe(true);
   });
 });
 

@@ -141,6 +141,25 @@ test('whoever asks is told how it is found, the first time already', async () =>
   expect(told).toEqual(['/a healthy', '/a unhealthy: timeout']);
 });
 
+test('a server that is switched off while it is late, or was late before, is off', async () => {
+  const { pings, watch, round, list, waiting } = await start({ a: {} });
+  pings.answers.set('a', failure('TIMEOUT', {}));
+  await round();
+  list[0] = { ...watched('a'), enabled: false };
+  watch.follow();
+  expect(await watch.check('/a')).toMatchObject({ status: 'disabled' });
+  list[0] = { ...watched('a'), enabled: true };
+  watch.follow();
+  pings.hold = true;
+  const asked = watch.check('/a');
+  await settle();
+  list[0] = { ...watched('a'), enabled: false };
+  watch.follow();
+  for (const answer of waiting) answer();
+  await asked;
+  expect(watch.find('/a')).toMatchObject({ status: 'disabled' });
+});
+
 test('a connection that goes or comes is known at once, without a check', async () => {
   const { downstreams, watch, told, asked } = await start({ a: {} });
   downstreams.fail('a', 'it refuses connections');
