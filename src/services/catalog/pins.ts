@@ -4,6 +4,10 @@
  * is compared, so a server that changes its words after it was trusted reaches nobody with them. Meanwhile the tool is
  * held: listed as approved, and not called. A store that cannot be asked approves nothing: what is not known to be
  * approved is not shown.
+ *
+ * Several processes may share the store, each with a process of the server's own, which need not say the same. So a tool is
+ * held by what was heard here and nothing else: from the reading that brought other words until a reading, or an approval
+ * here of those very words, brings approved ones.
  */
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import { type Failure, failure } from '../../domain/error.ts';
@@ -47,7 +51,7 @@ export interface Pins {
   /** Whether calls wait for an operator. Built for being asked on every call and for being no, as a rule. */
   isHeld(server: ServerKey, tool: string): boolean;
   heldCount(): number;
-  /** Of all servers, by server and then by tool. */
+  /** Of all servers, by server and then by tool: what waits, for whichever process. */
   pending(): Promise<readonly ApprovedTool[]>;
   /**
    * What waits on a server becomes what is shown. Yields NOT_FOUND where nothing waits, and STALE where the tool waits with
@@ -63,8 +67,8 @@ export interface Pins {
   /** What is kept of it is kept in another place from now on; whatever is there, or is not, counts. */
   moved(server: ServerKey): void;
   /**
-   * Somebody else has written: where a tool that waits here has been approved, or waits no longer, its server is told of as
-   * if that had been done here, to be read again. Nothing is let go before. Rejects where it cannot be known.
+   * Somebody else has written: where other words of a tool were approved than it is held by, its server is told of as if that
+   * had been done here, to be read again. Nothing is let go before. Rejects where it cannot be known.
    */
   catchUp(): Promise<void>;
   /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
@@ -72,6 +76,10 @@ export interface Pins {
 }
 
 const FIRST_SEEN = 'first-seen';
+
+type Tools = ReadonlyMap<string, ApprovedTool>;
+const NO_TOOLS: Tools = new Map();
+const NONE: ReadonlySet<string> = new Set();
 
 export function createPins(deps: {
   store: DefinitionRepository;
@@ -82,15 +90,15 @@ export function createPins(deps: {
   clock: Pick<Clock, 'wallMs'>;
 }): Pins {
   const { store, onDrift, report, onShown, clock } = deps;
-  /** As it was last read, by server, then by tool. */
-  const known = new Map<ServerKey, Map<string, ApprovedTool>>();
+  /** As the last reading of the list left it, by server, then by tool. What waits is what was heard here. */
+  const known = new Map<ServerKey, Tools>();
+  /** Tools whose last reading here brought words that are not approved. */
+  const held = new Map<ServerKey, ReadonlySet<string>>();
   const listeners: ((server: ServerKey) => void)[] = [];
-  /** Could not be stored: in force here all the same, and stored with the next reading. */
-  const unsaved = new Set<string>();
-  /** What is known of them was read in another place than where it is kept now. */
-  const movers = new Set<ServerKey>();
+  /** What is known of them was read in another place than where it is kept now. By server: of the last move. */
+  const moves = new Map<ServerKey, number>();
+  let movesMade = 0;
   let servers: { has(server: ServerKey): boolean } = { has: () => true };
-  let held = new Set<string>();
   const turns = new Map<ServerKey, Promise<void>>();
 
   /** One reading or approval of a server at a time: each reads what is kept, judges, and writes. */
@@ -107,53 +115,6 @@ export function createPins(deps: {
     return done;
   }
 
-  /** Read anew each time: another process may have approved something since. Null: there is no such server (any more). */
-  async function approvedOf(server: ServerKey): Promise<Map<string, ApprovedTool> | null> {
-    const before = known.get(server);
-    const isMover = movers.has(server);
-    let stored: readonly ApprovedTool[] | null;
-    try {
-      stored = await store.list(server);
-      const isLost = stored?.length === 0 && before !== undefined && before.size > 0 && !isMover;
-      // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
-      if (isLost && versionOfKey(server) === null) {
-        await store.put([...before.values()]);
-        return before;
-      }
-    } catch (cause) {
-      // What was approved before is known all the same.
-      if (before !== undefined) return before;
-      throw cause;
-    }
-    // Gone elsewhere, and here in a moment.
-    if (stored === null) return before ?? null;
-    const tools = new Map(stored.map(entry => [entry.tool, entry]));
-    if (!isMover) for (const entry of before?.values() ?? []) keepWaiting(entry, tools);
-    if (isMover) movers.delete(server);
-    if (servers.has(server)) known.set(server, tools);
-    return tools;
-  }
-
-  /**
-   * What waits here goes on waiting unless that very definition was approved: another process that has a server of its own
-   * may have heard the approved words from it, and this one's still says others.
-   */
-  function keepWaiting(entry: ApprovedTool, tools: Map<string, ApprovedTool>): void {
-    const { server, tool, pending } = entry;
-    if (pending === null) return;
-    const kept = tools.get(tool);
-    if (kept === undefined) {
-      if (unsaved.has(keyOf(server, tool))) tools.set(tool, entry);
-    } else if (kept.pending !== null || kept.hash === pending.hash) unsaved.delete(keyOf(server, tool));
-    else {
-      tools.set(tool, {
-        ...kept,
-        pending: { ...pending, changes: diffDefinitions(kept.approved, pending.definition) },
-      });
-      unsaved.add(keyOf(server, tool));
-    }
-  }
-
   /** Only where nothing is kept under the new name: otherwise that is what counts. */
   async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
     const kept = (await store.list(from)) ?? [];
@@ -162,22 +123,22 @@ export function createPins(deps: {
     for (const { tool } of kept) await store.remove(from, tool);
   }
 
-  function holdAgain(): void {
-    if (onDrift !== 'hold') return;
-    const next = new Set<string>();
-    for (const [server, tools] of known)
-      for (const [tool, { pending }] of tools) if (pending !== null) next.add(keyOf(server, tool));
-    held = next;
+  function remember(server: ServerKey, tools: Tools, isHeld: ReadonlySet<string>): void {
+    // A reading that ends after its server went.
+    if (!servers.has(server)) return;
+    known.set(server, tools);
+    if (onDrift === 'hold' && isHeld.size > 0) held.set(server, isHeld);
+    else held.delete(server);
   }
 
-  /** What is new about a tool, to be stored; null: it is as it was approved, or known to wait as it is. */
+  /** How a tool is to be kept that says this: the very entry where nothing is new about it. */
   function judge(
     server: ServerKey,
     tool: string,
     offered: JsonObject,
     hash: string,
     entry: ApprovedTool | undefined,
-  ): ApprovedTool | null {
+  ): ApprovedTool {
     const nowMs = clock.wallMs();
     if (entry === undefined)
       return {
@@ -185,14 +146,20 @@ export function createPins(deps: {
         ...{ pending: null, acknowledged: [] },
       };
     // Back to what was approved: nothing waits any more.
-    if (entry.hash === hash) return entry.pending === null ? null : { ...entry, pending: null };
-    if (entry.pending?.hash === hash) return unsaved.has(keyOf(server, tool)) ? entry : null;
+    if (entry.hash === hash) return entry.pending === null ? entry : { ...entry, pending: null };
+    if (entry.pending?.hash === hash) return entry;
     const changes = diffDefinitions(entry.approved, offered);
-    report({ server, tool, effect: effectOfChanges(changes) ?? 'block', changes, isHeld: onDrift === 'hold' });
     return { ...entry, pending: { definition: offered, hash, changes, seenAtMs: nowMs } };
   }
 
-  function tell(server: ServerKey, tools: readonly JsonObject[], approved: ReadonlyMap<string, ApprovedTool> | null) {
+  /** Once, also where it could not be stored. */
+  function tellDrift({ server, tool, pending }: ApprovedTool): void {
+    if (pending === null || known.get(server)?.get(tool)?.pending?.hash === pending.hash) return;
+    const { changes } = pending;
+    report({ server, tool, effect: effectOfChanges(changes) ?? 'block', changes, isHeld: onDrift === 'hold' });
+  }
+
+  function tell(server: ServerKey, tools: readonly JsonObject[], approved: Tools | null) {
     const nowMs = clock.wallMs();
     onShown?.(
       server,
@@ -204,56 +171,107 @@ export function createPins(deps: {
     );
   }
 
+  /**
+   * What is approved by now, to judge a list by, and of that what has to be written again. Null: there is no such server (any
+   * more). `before`: as it was known here.
+   */
+  async function readApproved(
+    server: ServerKey,
+    before: Tools,
+  ): Promise<{ approved: Map<string, ApprovedTool>; lost: ApprovedTool[] } | null> {
+    const stored = await store.list(server);
+    if (stored === null) return null;
+    const approved = new Map(stored.map(entry => [entry.tool, entry]));
+    // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
+    const lost = versionOfKey(server) === null ? [...before.values()].filter(({ tool }) => !approved.has(tool)) : [];
+    for (const entry of lost) approved.set(entry.tool, entry);
+    return { approved, lost };
+  }
+
   async function screen(server: ServerKey, tools: readonly JsonObject[], formerly: ServerKey | null) {
     if (onDrift === 'off') {
       tell(server, tools, null);
       return tools;
     }
     if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
-    const approved = await approvedOf(server);
-    if (approved === null) throw new Error('the registry does not know the server any more');
-    const changed: ApprovedTool[] = [];
-    const hashes = new Map<string, string>();
-    // Twice in one list: the first counts, as everywhere.
-    const once = tools.filter(offered => {
-      const { name } = offered;
-      if (typeof name !== 'string' || hashes.has(name)) return false;
-      const hash = hashDefinition(offered);
-      hashes.set(name, hash);
-      const next = judge(server, name, offered, hash, approved.get(name));
-      if (next !== null) changed.push(next);
-      return true;
-    });
-    for (const entry of changed) {
-      if (entry.pending === null) continue;
-      approved.set(entry.tool, entry);
-      unsaved.add(keyOf(server, entry.tool));
+    const move = moves.get(server);
+    const before = known.get(server) ?? NO_TOOLS;
+    const offers = onceEach(tools);
+
+    /** What would be kept of each, and which of them are held; in force before anything is written of it. */
+    function hold(approved: Tools): ApprovedTool[] {
+      const judged = offers.map(({ name, offered, hash }) => judge(server, name, offered, hash, approved.get(name)));
+      for (const entry of judged) if (entry !== approved.get(entry.tool)) tellDrift(entry);
+      const waiting = judged.filter(({ pending }) => pending !== null);
+      const next = new Map([...approved, ...waiting.map((entry): [string, ApprovedTool] => [entry.tool, entry])]);
+      remember(server, next, new Set(waiting.map(({ tool }) => tool)));
+      return judged;
     }
-    // Before it is stored: a full disk must not let a call through.
-    holdAgain();
-    if (changed.length > 0 && (await store.put(changed))) {
-      for (const entry of changed) {
-        approved.set(entry.tool, entry);
-        unsaved.delete(keyOf(server, entry.tool));
-      }
-      holdAgain();
+
+    let read: Awaited<ReturnType<typeof readApproved>>;
+    try {
+      read = await readApproved(server, move === undefined ? before : NO_TOOLS);
+    } catch (cause) {
+      // What was approved before holds, and approves nothing: somebody may have thought otherwise since.
+      if (known.has(server)) hold(before);
+      throw cause;
     }
-    const shown = once.flatMap(offered => {
-      const name = String(offered.name);
+    if (read === null && before.size === 0) throw new Error('the registry does not know the server any more');
+    // Gone elsewhere, and here in a moment: until then it is as it was known, and nothing of it is written.
+    const approved = read?.approved ?? new Map(before);
+    const judged = hold(approved);
+    const isLost = new Set(read?.lost);
+    const changed = judged.filter(entry => entry !== approved.get(entry.tool) || isLost.has(entry));
+    const rest = [...isLost].filter(({ tool }) => !changed.some(entry => entry.tool === tool));
+    if (read !== null && changed.length + rest.length > 0 && (await store.put([...rest, ...changed]))) {
+      for (const entry of changed) approved.set(entry.tool, entry);
+    } else for (const entry of changed) if (entry.pending !== null) approved.set(entry.tool, entry);
+    if (read !== null && moves.get(server) === move) moves.delete(server);
+    remember(server, approved, heldIn(approved, offers));
+    const shown = offers.flatMap(({ name, offered, hash }) => {
       const entry = approved.get(name);
       if (entry === undefined) return [];
       // The very object that was listed where it is as approved: unchanged lists are known by it further on.
-      return [entry.hash === hashes.get(name) ? offered : entry.approved];
+      return [entry.hash === hash ? offered : entry.approved];
     });
     tell(server, shown, approved);
     return shown;
   }
 
+  /** As it is stored, with what waits here alone: somebody else's server may have said the approved words since. */
+  async function waitingOn(server: ServerKey): Promise<Map<string, ApprovedTool>> {
+    const stored = (await store.list(server)) ?? [];
+    const tools = new Map(stored.map(entry => [entry.tool, entry]));
+    for (const tool of held.get(server) ?? NONE) {
+      const entry = asWaitingHere(server, tool, tools.get(tool));
+      if (entry !== null) tools.set(tool, entry);
+    }
+    return tools;
+  }
+
+  /** Null: it does not wait, or what waits is stored. */
+  function asWaitingHere(server: ServerKey, tool: string, kept: ApprovedTool | null | undefined): ApprovedTool | null {
+    const pending = known.get(server)?.get(tool)?.pending ?? null;
+    if (pending === null || !kept || kept.pending !== null || kept.hash === pending.hash) return null;
+    return { ...kept, pending: { ...pending, changes: diffDefinitions(kept.approved, pending.definition) } };
+  }
+
+  async function pending(): Promise<readonly ApprovedTool[]> {
+    const stored = await store.listPending();
+    const isStored = new Set(stored.map(({ server, tool }) => keyOf(server, tool)));
+    const own: ApprovedTool[] = [];
+    for (const [server, tools] of held) {
+      for (const tool of tools) {
+        if (isStored.has(keyOf(server, tool))) continue;
+        const entry = asWaitingHere(server, tool, await store.find(server, tool));
+        if (entry !== null) own.push(entry);
+      }
+    }
+    return own.length === 0 ? stored : [...stored, ...own].sort(byServerAndTool);
+  }
+
   async function approve(server: ServerKey, { tool, hash }: ApprovalWish, by: string): Promise<Approval> {
-    const approved = await approvedOf(server);
-    const waiting = [...(approved?.values() ?? [])].filter(
-      entry => entry.pending !== null && (tool === null || entry.tool === tool),
-    );
+    const waiting = [...(await waitingOn(server)).values()].filter(entry => tool === null || entry.tool === tool);
     const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
       pending === null
         ? []
@@ -266,62 +284,95 @@ export function createPins(deps: {
             },
           ],
     );
-    if (approved === null || next.length === 0) return nothingWaits();
+    if (next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
     if (!(await store.put(next))) return nothingWaits();
-    for (const entry of next) {
-      approved.set(entry.tool, entry);
-      unsaved.delete(keyOf(server, entry.tool));
-    }
-    holdAgain();
+    letGo(server, next);
     for (const listener of listeners) listener(server);
     return { kind: 'approved', tools: next };
   }
 
+  /** What was heard here is what was approved; other words go on waiting until the server is read again. */
+  function letGo(server: ServerKey, approved: readonly ApprovedTool[]): void {
+    const before = known.get(server);
+    if (before === undefined) return;
+    const heard = approved.filter(({ tool, hash }) => {
+      const entry = before.get(tool);
+      return entry === undefined || (entry.pending?.hash ?? entry.hash) === hash;
+    });
+    const still = new Set(held.get(server));
+    for (const { tool } of heard) still.delete(tool);
+    remember(server, new Map([...before, ...heard.map((entry): [string, ApprovedTool] => [entry.tool, entry])]), still);
+  }
+
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
-    const kept = onDrift === 'off' ? undefined : (await approvedOf(server))?.get(tool);
-    if (kept === undefined) return null;
+    const kept = onDrift === 'off' ? null : await store.find(server, tool);
+    if (kept === null) return null;
     const next = change(kept);
     if (!(await store.put([next]))) return null;
-    known.get(server)?.set(tool, next);
+    const before = known.get(server);
+    const entry = before?.get(tool);
+    // What was heard here stays what it is.
+    if (before !== undefined && entry?.hash === next.hash)
+      known.set(server, new Map([...before, [tool, { ...next, pending: entry.pending }]]));
     return next;
   }
 
   return {
     screen: (server, tools, formerly = null) => inTurn(server, () => screen(server, tools, formerly)),
-    isHeld: (server, tool) => held.size > 0 && held.has(keyOf(server, tool)),
-    heldCount: () => held.size,
-    pending: () => store.listPending(),
+    isHeld: (server, tool) => held.size > 0 && held.get(server)?.has(tool) === true,
+    heldCount: () => [...held.values()].reduce((sum, { size }) => sum + size, 0),
+    pending,
     find: (server, tool) => (onDrift === 'off' ? null : (known.get(server)?.get(tool) ?? null)),
     amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
-    moved(server) {
-      movers.add(server);
-      for (const tool of known.get(server)?.keys() ?? []) unsaved.delete(keyOf(server, tool));
-    },
+    moved: server => void moves.set(server, ++movesMade),
     async catchUp() {
-      for (const [server, tools] of [...known]) {
-        for (const { tool, hash, pending } of [...tools.values()]) {
-          if (pending === null) continue;
+      const others: ServerKey[] = [];
+      for (const [server, tools] of [...held]) {
+        for (const tool of tools) {
           const kept = await store.find(server, tool);
-          if (kept === null || (kept.hash === hash && kept.pending !== null)) continue;
-          for (const listener of listeners) listener(server);
+          if (kept === null || kept.hash === known.get(server)?.get(tool)?.hash) continue;
+          others.push(server);
           break;
         }
       }
+      for (const server of others) for (const listener of listeners) listener(server);
     },
     keepOnly(those) {
       servers = those;
-      const gone = [...known].filter(([server]) => !servers.has(server));
-      for (const [server, tools] of gone) {
+      for (const server of [...known.keys(), ...moves.keys()]) {
+        if (servers.has(server)) continue;
         known.delete(server);
-        movers.delete(server);
-        for (const tool of tools.keys()) unsaved.delete(keyOf(server, tool));
+        held.delete(server);
+        moves.delete(server);
       }
-      if (gone.length > 0) holdAgain();
     },
   };
+}
+
+/** Twice in one list: the first counts, as everywhere. */
+function onceEach(tools: readonly JsonObject[]): { name: string; offered: JsonObject; hash: string }[] {
+  const once = new Map<string, JsonObject>();
+  for (const offered of tools) {
+    const { name } = offered;
+    if (typeof name === 'string' && !once.has(name)) once.set(name, offered);
+  }
+  return Array.from(once, ([name, offered]) => ({ name, offered, hash: hashDefinition(offered) }));
+}
+
+function heldIn(approved: Tools, offers: readonly { name: string; hash: string }[]): ReadonlySet<string> {
+  const isOther = ({ name, hash }: { name: string; hash: string }) => {
+    const entry = approved.get(name);
+    return entry !== undefined && entry.hash !== hash;
+  };
+  return new Set(offers.filter(isOther).map(({ name }) => name));
+}
+
+function byServerAndTool(one: ApprovedTool, other: ApprovedTool): number {
+  const [a, b] = one.server === other.server ? [one.tool, other.tool] : [one.server, other.server];
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The same for a server that whoever asks may not know of. */
