@@ -222,7 +222,8 @@ export function createPins(deps: {
     const judged = hold(approved);
     const isLost = new Set(read?.lost);
     const changed = judged.filter(entry => entry !== approved.get(entry.tool) || isLost.has(entry));
-    const rest = [...isLost].filter(({ tool }) => !changed.some(entry => entry.tool === tool));
+    const isChanged = new Set(changed.map(({ tool }) => tool));
+    const rest = [...isLost].filter(({ tool }) => !isChanged.has(tool));
     if (read !== null && changed.length + rest.length > 0 && (await store.put([...rest, ...changed]))) {
       for (const entry of changed) approved.set(entry.tool, entry);
     } else for (const entry of changed) if (entry.pending !== null) approved.set(entry.tool, entry);
