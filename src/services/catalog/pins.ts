@@ -92,8 +92,8 @@ export function createPins(deps: {
   const { store, onDrift, report, onShown, clock } = deps;
   /** As the last reading of the list left it, by server, then by tool. What waits is what was heard here. */
   const known = new Map<ServerKey, Tools>();
-  /** Tools whose last reading here brought words that are not approved. */
-  const held = new Map<ServerKey, ReadonlySet<string>>();
+  /** Tools of which other words than approved ones were heard here last; they are held until approved ones are. */
+  const differing = new Map<ServerKey, ReadonlySet<string>>();
   const listeners: ((server: ServerKey) => void)[] = [];
   /** What is known of them was read in another place than where it is kept now. By server: of the last move. */
   const moves = new Map<ServerKey, number>();
@@ -123,12 +123,12 @@ export function createPins(deps: {
     for (const { tool } of kept) await store.remove(from, tool);
   }
 
-  function remember(server: ServerKey, tools: Tools, isHeld: ReadonlySet<string>): void {
+  function remember(server: ServerKey, tools: Tools, differ: ReadonlySet<string>): void {
     // A reading that ends after its server went.
     if (!servers.has(server)) return;
     known.set(server, tools);
-    if (onDrift === 'hold' && isHeld.size > 0) held.set(server, isHeld);
-    else held.delete(server);
+    if (differ.size > 0) differing.set(server, differ);
+    else differing.delete(server);
   }
 
   /** How a tool is to be kept that says this: the very entry where nothing is new about it. */
@@ -153,8 +153,9 @@ export function createPins(deps: {
   }
 
   /** Once, also where it could not be stored. */
-  function tellDrift({ server, tool, pending }: ApprovedTool): void {
-    if (pending === null || known.get(server)?.get(tool)?.pending?.hash === pending.hash) return;
+  function tellDrift({ server, tool, hash, pending }: ApprovedTool): void {
+    const told = known.get(server)?.get(tool);
+    if (pending === null || (told?.hash === hash && told.pending?.hash === pending.hash)) return;
     const { changes } = pending;
     report({ server, tool, effect: effectOfChanges(changes) ?? 'block', changes, isHeld: onDrift === 'hold' });
   }
@@ -197,14 +198,18 @@ export function createPins(deps: {
     const move = moves.get(server);
     const before = known.get(server) ?? NO_TOOLS;
     const offers = onceEach(tools);
+    const offeredNames = new Set(offers.map(({ name }) => name));
+    // Not listed for once, and maybe still in the list that clients were shown.
+    const away = [...(differing.get(server) ?? NONE)].filter(tool => !offeredNames.has(tool));
 
     /** What would be kept of each, and which of them are held; in force before anything is written of it. */
     function hold(approved: Tools): ApprovedTool[] {
       const judged = offers.map(({ name, offered, hash }) => judge(server, name, offered, hash, approved.get(name)));
       for (const entry of judged) if (entry !== approved.get(entry.tool)) tellDrift(entry);
-      const waiting = judged.filter(({ pending }) => pending !== null);
-      const next = new Map([...approved, ...waiting.map((entry): [string, ApprovedTool] => [entry.tool, entry])]);
-      remember(server, next, new Set(waiting.map(({ tool }) => tool)));
+      const heard = new Map(approved);
+      for (const entry of judged) if (approved.has(entry.tool)) heard.set(entry.tool, entry);
+      const waiting = judged.filter(({ pending }) => pending !== null).map(({ tool }) => tool);
+      remember(server, heard, new Set([...away, ...waiting]));
       return judged;
     }
 
@@ -216,7 +221,7 @@ export function createPins(deps: {
       if (known.has(server)) hold(before);
       throw cause;
     }
-    if (read === null && before.size === 0) throw new Error('the registry does not know the server any more');
+    if (read === null && !known.has(server)) throw new Error('the registry does not know the server any more');
     // Gone elsewhere, and here in a moment: until then it is as it was known, and nothing of it is written.
     const approved = read?.approved ?? new Map(before);
     const judged = hold(approved);
@@ -226,9 +231,9 @@ export function createPins(deps: {
     const rest = [...isLost].filter(({ tool }) => !isChanged.has(tool));
     if (read !== null && changed.length + rest.length > 0 && (await store.put([...rest, ...changed]))) {
       for (const entry of changed) approved.set(entry.tool, entry);
-    } else for (const entry of changed) if (entry.pending !== null) approved.set(entry.tool, entry);
+    } else for (const entry of changed) if (approved.has(entry.tool)) approved.set(entry.tool, entry);
     if (read !== null && moves.get(server) === move) moves.delete(server);
-    remember(server, approved, heldIn(approved, offers));
+    remember(server, approved, new Set([...away, ...differingOf(approved, offers)]));
     const shown = offers.flatMap(({ name, offered, hash }) => {
       const entry = approved.get(name);
       if (entry === undefined) return [];
@@ -243,7 +248,7 @@ export function createPins(deps: {
   async function waitingOn(server: ServerKey): Promise<Map<string, ApprovedTool>> {
     const stored = (await store.list(server)) ?? [];
     const tools = new Map(stored.map(entry => [entry.tool, entry]));
-    for (const tool of held.get(server) ?? NONE) {
+    for (const tool of differing.get(server) ?? NONE) {
       const entry = asWaitingHere(server, tool, tools.get(tool));
       if (entry !== null) tools.set(tool, entry);
     }
@@ -261,7 +266,7 @@ export function createPins(deps: {
     const stored = await store.listPending();
     const isStored = new Set(stored.map(({ server, tool }) => keyOf(server, tool)));
     const own: ApprovedTool[] = [];
-    for (const [server, tools] of held) {
+    for (const [server, tools] of differing) {
       for (const tool of tools) {
         if (isStored.has(keyOf(server, tool))) continue;
         const entry = asWaitingHere(server, tool, await store.find(server, tool));
@@ -297,12 +302,13 @@ export function createPins(deps: {
   function letGo(server: ServerKey, approved: readonly ApprovedTool[]): void {
     const before = known.get(server);
     if (before === undefined) return;
-    const heard = approved.filter(({ tool, hash }) => {
+    const isHeard = ({ tool, hash }: ApprovedTool) => {
       const entry = before.get(tool);
       return entry === undefined || (entry.pending?.hash ?? entry.hash) === hash;
-    });
-    const still = new Set(held.get(server));
-    for (const { tool } of heard) still.delete(tool);
+    };
+    const heard = approved.filter(isHeard);
+    const still = new Set(differing.get(server));
+    for (const entry of approved) still[isHeard(entry) ? 'delete' : 'add'](entry.tool);
     remember(server, new Map([...before, ...heard.map((entry): [string, ApprovedTool] => [entry.tool, entry])]), still);
   }
 
@@ -321,8 +327,8 @@ export function createPins(deps: {
 
   return {
     screen: (server, tools, formerly = null) => inTurn(server, () => screen(server, tools, formerly)),
-    isHeld: (server, tool) => held.size > 0 && held.get(server)?.has(tool) === true,
-    heldCount: () => [...held.values()].reduce((sum, { size }) => sum + size, 0),
+    isHeld: (server, tool) => differing.size > 0 && onDrift === 'hold' && differing.get(server)?.has(tool) === true,
+    heldCount: () => (onDrift === 'hold' ? [...differing.values()].reduce((sum, { size }) => sum + size, 0) : 0),
     pending,
     find: (server, tool) => (onDrift === 'off' ? null : (known.get(server)?.get(tool) ?? null)),
     amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
@@ -331,7 +337,7 @@ export function createPins(deps: {
     moved: server => void moves.set(server, ++movesMade),
     async catchUp() {
       const others: ServerKey[] = [];
-      for (const [server, tools] of [...held]) {
+      for (const [server, tools] of [...differing]) {
         for (const tool of tools) {
           const kept = await store.find(server, tool);
           if (kept === null || kept.hash === known.get(server)?.get(tool)?.hash) continue;
@@ -346,7 +352,7 @@ export function createPins(deps: {
       for (const server of [...known.keys(), ...moves.keys()]) {
         if (servers.has(server)) continue;
         known.delete(server);
-        held.delete(server);
+        differing.delete(server);
         moves.delete(server);
       }
     },
@@ -363,7 +369,7 @@ function onceEach(tools: readonly JsonObject[]): { name: string; offered: JsonOb
   return Array.from(once, ([name, offered]) => ({ name, offered, hash: hashDefinition(offered) }));
 }
 
-function heldIn(approved: Tools, offers: readonly { name: string; hash: string }[]): ReadonlySet<string> {
+function differingOf(approved: Tools, offers: readonly { name: string; hash: string }[]): ReadonlySet<string> {
   const isOther = ({ name, hash }: { name: string; hash: string }) => {
     const entry = approved.get(name);
     return entry !== undefined && entry.hash !== hash;

@@ -282,6 +282,42 @@ describe('a server that is gone for others and goes on here', () => {
   });
 });
 
+test('what is held stays so while a reading does not list it, for clients may still be shown it', async () => {
+  const { pins, store, events } = start();
+  await pins.screen('mail', [BEFORE]);
+  await pins.screen('mail', [REWORDED]);
+  expect(await pins.screen('mail', [])).toEqual([]);
+  expect([pins.isHeld('mail', 'send'), pins.heldCount()]).toEqual([true, 1]);
+  store.broken = true;
+  await expect(pins.screen('mail', [OTHER])).rejects.toThrow('disk I/O error');
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+  store.broken = false;
+  expect(await pins.screen('mail', [BEFORE])).toEqual([BEFORE]);
+  expect([pins.isHeld('mail', 'send'), events.length]).toEqual([false, 1]);
+});
+
+test('words that could not be written down as gone are not those that are heard', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  await pins.screen('mail', [REWORDED]);
+  const { put } = store;
+  store.put = async () => {
+    throw new Error('disk I/O error');
+  };
+  await expect(pins.screen('mail', [BEFORE])).rejects.toThrow('disk I/O error');
+  store.put = put;
+  // Somebody approves what waits in the store; the server has said other words since.
+  expect(await pins.approve('mail', { tool: null, hash: null }, 'ada')).toMatchObject({ kind: 'approved' });
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+});
+
+test('a server without tools that is gone for others has none', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', []);
+  store.gone.add('mail');
+  expect(await pins.screen('mail', [])).toEqual([]);
+});
+
 describe('what another process does, which has a server of its own', () => {
   const APPROVE_ALL = { tool: null, hash: null };
 
@@ -308,6 +344,21 @@ describe('what another process does, which has a server of its own', () => {
     expect(await pins.pending()).toEqual([]);
     expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
     expect([isHeld(), pins.heldCount()]).toEqual([false, 0]);
+  });
+
+  test('is told, too, where nothing is held', async () => {
+    const { pins, store } = start('serve');
+    const elsewhere = start('serve', store).pins;
+    const told: string[] = [];
+    pins.onApproved(server => void told.push(server));
+    for (const each of [pins, elsewhere]) for (const list of [[BEFORE], [REWORDED]]) await each.screen('mail', list);
+    await elsewhere.screen('mail', [BEFORE]);
+    // It waits for this process alone.
+    expect(await pins.pending()).toMatchObject([{ tool: 'send', pending: { definition: REWORDED } }]);
+    await elsewhere.screen('mail', [REWORDED]);
+    await elsewhere.approve('mail', APPROVE_ALL, 'ada');
+    await pins.catchUp();
+    expect([told, pins.isHeld('mail', 'send'), pins.heldCount()]).toEqual([['mail'], false, 0]);
   });
 
   test('lets nothing go here whose own server says something else', async () => {
@@ -370,7 +421,7 @@ describe('what another process does, which has a server of its own', () => {
 });
 
 test('what is kept in another place from now on counts as it is there, and holds until it is read', async () => {
-  const { pins, store } = start();
+  const { pins, store, events } = start();
   await pins.screen('mail', [BEFORE]);
   await pins.screen('mail', [REWORDED]);
   await store.remove('mail', 'send');
@@ -378,6 +429,7 @@ test('what is kept in another place from now on counts as it is there, and holds
   expect(pins.isHeld('mail', 'send')).toBe(true);
   expect(await pins.screen('mail', [REBUILT])).toEqual([REBUILT]);
   expect(await store.find('mail', 'send')).toMatchObject({ approved: REBUILT, pending: null });
+  expect(events.length).toBe(1);
   expect(pins.isHeld('mail', 'send')).toBe(false);
   // Read there once, it is as anywhere.
   await store.remove('mail', 'send');
