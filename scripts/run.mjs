@@ -1,7 +1,7 @@
 /**
- * Every npm script goes through here: `start | gatehouse | test | build | check | bench | search-bench | conformance`. It makes sure of what the
- * task needs (a new enough Node, the dependencies, a current build, the demo data) and then runs it. Depends on nothing
- * and keeps to syntax that Node 16 reads, because it is what an old Node meets first.
+ * Every npm script goes through here: `start | gatehouse | test | build | check | bench | search-bench | conformance`. It
+ * makes sure of what the task needs (a new enough Node, the dependencies, a current build, the demo data) and then runs
+ * it. Depends on nothing and keeps to syntax that Node 16 reads, because it is what an old Node meets first.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

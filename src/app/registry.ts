@@ -149,8 +149,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     if (missed !== null || suspects.length > 0) await deps.reloadIfChanged();
     for (const path of suspects) warnIfGone(path);
     const now = await storage.stamp();
-    if (now !== stamp) await registry.catchUp();
-    if (now !== stamp) await deps.pins.catchUp();
+    if (now !== stamp) {
+      await registry.catchUp();
+      await deps.pins.catchUp();
+    }
     stamp = now;
     const again = missed;
     if (again === null || !(await takeIn(again))) return;
@@ -165,7 +167,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     const what =
       'another gateway found that a file does not name this server: it is not offered until that is read again';
     const hint =
-      'where a reload was refused here, mend what it names; gateways that read different files at one path need a storage.namespace each';
+      'where a reload was refused here, mend what it names; ' +
+      'gateways that read different files at one path need a storage.namespace each';
     log.warn(what, { server: path, file, hint });
   }
 
