@@ -28,9 +28,9 @@ export interface McpDeps {
   stillValid(who: Identity): boolean;
   challenges: Challenges;
   findVersion: FindVersion;
-  /** Writes a refused credential down; says when its address has shown too many. */
   /** Null: a conversation may begin at this door. */
   refuseDoor: RefuseDoor;
+  /** Writes a refused credential down; says when its address has shown too many. */
   refused(req: HttpRequest, path: string, challenge: Challenge, id?: string): Limited | null;
   /** Writes down a request that did not become a call. */
   turnedAway: TurnedAway['request'];

@@ -5,12 +5,15 @@ import { type Catalog, findUniqueOwnTool } from '../../domain/catalog.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { decodeHeaderValue, type ParamHeader, readMirrored, readParamHeaders } from '../../domain/param-headers.ts';
+import type { Target } from '../../domain/policy.ts';
 
 /** By the tool's definition: which headers mirror which arguments. */
 const known = new WeakMap<JsonObject, readonly ParamHeader[]>();
 
+/** `mayKnow`: to others the tool's parameters are no mistake but a secret, and the call is refused for what it is. */
 export function findMirrorMistake(
   catalog: Catalog,
+  mayKnow: (tool: Target) => boolean,
   headers: IncomingHttpHeaders,
   door: Door,
   method: string,
@@ -32,6 +35,7 @@ export function findMirrorMistake(
     const decoded = typeof said === 'string' ? decodeHeaderValue(said) : null;
     const isReadable = said === undefined || decoded !== null;
     if (!isReadable || decoded !== readMirrored(params.arguments, path)) {
+      if (!mayKnow({ kind: 'tool', server: entry.server, name: entry.own })) return null;
       return failure('HEADER_MISMATCH', {}, { say: `The ${name} header must equal the argument ${path.join('.')}.` });
     }
   }

@@ -7,6 +7,7 @@ import type { Door } from '../../domain/call.ts';
 import { failure, toRpcError } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { Json } from '../../domain/json.ts';
+import type { Target } from '../../domain/policy.ts';
 import type { RpcId } from '../../domain/rpc.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpResponse } from '../http/http-message.ts';
@@ -106,9 +107,10 @@ export function createStreamableHttp(deps: McpDeps, holdOpen: (res: HttpResponse
     const read = readEnvelope(message.id, message.params, headerOf(req, 'mcp-protocol-version'));
     if (read.kind === 'refused') return refuseWith(at, 'modern', read.id, read.failure);
     at.method = message.method;
+    const mayKnow = (tool: Target) => deps.gateway.mayKnow(who, tool);
     const mismatch =
       checkStandardHeaders(req.headers, message.method, read.params) ??
-      findMirrorMistake(deps.catalog.at(door), req.headers, door, message.method, read.params);
+      findMirrorMistake(deps.catalog.at(door), mayKnow, req.headers, door, message.method, read.params);
     if (mismatch !== null) return refuseWith(at, 'modern', message.id, mismatch);
 
     const isListen = message.method === 'subscriptions/listen';

@@ -46,6 +46,8 @@ export interface Gateway {
   isWatching(subscriber: Subscriber, server: ServerKey, uri: string): boolean;
   /** Whether what a server says to nobody in particular may reach a caller. */
   mayHear(who: Identity, server: ServerKey): boolean;
+  /** Whether lists show a tool to a caller. */
+  mayKnow(who: Identity, tool: Target): boolean;
   /** No such server is there for the caller, who might use one of that name. */
   isAbsent(who: Identity, server: ServerKey): boolean;
   inFlight(): number;
@@ -362,6 +364,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     },
     mayHear: (who, server) =>
       visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), serverOfVersion(server)),
+    mayKnow: (who, tool) =>
+      decide(policy.current(), asActing(policy.current(), who, deps.defaultAgent), 'list', tool).kind === 'allow',
   };
 }
 

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { META } from '../../../src/domain/era.ts';
+import { LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { answerOf, type FakeServer, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { BOTH, type DoorKit, type DoorOptions, MODERN, startDoor } from '../../support/mcp-door.ts';
+import { policyOf } from '../../support/policies.ts';
 
 const TASKS = 'io.modelcontextprotocol/tasks';
 const mirrored = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } };
@@ -195,6 +197,17 @@ describe('a modern request', () => {
     expect((await door.modern('tools/call', params, { headers: headers as Record<string, string> })).status).toBe(
       status,
     );
+  });
+
+  test('with a mirrored argument is refused for what it is where the caller may not use the tool', async () => {
+    const who = { ...LOCAL_CALLER, agent: 'a', agentVerified: true };
+    await open({ identify: () => who });
+    door.policy.swap(policyOf({ rules: { agents: { a: { allow: { servers: ['new'] } } } } }));
+    const call = async (name: string) => {
+      const { status, json } = await door.modern('tools/call', { name, arguments: { region: 'eu' } });
+      return [status, JSON.stringify(json.error).replaceAll(name, 'NAME').replaceAll(/"request_id":"[^"]*"/g, '')];
+    };
+    expect(await call('old__here')).toEqual(await call('old__none'));
   });
 
   test('about tasks from a client that does not speak of them learns the capability it lacks', async () => {
