@@ -2,7 +2,16 @@
  * The files of an audit ledger as their readers see them: which there are, in which order, and their lines one by one,
  * without ever holding a file in memory. Reads only, and a running gateway may write meanwhile.
  */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { toAuditConfig } from '../config/audit-config.ts';
 import type { Checkpoint } from '../domain/audit-chain.ts';
@@ -41,6 +50,16 @@ export function listLedgers(path: string): LedgerOnDisk[] {
     const headFile = join(folder, headName(name));
     return { name, files, headFile, intentsFile: join(folder, intentsName(name)) };
   });
+}
+
+/** Null: there is none, which has been said. */
+export function findLedgers({ stderr }: Host, path: string): LedgerOnDisk[] | null {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const ledgers = isFolder ? [] : listLedgers(path);
+  if (ledgers.length > 0) return ledgers;
+  const why = isFolder ? `${path} is a folder: name the ledger in it` : `there is no audit ledger at ${path}`;
+  stderr.line(`error: ${why}`);
+  return null;
 }
 
 function listNames(folder: string): string[] {

@@ -5,6 +5,7 @@
 import { type ChainEnd, type Fault, walkChain } from '../domain/audit-chain.ts';
 import { findConcluded } from '../domain/audit-intent.ts';
 import {
+  findLedgers,
   type LedgerOnDisk,
   listLedgers,
   locateLedger,
@@ -34,11 +35,8 @@ export async function verifyAudit(host: Host, options: VerifyOptions): Promise<n
     stderr.line('error: --expect is written <line>:<hash>, as the gateway says them in its log');
     return 2;
   }
-  const ledgers = listLedgers(path);
-  if (ledgers.length === 0) {
-    stderr.line(stderr.paint.red(`There is no audit ledger at ${path}.`));
-    return 1;
-  }
+  const ledgers = findLedgers(host, path);
+  if (ledgers === null) return 1;
   const verified: Verified[] = [];
   for (const ledger of ledgers) verified.push(await verify(path, ledger, expected));
 

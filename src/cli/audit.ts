@@ -5,7 +5,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { type AuditDecision, type AuditEvent, type AuditFilter, matchesFilter, parseEvent } from '../domain/audit.ts';
 import { CSV_HEAD, toCsvRow } from '../domain/audit-csv.ts';
-import { type LedgerOnDisk, listLedgers, locateLedger, readLedger, readLines } from './audit-files.ts';
+import { findLedgers, type LedgerOnDisk, locateLedger, readLedger, readLines } from './audit-files.ts';
 import { createFollower } from './audit-follow.ts';
 import type { Host, Output } from './host.ts';
 
@@ -62,10 +62,12 @@ export async function tailAudit(host: Host, options: TailOptions): Promise<numbe
   const filtering = toFilter(options);
   if (!filtering.ok) return refuse(host, filtering.message);
   const path = locateLedger(host, options.file);
+  const ledgers = findLedgers(host, path);
+  if (ledgers === null) return 1;
   const say = (event: AuditEvent, line: string) =>
     host.stdout.line(options.json ? line : describeEvent(event, host.stdout));
-  const followers = options.follow ? listLedgers(path).map(ledger => createFollower(path, ledger.name)) : [];
-  for (const ledger of listLedgers(path)) {
+  const followers = options.follow ? ledgers.map(ledger => createFollower(path, ledger.name)) : [];
+  for (const ledger of ledgers) {
     for (const { event, line } of await readLast(ledger, filtering.filter, options.lines)) say(event, line);
   }
   if (!options.follow) return 0;
@@ -109,9 +111,11 @@ async function readLast({ files }: LedgerOnDisk, filter: AuditFilter, count: num
 export async function exportAudit(host: Host, options: ExportOptions): Promise<number> {
   const filtering = toFilter(options);
   if (!filtering.ok) return refuse(host, filtering.message);
+  const ledgers = findLedgers(host, locateLedger(host, options.file));
+  if (ledgers === null) return 1;
   const write = options.out === undefined ? toStream(host.stdout.stream) : toFile(options.out);
   if (options.format === 'csv') await write(CSV_HEAD);
-  for (const ledger of listLedgers(locateLedger(host, options.file))) {
+  for (const ledger of ledgers) {
     for await (const line of readLedger(ledger)) {
       const event = parseEvent(line);
       if (event === null || !matchesFilter(event, filtering.filter)) continue;

@@ -10,7 +10,7 @@ import type { Overrides } from '../config/load.ts';
 import { type AuditEvent, parseEvent } from '../domain/audit.ts';
 import { type Identity, LOCAL_CALLER } from '../domain/identity.ts';
 import type { Action, TargetKind } from '../domain/policy.ts';
-import { listLedgers, locateLedger, readLedger } from './audit-files.ts';
+import { findLedgers, locateLedger, readLedger } from './audit-files.ts';
 import type { Host } from './host.ts';
 import { loadWhole } from './load.ts';
 import { type PolicyFiles, withFiles } from './policy.ts';
@@ -51,11 +51,8 @@ export async function simulatePolicy(host: Host, overrides: Overrides, options: 
   if (!before.ok || !after.ok) return 1;
 
   const path = options.ledger === undefined ? now.config.audit.path : locateLedger(host, options.ledger);
-  const ledgers = listLedgers(path);
-  if (ledgers.length === 0) {
-    stderr.line(`error: there is no audit ledger at ${path}`);
-    return 1;
-  }
+  const ledgers = findLedgers(host, path);
+  if (ledgers === null) return 1;
   const calls: PastCall[] = [];
   for (const ledger of ledgers) {
     for await (const line of readLedger(ledger)) {

@@ -19,6 +19,7 @@ test.each([
     value: ['a', 5],
     says: 'Invalid input: expected string at 1, or string',
   },
+  { because: 'nothing was given at all', schema: z.number(), value: undefined, says: 'is missing, expected number' },
   {
     because: 'somebody has said it better',
     schema: z.union([z.iso.date(), z.iso.datetime()], 'must be a time'),

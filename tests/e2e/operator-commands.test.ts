@@ -117,7 +117,9 @@ it('shuts out, lists and lets in', async () => {
 });
 
 test.each([
-  { args: ['audit', 'verify'], code: 1, says: 'There is no audit ledger' },
+  { args: ['audit', 'verify'], code: 1, says: 'error: there is no audit ledger at ' },
+  { args: ['audit', 'tail', '--file', 'none.jsonl'], code: 1, says: 'error: there is no audit ledger at ' },
+  { args: ['audit', 'export', '--file', '.', '--format', 'csv'], code: 1, says: 'is a folder: name the ledger in it' },
   { args: ['policy', 'explain', 'a', 'b', 'c', '--args', '[1]'], code: 2, says: 'must be a JSON object' },
   { args: ['policy', 'expain'], code: 2, says: 'explain' },
   { args: ['policy', 'simulate'], code: 2, says: 'name a candidate' },

@@ -205,7 +205,12 @@ describe('a modern request', () => {
     door.policy.swap(policyOf({ rules: { agents: { a: { allow: { servers: ['new'] } } } } }));
     const call = async (name: string) => {
       const { status, json } = await door.modern('tools/call', { name, arguments: { region: 'eu' } });
-      return [status, JSON.stringify(json.error).replaceAll(name, 'NAME').replaceAll(/"request_id":"[^"]*"/g, '')];
+      return [
+        status,
+        JSON.stringify(json.error)
+          .replaceAll(name, 'NAME')
+          .replaceAll(/"request_id":"[^"]*"/g, ''),
+      ];
     };
     expect(await call('old__here')).toEqual(await call('old__none'));
   });
