@@ -285,7 +285,8 @@ export function createApp(options: AppOptions): App {
   };
   const isShutOut = (caller: Identity) => quarantine.isBlocked(caller, REST_API, null);
   const watching = createWatchingParts(config.health, {
-    ...{ servers: () => registered.watched(), countTools: (caller, path) => registered.countTools(caller, path) },
+    ...{ servers: registered.watched, server: registered.watchedServer },
+    ...{ countTools: (caller, path) => registered.countTools(caller, path) },
     mayList: (caller, path) => mayList(policy.current(), caller, { path }),
     ...{ identify, stillValid, findSession: who.findSession, isShutOut, limiter, refused: mcpDeps.refused },
     ...{ downstreams, store: storage.health, clock, log },

@@ -48,6 +48,7 @@ export interface RegistryParts {
   countTools(who: Identity, path: string): number;
   /** Every server of the registry, for whoever watches them. */
   watched(): Watched[];
+  watchedServer(key: ServerKey): Watched | null;
   /** Reads what is stored and takes in the servers of the files. Rejects where that is impossible. */
   start(): Promise<void>;
   /**
@@ -198,6 +199,14 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     return true;
   }
 
+  function toWatched(server: RegisteredServer): Watched {
+    const { path, enabled, deployment, source, launch, numTools } = server;
+    const key = keyOfPath(path);
+    const hasAddress = source.kind === 'file' || launch !== null || findServerEndpoint(server) !== null;
+    const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
+    return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
+  }
+
   const isTakenIn = (server: ServerKey) => fileOf(followed, server) !== null;
 
   let rightsInForce = '';
@@ -237,15 +246,11 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       const found = registry.current().servers.get(path);
       return found === undefined ? 0 : live.countTools(who, found);
     },
-    watched: () =>
-      [...registry.current().servers.values()].map(server => {
-        const { path, enabled, deployment, numTools } = server;
-        const key = keyOfPath(path);
-        const hasAddress =
-          server.source.kind === 'file' || server.launch !== null || findServerEndpoint(server) !== null;
-        const listed = deps.catalog.current().ownTools.get(key)?.size ?? numTools;
-        return { path, key, enabled, isLocal: deployment === 'local', hasAddress, numTools: listed };
-      }),
+    watched: () => Array.from(registry.current().servers.values(), toWatched),
+    watchedServer(key) {
+      const found = registry.current().servers.get(pathOfKey(key));
+      return found === undefined ? null : toWatched(found);
+    },
     specs: ({ servers }) => toSpecs.active(servers, registry.current(), isTakenIn),
     versionSpecs: ({ servers }) => toSpecs.inactive(servers, registry.current()),
     async start() {

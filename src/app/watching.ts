@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HealthConfig } from '../config/definitions-config.ts';
 import type { Challenge, Identity } from '../domain/identity.ts';
+import type { ServerKey } from '../domain/server.ts';
 import { createHealthEvents } from '../inbound/events/health-events.ts';
 import { createWebSockets, type WebSocketDeps, type WebSockets } from '../inbound/events/web-sockets.ts';
 import { healthRoutes } from '../inbound/rest/health.ts';
@@ -24,6 +25,7 @@ export interface WatchingParts {
 
 export interface WatchingDeps extends Pick<WebSocketDeps, 'findSession' | 'stillValid' | 'isShutOut' | 'limiter'> {
   servers(): readonly Watched[];
+  server(key: ServerKey): Watched | null;
   mayList(who: Identity, path: string): boolean;
   countTools(who: Identity, path: string): number;
   identify(headers: IncomingMessage['headers'], path: string): Identity | Challenge | Promise<Identity | Challenge>;
@@ -37,8 +39,8 @@ export interface WatchingDeps extends Pick<WebSocketDeps, 'findSession' | 'still
 export const HEALTH_PATHS = ['/ws/health_status', '/api/health/ws/health_status'];
 
 export function createWatchingParts(settings: HealthConfig, deps: WatchingDeps): WatchingParts {
-  const { clock, log, downstreams, store, servers } = deps;
-  const health = createHealthWatch({ servers, downstreams, store, settings, clock, log, random: Math.random });
+  const { clock, log, downstreams, store, servers, server } = deps;
+  const health = createHealthWatch({ servers, server, downstreams, store, settings, clock, log, random: Math.random });
   const events = createHealthEvents({ health, mayList: deps.mayList, countTools: deps.countTools, clock });
   const tickets = createTickets(clock);
   const streams = new Map(HEALTH_PATHS.map(path => [path, events]));

@@ -48,6 +48,8 @@ export interface HealthWatch {
 
 export interface HealthDeps {
   servers(): readonly Watched[];
+  /** One of them, as it is at this moment. */
+  server(key: ServerKey): Watched | null;
   downstreams: Pick<Downstreams, 'query' | 'condition' | 'onEvent'>;
   store: HealthRepository;
   settings: HealthSettings;
@@ -217,9 +219,9 @@ export function createHealthWatch(deps: HealthDeps): HealthWatch {
       follow();
       stopListening = downstreams.onEvent(event => {
         if (event.kind !== 'state') return;
-        const server = deps.servers().find(({ key }) => key === event.server);
         const status = statusOf(event.status, event.reason);
-        if (server === undefined || !server.enabled || server.isLocal || status === null) return;
+        const server = status === null ? null : deps.server(event.server);
+        if (server === null || !server.enabled || server.isLocal || status === null) return;
         late.delete(server.path);
         note(server.path, status, server.numTools, true);
       });

@@ -49,6 +49,7 @@ async function start(
   };
   const watch = createHealthWatch({
     servers: () => list,
+    server: key => list.find(server => server.key === key) ?? null,
     downstreams: { condition: downstreams.condition, onEvent: downstreams.onEvent, query },
     ...{ store, settings, clock, log: createKeptLog(), random },
   });
