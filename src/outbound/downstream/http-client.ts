@@ -4,7 +4,7 @@
  * use separate sockets. Calls, which are what there is much of, go through the lean client (http1/), the rest through
  * undici. Refused here: redirects, proxies, HTTP/2, repeating.
  */
-import { Pool } from 'undici';
+import { errors, Pool } from 'undici';
 import type { HttpAddress } from '../../domain/server.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SocketGuard } from '../fetch/address-guard.ts';
@@ -79,18 +79,22 @@ export function createHttpClient(
   for (const [name, value] of address.headers) {
     if (!PROTOCOL_HEADERS.has(name)) headers.push(name, value.reveal());
   }
-  const open = (connections: number | null): Pool =>
-    new Pool(url.origin, {
+  /** Opened when first used: of a thousand servers most need one lane or none. */
+  const lanes = new Map<Lane, Pool>();
+  function open(lane: Lane): Pool {
+    const pool = new Pool(url.origin, {
       allowH2: false,
       pipelining: 1,
       connect: isForeign ? createGuardedConnect(guard, connectTimeoutMs) : { timeout: connectTimeoutMs },
       bodyTimeout: 0,
       headersTimeout: limits.headersTimeoutMs,
-      connections,
+      // Streams are as many as there are connection sets, which are bounded where they are made.
+      connections: lane === 'stream' ? null : ASIDE_CONNECTIONS,
     });
-  // Streams are as many as there are connection sets, which are bounded where they are made.
-  const lanes = { aside: open(ASIDE_CONNECTIONS), stream: open(null) };
-  const pools = Object.values(lanes);
+    lanes.set(lane, pool);
+    return pool;
+  }
+  let isClosed = false;
   const calls = new SocketPool({
     url,
     clock,
@@ -106,6 +110,7 @@ export function createHttpClient(
       calls.send({ path, headers, extra, body, headersTimeoutMs: headersTimeout }, handler);
     },
     send({ extra, ...request }, lane, handler) {
+      if (isClosed) return handler.onResponseError(null, new errors.ClientDestroyedError());
       // undici writes a request once and never again by itself; `idempotent: false` also forbids it to pipeline.
       const { body } = request;
       const isPieces = body !== null && typeof body !== 'string';
@@ -113,14 +118,15 @@ export function createHttpClient(
       const length = isPieces ? ['content-length', String(totalLength(body))] : [];
       const headers = [...request.headers, ...(extra ?? []), ...length];
       const pieces = isPieces ? (body as unknown as Buffer) : body;
-      lanes[lane].dispatch({ ...request, headers, body: pieces, idempotent: false }, handler);
+      (lanes.get(lane) ?? open(lane)).dispatch({ ...request, headers, body: pieces, idempotent: false }, handler);
     },
     get connections() {
-      return pools.reduce((sum, pool) => sum + pool.stats.connected, calls.connections);
+      return [...lanes.values()].reduce((sum, pool) => sum + pool.stats.connected, calls.connections);
     },
     async close() {
+      isClosed = true;
       calls.close();
-      await Promise.all(pools.map(pool => pool.destroy()));
+      await Promise.all(Array.from(lanes.values(), pool => pool.destroy()));
     },
   };
 }

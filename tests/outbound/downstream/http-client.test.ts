@@ -42,3 +42,18 @@ test('a stream and an answer of ours find a way while every socket for calls is 
   await until(() => client.connections === 0, 'all are closed');
   for (const one of [hanging, waiting, stream]) expect(one.told).toContain('error');
 });
+
+test('what is sent once it is closed fails at once, whether its lane was ever used or not', async () => {
+  const address = http('http://127.0.0.1:9/mcp', 'auto', {});
+  if (address.kind !== 'http') throw new Error('not an HTTP address');
+  const client = createHttpClient(address, 5000, DEFAULT_LIMITS, createSystemClock(), quietGuard());
+  const used = new Remembering();
+  const [path, headers] = [client.path, client.headers];
+  client.send({ method: 'GET', path, headers, body: null }, 'stream', used);
+  await client.close();
+  for (const lane of ['stream', 'aside'] as const) {
+    const late = new Remembering();
+    client.send({ method: 'GET', path, headers, body: null }, lane, late);
+    expect(late.told).toEqual(['error']);
+  }
+});
