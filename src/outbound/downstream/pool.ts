@@ -2,6 +2,7 @@
  * All servers behind the gateway: the implementation of ports/downstreams.ts. Holds which servers there are and nothing
  * about how one is kept (downstream.ts, supervisor.ts). A reload touches only what it changes.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Line, Reply } from '../../domain/call.ts';
 import type { LogLevel } from '../../domain/era.ts';
 import { failure } from '../../domain/error.ts';
@@ -24,6 +25,9 @@ import { Downstream, type DownstreamDeps } from './downstream.ts';
 import { DEFAULT_LIMITS, type DownstreamLimits } from './limits.ts';
 import { diffSpecs } from './same-spec.ts';
 import { createWatchdog } from './watchdog.ts';
+
+/** Servers begun before others have a turn: some milliseconds. */
+const AT_ONCE = 50;
 
 export interface PoolDeps {
   specs: readonly ServerSpec[];
@@ -79,7 +83,15 @@ class Pool implements Downstreams {
 
   start(): void {
     this.#isStarted = true;
-    for (const server of this.#servers.values()) server.start();
+    void this.#startInTurns([...this.#servers.values()]);
+  }
+
+  /** Calls of others are answered in between, however many servers are new. One that was removed meanwhile stays as it is. */
+  async #startInTurns(servers: readonly Downstream[]): Promise<void> {
+    for (const [place, server] of servers.entries()) {
+      if (place > 0 && place % AT_ONCE === 0) await nextTurn();
+      server.start();
+    }
   }
 
   apply(specs: readonly ServerSpec[]): ServerDiff {
@@ -99,7 +111,8 @@ class Pool implements Downstreams {
     }
     this.#servers = next;
     for (const [key, server] of before) if (next.get(key) !== server) this.#retire(server);
-    if (this.#isStarted) for (const key of [...diff.added, ...diff.updated]) next.get(key)?.start();
+    const fresh = [...diff.added, ...diff.updated].flatMap(key => next.get(key) ?? []);
+    if (this.#isStarted) void this.#startInTurns(fresh);
     return diff;
   }
 

@@ -169,6 +169,21 @@ describe('applying a new configuration', () => {
     await untilStatus(pool, 'late', 'ready');
   });
 
+  test('begins many newcomers in turns, and none that was dropped before its turn', async () => {
+    const server = await startScripted({ era: 'legacy' });
+    onTestFinished(() => server.close());
+    const { pool, events } = openPool([]);
+    pool.start();
+    const many = Array.from({ length: 120 }, (_, i) => spec(`s${i}`, http(server.url), { start: 'eager' }));
+    pool.apply(many);
+    const idle = () => pool.states().filter(({ status }) => status === 'idle').length;
+    expect(idle()).toBe(70);
+    pool.apply(many.slice(0, 110));
+    await until(() => pool.states().every(({ status }) => status === 'ready'), 'all that stayed are there');
+    const begun = new Set(events.filter(({ kind }) => kind === 'state').map(event => event.server));
+    expect(begun.size).toBe(110);
+  });
+
   test('again and again leaves no process behind', async () => {
     const kit = openPool([]);
     const pids: number[] = [];
