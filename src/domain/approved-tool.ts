@@ -49,3 +49,11 @@ export const ApprovedTool = z.strictObject({
   acknowledged: z.array(Acknowledgement).default([]),
 });
 export type ApprovedTool = z.output<typeof ApprovedTool>;
+
+/** Whether nobody has approved, offered or acknowledged anything in between. Null: nothing is kept. */
+export function isSameRecord(one: ApprovedTool | null, other: ApprovedTool | null): boolean {
+  if (one === null || other === null) return one === other;
+  const marks = ({ hash, approvedAtMs, approvedBy, pending, acknowledged }: ApprovedTool) =>
+    JSON.stringify([hash, approvedAtMs, approvedBy, pending?.hash, pending?.seenAtMs, acknowledged]);
+  return marks(one) === marks(other);
+}

@@ -2,6 +2,12 @@
 import type { ApprovedTool } from '../domain/approved-tool.ts';
 import type { ServerKey } from '../domain/server.ts';
 
+/**
+ * `gone`: nothing was written, because a server of theirs is not there (any more). `stale`: nothing was, because somebody else
+ * has written since.
+ */
+export type DefinitionPut = 'done' | 'gone' | 'stale';
+
 export interface DefinitionRepository {
   find(server: ServerKey, tool: string): Promise<ApprovedTool | null>;
   /** Of one server, in the order of the tools' names, by code unit. Null: there is no such server (any more). */
@@ -9,10 +15,10 @@ export interface DefinitionRepository {
   /** Those that wait, over all servers, by server and then by tool. */
   listPending(): Promise<readonly ApprovedTool[]>;
   /**
-   * All of them or none; each in the place of an earlier one of the same server and tool. False: none, because a server of
-   * theirs is not there (any more).
+   * All of them or none; each in the place of an earlier one of the same server and tool. `from`: as each was read before,
+   * in the same order, null where there was none; absent: whatever is kept by now.
    */
-  put(tools: readonly ApprovedTool[]): Promise<boolean>;
+  put(tools: readonly ApprovedTool[], from?: readonly (ApprovedTool | null)[]): Promise<DefinitionPut>;
   /** False: there was none. */
   remove(server: ServerKey, tool: string): Promise<boolean>;
 }

@@ -169,7 +169,7 @@ describe.each(BACKENDS)('$name', ({ open }) => {
         await ratings.put({ kind: 'agent', path }, stars('ada', 4));
         await health.put([healthOf(path)]);
         const origin = `${path.slice(1)}@2`;
-        expect(await definitions.put([approvedTool(origin, 'search'), driftedTool(origin, 'write')])).toBe(true);
+        expect(await definitions.put([approvedTool(origin, 'search'), driftedTool(origin, 'write')])).toBe('done');
       }
       expect(await servers.remove('/a')).toBe(true);
       expect(await servers.remove('/a')).toBe(false);
@@ -385,16 +385,16 @@ describe.each(BACKENDS)('$name', ({ open }) => {
       });
     await follow('b', 'tools', 'without-record');
     const put = async (...servers: string[]) => definitions.put(servers.map(server => approvedTool(server, 'x')));
-    for (const there of [A, 'b', 'tools']) expect([there, await put(there)]).toEqual([there, true]);
+    for (const there of [A, 'b', 'tools']) expect([there, await put(there)]).toEqual([there, 'done']);
     for (const gone of ['a', 'a@v9', 'b@v1.0.0', 'without-record', 'nobody', 'nobody@v1']) {
-      expect([gone, await put(gone), await put(A, gone)]).toEqual([gone, false, false]);
+      expect([gone, await put(gone), await put(A, gone)]).toEqual([gone, 'gone', 'gone']);
       expect(await definitions.list(gone)).toBeNull();
     }
     expect(await definitions.list(A)).toEqual([approvedTool(A, 'x')]);
     await follow();
     for (const server of ['b', 'tools'])
-      expect([await put(server), await definitions.list(server)]).toEqual([false, null]);
-    expect(await put(A)).toBe(true);
+      expect([await put(server), await definitions.list(server)]).toEqual(['gone', null]);
+    expect(await put(A)).toBe('done');
   });
 
   it('who has looked at the warnings of a definition is kept with it', async () => {
@@ -409,6 +409,32 @@ describe.each(BACKENDS)('$name', ({ open }) => {
     const odd = [{ ...acknowledged[0], kind: 'hearsay' }] as unknown as ApprovedTool['acknowledged'];
     await expect(definitions.put([approvedTool(A, 'send', { acknowledged: odd })])).rejects.toThrow();
     expect((await definitions.find(A, 'send'))?.acknowledged).toEqual(acknowledged);
+  });
+
+  it('definitions are put in the place of what was read, or not at all', async () => {
+    const { definitions, revision } = await openWith('/a');
+    const first = approvedTool(A, 'send');
+    expect(await definitions.put([first], [null])).toBe('done');
+    const acknowledged: ApprovedTool['acknowledged'] = [
+      { kind: 'look-alike', other: { server: 'mail', tool: null }, by: 'ada', atMs: 3_000 },
+    ];
+    const others: Partial<ApprovedTool>[] = [
+      { hash: 'f'.repeat(64) },
+      { approvedBy: 'bo' },
+      { approvedAtMs: 7 },
+      { pending: driftedTool(A, 'send').pending },
+      { acknowledged },
+    ];
+    const before = await revision();
+    for (const other of [null, ...others.map(more => ({ ...first, ...more }))]) {
+      const both = [approvedTool(A, 'new'), driftedTool(A, 'send')];
+      expect(await definitions.put(both, [null, other])).toBe('stale');
+    }
+    expect(await definitions.put([driftedTool(A, 'new')], [approvedTool(A, 'new')])).toBe('stale');
+    expect([await definitions.list(A), await revision()]).toEqual([[first], before]);
+    const read = await definitions.find(A, 'send');
+    expect(await definitions.put([approvedTool(A, 'new'), driftedTool(A, 'send')], [null, read])).toBe('done');
+    expect(await definitions.list(A)).toEqual([approvedTool(A, 'new'), driftedTool(A, 'send')]);
   });
 
   it('definitions are put all or none', async () => {

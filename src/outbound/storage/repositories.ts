@@ -2,7 +2,7 @@
  * The repositories over the rows of a backend on this machine: what exists already, what somebody else changed first,
  * which version is active, what goes with a server. One rule, whatever keeps the rows.
  */
-import type { ApprovedTool } from '../../domain/approved-tool.ts';
+import { type ApprovedTool, isSameRecord } from '../../domain/approved-tool.ts';
 import { withRating } from '../../domain/rating.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { keyOfPath } from '../../domain/registry-path.ts';
@@ -177,12 +177,17 @@ function bindDefinitions({ definitions, nextRevision }: RegistryRows, turn: Turn
       }),
     listPending: () =>
       turn.read(() => sorted(definitions.pending().filter(({ server }) => definitions.hasServer(server)))),
-    put: tools =>
+    put: (tools, from) =>
       turn.write(() => {
-        // Asked in the turn that writes: whoever took the server away may have had the one before.
-        if (![...new Set(tools.map(({ server }) => server))].every(definitions.hasServer)) return false;
+        // Both asked in the turn that writes: whoever took the server away, or approved, may have had the one before.
+        if (![...new Set(tools.map(({ server }) => server))].every(definitions.hasServer)) return 'gone';
+        const isAsRead = (read: ApprovedTool | null, at: number) => {
+          const { server, tool } = tools[at] as ApprovedTool;
+          return isSameRecord(definitions.find(server, tool), read);
+        };
+        if (from?.every(isAsRead) === false) return 'stale';
         for (const tool of tools) definitions.put(tool, nextRevision());
-        return true;
+        return 'done';
       }),
     remove: (server, tool) =>
       turn.write(() => {

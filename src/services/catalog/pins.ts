@@ -76,6 +76,8 @@ export interface Pins {
 }
 
 const FIRST_SEEN = 'first-seen';
+/** Each is in vain only where another process wrote of the very tool within some milliseconds. */
+const ATTEMPTS = 10;
 
 type Tools = ReadonlyMap<string, ApprovedTool>;
 const NO_TOOLS: Tools = new Map();
@@ -119,7 +121,14 @@ export function createPins(deps: {
   async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
     const kept = (await store.list(from)) ?? [];
     if (kept.length === 0 || (await store.list(to))?.length !== 0) return;
-    if (!(await store.put(kept.map(entry => ({ ...entry, server: to }))))) return;
+    const taken = kept.map(entry => ({ ...entry, server: to }));
+    if (
+      (await store.put(
+        taken,
+        taken.map(() => null),
+      )) !== 'done'
+    )
+      return;
     for (const { tool } of kept) await store.remove(from, tool);
   }
 
@@ -179,14 +188,15 @@ export function createPins(deps: {
   async function readApproved(
     server: ServerKey,
     before: Tools,
-  ): Promise<{ approved: Map<string, ApprovedTool>; lost: ApprovedTool[] } | null> {
-    const stored = await store.list(server);
-    if (stored === null) return null;
-    const approved = new Map(stored.map(entry => [entry.tool, entry]));
+  ): Promise<{ stored: Tools; approved: Map<string, ApprovedTool>; lost: ApprovedTool[] } | null> {
+    const list = await store.list(server);
+    if (list === null) return null;
+    const stored = new Map(list.map(entry => [entry.tool, entry]));
+    const approved = new Map(stored);
     // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
     const lost = versionOfKey(server) === null ? [...before.values()].filter(({ tool }) => !approved.has(tool)) : [];
     for (const entry of lost) approved.set(entry.tool, entry);
-    return { approved, lost };
+    return { stored, approved, lost };
   }
 
   async function screen(server: ServerKey, tools: readonly JsonObject[], formerly: ServerKey | null) {
@@ -195,9 +205,23 @@ export function createPins(deps: {
       return tools;
     }
     if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
+    const offers = onceEach(tools);
+    const approved = await asLongAsStale(() => settle(server, offers));
+    if (approved === 'stale') throw new Error('others write of the server all the time');
+    const shown = offers.flatMap(({ name, offered, hash }) => {
+      const entry = approved.get(name);
+      if (entry === undefined) return [];
+      // The very object that was listed where it is as approved: unchanged lists are known by it further on.
+      return [entry.hash === hash ? offered : entry.approved];
+    });
+    tell(server, shown, approved);
+    return shown;
+  }
+
+  /** What is approved of a server that says this, kept as far as it is new. */
+  async function settle(server: ServerKey, offers: readonly Offer[]): Promise<Tools | 'stale'> {
     const move = moves.get(server);
     const before = known.get(server) ?? NO_TOOLS;
-    const offers = onceEach(tools);
     const offeredNames = new Set(offers.map(({ name }) => name));
     // Not listed for once, and maybe still in the list that clients were shown.
     const away = [...(differing.get(server) ?? NONE)].filter(tool => !offeredNames.has(tool));
@@ -228,31 +252,24 @@ export function createPins(deps: {
     const isLost = new Set(read?.lost);
     const changed = judged.filter(entry => entry !== approved.get(entry.tool) || isLost.has(entry));
     const isChanged = new Set(changed.map(({ tool }) => tool));
-    const rest = [...isLost].filter(({ tool }) => !isChanged.has(tool));
-    if (read !== null && changed.length + rest.length > 0 && (await store.put([...rest, ...changed]))) {
-      for (const entry of changed) approved.set(entry.tool, entry);
-    } else for (const entry of changed) if (approved.has(entry.tool)) approved.set(entry.tool, entry);
+    const next = [...[...isLost].filter(({ tool }) => !isChanged.has(tool)), ...changed];
+    const from = next.map(({ tool }) => read?.stored.get(tool) ?? null);
+    const put = read === null || next.length === 0 ? 'gone' : await store.put(next, from);
+    if (put === 'stale') return 'stale';
+    for (const entry of changed) if (put === 'done' || approved.has(entry.tool)) approved.set(entry.tool, entry);
     if (read !== null && moves.get(server) === move) moves.delete(server);
     remember(server, approved, new Set([...away, ...differingOf(approved, offers)]));
-    const shown = offers.flatMap(({ name, offered, hash }) => {
-      const entry = approved.get(name);
-      if (entry === undefined) return [];
-      // The very object that was listed where it is as approved: unchanged lists are known by it further on.
-      return [entry.hash === hash ? offered : entry.approved];
-    });
-    tell(server, shown, approved);
-    return shown;
+    return approved;
   }
 
-  /** As it is stored, with what waits here alone: somebody else's server may have said the approved words since. */
-  async function waitingOn(server: ServerKey): Promise<Map<string, ApprovedTool>> {
-    const stored = (await store.list(server)) ?? [];
-    const tools = new Map(stored.map(entry => [entry.tool, entry]));
-    for (const tool of differing.get(server) ?? NONE) {
-      const entry = asWaitingHere(server, tool, tools.get(tool));
-      if (entry !== null) tools.set(tool, entry);
-    }
-    return tools;
+  /** As stored, or as what waits here alone: somebody else's server may have said the approved words since. */
+  async function waitingOn(server: ServerKey): Promise<{ stored: ApprovedTool; waits: ApprovedTool }[]> {
+    const all = (await store.list(server)) ?? [];
+    const differ = differing.get(server) ?? NONE;
+    return all.map(stored => {
+      const here = differ.has(stored.tool) ? asWaitingHere(server, stored.tool, stored) : null;
+      return { stored, waits: here ?? stored };
+    });
   }
 
   /** Null: it does not wait, or what waits is stored. */
@@ -276,23 +293,33 @@ export function createPins(deps: {
     return own.length === 0 ? stored : [...stored, ...own].sort(byServerAndTool);
   }
 
-  async function approve(server: ServerKey, { tool, hash }: ApprovalWish, by: string): Promise<Approval> {
-    const waiting = [...(await waitingOn(server)).values()].filter(entry => tool === null || entry.tool === tool);
-    const next = waiting.flatMap(({ pending, ...entry }): ApprovedTool[] =>
-      pending === null
-        ? []
-        : [
-            {
-              ...entry,
-              ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
-              // Of other words: somebody has to look again.
-              ...{ pending: null, acknowledged: [] },
-            },
-          ],
-    );
+  async function approve(server: ServerKey, wish: ApprovalWish, by: string): Promise<Approval> {
+    const approval = await asLongAsStale(() => tryToApprove(server, wish, by));
+    return approval === 'stale' ? changedSince() : approval;
+  }
+
+  async function tryToApprove(
+    server: ServerKey,
+    { tool, hash }: ApprovalWish,
+    by: string,
+  ): Promise<Approval | 'stale'> {
+    const from: ApprovedTool[] = [];
+    const next: ApprovedTool[] = [];
+    for (const { stored, waits } of await waitingOn(server)) {
+      const { pending, ...entry } = waits;
+      if (pending === null || (tool !== null && entry.tool !== tool)) continue;
+      from.push(stored);
+      next.push({
+        ...entry,
+        ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
+        // Of other words: somebody has to look again.
+        ...{ pending: null, acknowledged: [] },
+      });
+    }
     if (next.length === 0) return nothingWaits();
     if (hash !== null && next.some(entry => entry.hash !== hash)) return changedSince();
-    if (!(await store.put(next))) return nothingWaits();
+    const put = await store.put(next, from);
+    if (put !== 'done') return put === 'gone' ? nothingWaits() : put;
     letGo(server, next);
     for (const listener of listeners) listener(server);
     return { kind: 'approved', tools: next };
@@ -316,7 +343,8 @@ export function createPins(deps: {
     const kept = onDrift === 'off' ? null : await store.find(server, tool);
     if (kept === null) return null;
     const next = change(kept);
-    if (!(await store.put([next]))) return null;
+    const put = await store.put([next], [kept]);
+    if (put !== 'done') return put === 'gone' ? null : put;
     const before = known.get(server);
     const entry = before?.get(tool);
     // What was heard here stays what it is.
@@ -331,7 +359,12 @@ export function createPins(deps: {
     heldCount: () => (onDrift === 'hold' ? [...differing.values()].reduce((sum, { size }) => sum + size, 0) : 0),
     pending,
     find: (server, tool) => (onDrift === 'off' ? null : (known.get(server)?.get(tool) ?? null)),
-    amend: (server, tool, change) => inTurn(server, () => amend(server, tool, change)),
+    amend: (server, tool, change) =>
+      inTurn(server, async () => {
+        const amended = await asLongAsStale(() => amend(server, tool, change));
+        if (amended === 'stale') throw new Error('others write of the tool all the time');
+        return amended;
+      }),
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
     moved: server => void moves.set(server, ++movesMade),
@@ -359,8 +392,22 @@ export function createPins(deps: {
   };
 }
 
+/** What somebody else has written in between is read, and judged anew. */
+async function asLongAsStale<T>(work: () => Promise<T | 'stale'>): Promise<T | 'stale'> {
+  for (let attempt = 1; ; attempt++) {
+    const done = await work();
+    if (done !== 'stale' || attempt === ATTEMPTS) return done;
+  }
+}
+
+interface Offer {
+  name: string;
+  offered: JsonObject;
+  hash: string;
+}
+
 /** Twice in one list: the first counts, as everywhere. */
-function onceEach(tools: readonly JsonObject[]): { name: string; offered: JsonObject; hash: string }[] {
+function onceEach(tools: readonly JsonObject[]): Offer[] {
   const once = new Map<string, JsonObject>();
   for (const offered of tools) {
     const { name } = offered;

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { ApprovedTool } from '../../../src/domain/approved-tool.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { diffDefinitions, hashDefinition } from '../../../src/domain/tool-definition.ts';
-import type { DefinitionRepository } from '../../../src/ports/definition-repository.ts';
 import { createPins, type DriftEvent, type OnDrift } from '../../../src/services/catalog/pins.ts';
+import { createDefinitionStore, type DefinitionStore } from '../../support/definition-store.ts';
 import { createFrozenClock } from '../../support/frozen-clock.ts';
 
 const tool = (name: string, more: JsonObject = {}): JsonObject => ({
@@ -18,33 +17,7 @@ const OTHER = tool('read');
 const OTHER_REWORDED = tool('read', { description: 'does read, and more' });
 const REBUILT = tool('send', { inputSchema: { type: 'object', properties: { to: { type: 'string' } } } });
 
-/** Outlives the pins that use it, as a database does. */
-function createStore() {
-  const kept = new Map<string, ApprovedTool>();
-  const of = (server: string) => [...kept.values()].filter(entry => entry.server === server);
-  const store: DefinitionRepository & { writes: number; broken: boolean; gone: Set<string> } = {
-    writes: 0,
-    broken: false,
-    gone: new Set(),
-    find: async (server, name) => kept.get(`${server} ${name}`) ?? null,
-    async list(server) {
-      if (store.broken) throw new Error('disk I/O error');
-      return store.gone.has(server) ? null : of(server);
-    },
-    listPending: async () => [...kept.values()].filter(({ pending }) => pending !== null),
-    async put(tools) {
-      if (store.broken) throw new Error('disk I/O error');
-      if (tools.some(({ server }) => store.gone.has(server))) return false;
-      store.writes++;
-      for (const entry of tools) kept.set(`${entry.server} ${entry.tool}`, structuredClone(entry));
-      return true;
-    },
-    remove: async (server, name) => kept.delete(`${server} ${name}`),
-  };
-  return store;
-}
-
-function start(onDrift: OnDrift = 'hold', store = createStore()) {
+function start(onDrift: OnDrift = 'hold', store = createDefinitionStore()) {
   const events: DriftEvent[] = [];
   const pins = createPins({ store, onDrift, report: event => void events.push(event), clock: createFrozenClock() });
   return { pins, events, store };
@@ -213,22 +186,22 @@ test('`serve` shows what was approved and lets calls go on; `off` passes everyth
 
 test('a store that cannot be asked approves nothing', async () => {
   const { pins, store, events } = start();
-  store.broken = true;
+  store.failures = Number.POSITIVE_INFINITY;
   await expect(pins.screen('mail', [BEFORE])).rejects.toThrow('disk I/O error');
-  store.broken = false;
+  store.failures = 0;
   await pins.screen('mail', [BEFORE]);
-  store.broken = true;
+  store.failures = Number.POSITIVE_INFINITY;
   await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
   // In force although it could not be written down, and written down as soon as that is possible.
   expect(pins.isHeld('mail', 'send')).toBe(true);
-  store.broken = false;
+  store.failures = 0;
   expect(await pins.screen('mail', [REWORDED])).toEqual([BEFORE]);
   expect(await store.listPending()).toMatchObject([{ tool: 'send' }]);
   expect(events).toHaveLength(1);
 });
 
 /** As another process does it that found the server gone from its file, or removed it. */
-async function takeAway(store: ReturnType<typeof createStore>, server: string): Promise<void> {
+async function takeAway(store: DefinitionStore, server: string): Promise<void> {
   for (const { tool: name } of (await store.list(server)) ?? []) await store.remove(server, name);
   store.gone.add(server);
 }
@@ -288,10 +261,10 @@ test('what is held stays so while a reading does not list it, for clients may st
   await pins.screen('mail', [REWORDED]);
   expect(await pins.screen('mail', [])).toEqual([]);
   expect([pins.isHeld('mail', 'send'), pins.heldCount()]).toEqual([true, 1]);
-  store.broken = true;
+  store.failures = Number.POSITIVE_INFINITY;
   await expect(pins.screen('mail', [OTHER])).rejects.toThrow('disk I/O error');
   expect(pins.isHeld('mail', 'send')).toBe(true);
-  store.broken = false;
+  store.failures = 0;
   expect(await pins.screen('mail', [BEFORE])).toEqual([BEFORE]);
   expect([pins.isHeld('mail', 'send'), events.length]).toEqual([false, 1]);
 });
@@ -439,9 +412,9 @@ test('what is kept in another place from now on counts as it is there, and holds
 test('of a server that is gone nothing is remembered, not even what could not be stored', async () => {
   const { pins, store } = start();
   await pins.screen('mail', [BEFORE]);
-  store.broken = true;
+  store.failures = Number.POSITIVE_INFINITY;
   await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
-  store.broken = false;
+  store.failures = 0;
   pins.keepOnly(new Set(['mail@v2']));
   await store.remove('mail', 'send');
   pins.keepOnly(new Set(['mail', 'mail@v2']));
@@ -452,9 +425,9 @@ test('of a server that is gone nothing is remembered, not even what could not be
 test('what could not be stored of a server that was gone for a while does not stand in the way of what others approve', async () => {
   const { pins, store } = start();
   await pins.screen('mail', [BEFORE]);
-  store.broken = true;
+  store.failures = Number.POSITIVE_INFINITY;
   await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('disk I/O error');
-  store.broken = false;
+  store.failures = 0;
   pins.keepOnly(new Set());
   pins.keepOnly(new Set(['mail']));
   expect(await pins.screen('mail', [BEFORE])).toEqual([BEFORE]);
@@ -477,4 +450,57 @@ test('a version that was removed and is registered anew is another one', async (
   await store.remove('mail@v2', 'send');
   expect(await pins.screen('mail@v2', [REWORDED])).toEqual([REWORDED]);
   expect(pins.isHeld('mail@v2', 'send')).toBe(false);
+});
+
+describe('what somebody else writes between a reading and what it writes itself counts', () => {
+  async function startTwo() {
+    const { pins, store } = start();
+    const elsewhere = start('hold', store).pins;
+    await pins.screen('mail', [BEFORE]);
+    await elsewhere.screen('mail', [BEFORE]);
+    return { pins, elsewhere, store };
+  }
+  const all = { tool: null, hash: null };
+
+  test('an approval is not set back by a server that goes on saying the old words', async () => {
+    const { pins, elsewhere, store } = await startTwo();
+    await elsewhere.screen('mail', [REWORDED]);
+    store.meanwhile = () => elsewhere.approve('mail', all, 'ada');
+    expect(await pins.screen('mail', [BEFORE])).toEqual([REWORDED]);
+    expect(store.peek('mail', 'send')).toMatchObject({ approvedBy: 'ada', hash: hashDefinition(REWORDED) });
+    expect(pins.isHeld('mail', 'send')).toBe(true);
+  });
+
+  test('of two that see a server first, one is believed', async () => {
+    const { pins, store } = start();
+    const elsewhere = start('hold', store).pins;
+    store.meanwhile = () => elsewhere.screen('mail', [REWORDED]);
+    expect(await pins.screen('mail', [BEFORE])).toEqual([REWORDED]);
+    expect([pins.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'send')]).toEqual([true, false]);
+  });
+
+  test('an approval is of the words that were looked at, or of none', async () => {
+    const { pins, elsewhere, store } = await startTwo();
+    await pins.screen('mail', [REWORDED]);
+    store.meanwhile = () => elsewhere.screen('mail', [REBUILT]);
+    const wish = { tool: 'send', hash: hashDefinition(REWORDED) };
+    expect(await pins.approve('mail', wish, 'ada')).toMatchObject({ code: 'STALE' });
+    expect(store.peek('mail', 'send')).toMatchObject({ hash: hashDefinition(BEFORE) });
+  });
+
+  test('what is looked at once is not forgotten by a reading under way', async () => {
+    const { pins, elsewhere, store } = await startTwo();
+    const look = { kind: 'look-alike', other: { server: 'post', tool: null }, by: 'ada', atMs: 1 } as const;
+    store.meanwhile = () => elsewhere.amend('mail', 'send', kept => ({ ...kept, acknowledged: [look] }));
+    await pins.screen('mail', [REWORDED]);
+    expect(store.peek('mail', 'send')).toMatchObject({ acknowledged: [look], pending: { definition: REWORDED } });
+  });
+
+  test('a server that others write of all the time is not compared, and what it says is held', async () => {
+    const { pins, store } = await startTwo();
+    store.put = async () => 'stale';
+    await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('all the time');
+    expect(pins.isHeld('mail', 'send')).toBe(true);
+    expect(await pins.approve('mail', all, 'ada')).toMatchObject({ code: 'STALE' });
+  });
 });
