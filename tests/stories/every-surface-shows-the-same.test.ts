@@ -14,7 +14,7 @@ import { ADMIN, METHODS, openSearched, type SearchedGateway, tokenFor, type Who 
 const RUNS = 40;
 /** Shrinking what failed counts as well; what was found until then is told. */
 const MOST_MS = 60_000;
-const SERVERS = ['atlas', 'borealis', 'cassini', 'delta', 'team/ember', 'team/fjord', 'granite', 'harbor'];
+const SERVERS = ['atlas', 'borealis', 'cassini', 'team--ember', 'team/ember', 'team/fjord', 'granite', 'harbor'];
 const TOOLS = ['tool_0001', 'tool_0002', 'tool_0003'];
 const TEAMS = ['red', 'green', 'blue'];
 const GROUP = 'caller';

@@ -306,6 +306,24 @@ describe('the compatibility API', () => {
     expect(names).toHaveLength(Number((await read('/api/servers')).body.total_count));
   });
 
+  test('gives nobody the name of another server, however its path is written', async () => {
+    await register({ path: '/over/there', name: 'First' });
+    await register({ path: '/over--there', name: 'Second' });
+    const titleOf = async (name: string) => {
+      const { body } = await read(`/v0.1/servers/${encodeURIComponent(name)}/versions/latest`);
+      const { title, name: own } = (body.server ?? {}) as JsonObject;
+      return [title, own];
+    };
+    expect(await titleOf('io.mcpgateway/over--there')).toEqual(['First', 'io.mcpgateway/over--there']);
+    expect(await titleOf('io.mcpgateway/over/there')).toEqual(['First', 'io.mcpgateway/over--there']);
+    expect(await titleOf('io.mcpgateway/over-_-there')).toEqual(['Second', 'io.mcpgateway/over-_-there']);
+    const { body } = await read('/v0.1/servers?search=over-&limit=1000');
+    expect((body.servers as JsonObject[]).map(({ server }) => (server as JsonObject).title)).toEqual([
+      'First',
+      'Second',
+    ]);
+  });
+
   test.each([
     { path: 'io.mcpgateway%2Falpha/versions', status: 200 },
     { path: 'io.mcpgateway%2Falpha/versions/latest', status: 200 },

@@ -5,13 +5,14 @@
 import { z } from 'zod';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
+import { publishedName, readPublishedName } from '../../domain/published-name.ts';
 import { type RegisteredServer, serverKeyOf } from '../../domain/registered-server.ts';
+import { pathOfKey } from '../../domain/registry-path.ts';
 import type { ServerView } from '../../services/registry/read.ts';
 import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { isoOrNull } from './server-card.ts';
 
-const PREFIX = 'io.mcpgateway/';
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-10-17/server.schema.json';
 /** The longest title and description of that schema. */
 const MAX_TEXT = 100;
@@ -60,8 +61,8 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
   const baseOf = ({ headers }: Call) => publicUrl ?? `http://${headers.host ?? 'localhost'}`;
 
   async function findByName({ who }: Call, name: string): Promise<ServerView | Failure> {
-    const server = namedServers(read.seen(who)).get(name);
-    const found = server === undefined ? null : await read.find(who, server.path);
+    const key = readPublishedName(name);
+    const found = key === null ? null : await read.find(who, pathOfKey(key));
     return found?.kind === 'done' ? found.value : notThere();
   }
 
@@ -81,12 +82,17 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
         const sinceMs = since === undefined ? 0 : Date.parse(since);
         if (Number.isNaN(sinceMs))
           return failure('INVALID_PARAMS', {}, { say: 'updated_since: must be an RFC 3339 time' });
-        const named = [...namedServers(read.seen(call.who))]
+        const named = read
+          .seen(call.who)
+          .map((server): [string, RegisteredServer] => [publishedName(serverKeyOf(server)), server])
           .filter(([name, server]) => name > cursor && isAsked(server, name, { search, version, sinceMs }))
           .sort(([a], [b]) => (a < b ? -1 : 1));
-        const views = await viewAll(call.who, named.slice(0, limit));
+        const views = await viewAll(
+          call.who,
+          named.slice(0, limit).map(([, server]) => server),
+        );
         const last = named.length > limit ? (named[limit - 1]?.[0] ?? null) : null;
-        const servers = views.map(([name, view]) => toEntry(name, view, baseOf(call)));
+        const servers = views.map(view => toEntry(view, baseOf(call)));
         return answer(200, { servers, metadata: { nextCursor: last, count: servers.length } });
       },
     }),
@@ -98,7 +104,7 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
       async run(call): Promise<RestOutcome> {
         const found = await findByName(call, call.params.name);
         if ('code' in found) return found;
-        const entry = toEntry(call.params.name, found, baseOf(call));
+        const entry = toEntry(found, baseOf(call));
         return answer(200, { servers: [entry], metadata: { nextCursor: null, count: 1 } });
       },
     }),
@@ -115,35 +121,20 @@ export function registryV01Routes({ read }: Registry, publicUrl: string | null):
         const found = await findByName(call, name);
         if ('code' in found) return found;
         if (version !== 'latest' && version !== found.card.version) return notThere();
-        return answer(200, toEntry(name, found, baseOf(call)));
+        return answer(200, toEntry(found, baseOf(call)));
       },
     }),
   ];
 
-  async function viewAll(who: Identity, named: readonly [string, RegisteredServer][]) {
-    const views = await Promise.all(
-      named.map(async ([name, { path }]): Promise<[string, ServerView][]> => {
-        const found = await read.find(who, path);
-        return found.kind === 'done' ? [[name, found.value]] : [];
-      }),
-    );
-    return views.flat();
+  async function viewAll(who: Identity, servers: readonly RegisteredServer[]): Promise<ServerView[]> {
+    const views = await Promise.all(servers.map(({ path }) => read.find(who, path)));
+    return views.flatMap(found => (found.kind === 'done' ? [found.value] : []));
   }
 
   return routes;
 }
 
 const notThere = () => failure('NOT_FOUND', {}, { say: 'There is no such server.' });
-
-/** One slash is all that a name may hold there; of two servers that come to one name the first by path has it. */
-function namedServers(servers: readonly RegisteredServer[]): Map<string, RegisteredServer> {
-  const named = new Map<string, RegisteredServer>();
-  for (const server of servers) {
-    const name = PREFIX + serverKeyOf(server).replace(/\//g, '--');
-    if (!named.has(name)) named.set(name, server);
-  }
-  return named;
-}
 
 /** Of a server there is the version that is called, and that is the `latest`. */
 function isAsked(
@@ -156,7 +147,8 @@ function isAsked(
   return server.updatedAtMs >= sinceMs && words.includes(search.toLowerCase());
 }
 
-function toEntry(name: string, { card, health, numTools }: ServerView, base: string): z.output<typeof Entry> {
+function toEntry({ card, health, numTools }: ServerView, base: string): z.output<typeof Entry> {
+  const name = publishedName(serverKeyOf(card));
   const url = `${base}/${serverKeyOf(card)}/mcp`;
   const transport = { type: 'streamable-http', url };
   const description = card.description.trim() === '' ? card.name : card.description;
