@@ -1,6 +1,7 @@
 /** Routes that are about the caller: how it logs in, who it is, what it may do, tokens for a part of that. */
 import type { Config } from '../config/config.ts';
 import { type PolicySet, scopesOf } from '../domain/policy.ts';
+import type { ServerKey } from '../domain/server.ts';
 import { authRoutes } from '../inbound/rest/auth.ts';
 import { loginRoutes } from '../inbound/rest/login.ts';
 import type { RestRoute } from '../inbound/rest/route.ts';
@@ -21,13 +22,23 @@ export interface CallerParts {
   catalog: Pick<CatalogBook, 'current'>;
   quarantine: Quarantine;
   pins: Pins;
+  settledOne(server: ServerKey): Promise<void>;
 }
 
-export function createCallerRoutes({ config, who, policy, catalog, quarantine, pins }: CallerParts): RestRoute[] {
+export function createCallerRoutes(parts: CallerParts): RestRoute[] {
+  const { config, who, policy, catalog, quarantine, pins, settledOne } = parts;
   const { tokens, login, findSession } = who;
   const { identity, defaultAgent, debug } = config;
   const { publicUrl } = identity;
-  const mayCall = createMayCall({ policy, catalog: catalog.current, quarantine, pins, defaultAgent, debug });
+  const mayCall = createMayCall({
+    policy,
+    catalog: catalog.current,
+    quarantine,
+    pins,
+    settledOne,
+    defaultAgent,
+    debug,
+  });
   return [
     ...(login === null ? [] : loginRoutes(login)),
     ...authRoutes({

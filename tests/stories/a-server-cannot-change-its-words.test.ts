@@ -2,7 +2,9 @@
  * A server that was trusted changes what its tools say of themselves, and announces it. No client is shown the new words,
  * by list or by search, in either era, and its tools are not called until somebody has looked.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Era } from '../../src/domain/era.ts';
 import { type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
@@ -16,13 +18,22 @@ let server: StartedScripted;
 let gateway: GatewayProcess;
 const ERAS: readonly Era[] = ['legacy', 'modern'];
 
+const folder = mkdtempSync(join(tmpdir(), 'words-'));
+const start = () =>
+  startGateway({
+    servers: { mail: { url: server.url } },
+    serversFile: join(folder, 'mcp.json'),
+    settings: { storage: { path: join(folder, 'registry.db') }, firstListWait: '300ms' },
+  });
+
 beforeAll(async () => {
   server = await startScripted();
-  gateway = await startGateway({ servers: { mail: { url: server.url } } });
+  gateway = await start();
 });
 afterAll(async () => {
   await gateway?.stop();
   await server?.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 async function ask(era: Era, method: string, params: JsonObject = {}, path = '/mcp'): Promise<JsonObject> {
@@ -128,4 +139,33 @@ test('what somebody has approved is shown and called', async () => {
   expect((await run('diff')).code).toBe(0);
   expect(await pending()).toEqual([]);
   expect(codeOf(await call('modern', 'mail__add', { a: 1, b: 2 }))).toBeUndefined();
+});
+
+test('after a restart, nothing is called before it is known what the server says', async () => {
+  // The second reading is of other words again: they wait.
+  server.setScript([{ on: 'tools/list', do: 'flip' }]);
+  const changed = () => waitFor(async () => ((await pending()).length > 0 ? true : null), 'the change is noticed');
+  await gateway.stop();
+  server.setScript([]);
+  gateway = await start();
+  await changed();
+  expect(codeOf(await call('legacy', 'mail__echo', { text: 'hi' }))).toBe('DENIED_BY_POLICY');
+
+  await gateway.stop();
+  server.setScript([{ on: 'tools/list', do: 'hang' }]);
+  gateway = await start();
+  const calls = () => objectOrEmpty(server.stats().requests)['tools/call'] ?? 0;
+  const before = calls();
+  for (const era of ERAS) {
+    expect(codeOf(await call(era, 'mail__echo', { text: 'hi' }))).toBe('SERVER_UNAVAILABLE');
+    const behindItsDoor = await ask(era, 'tools/call', { name: 'echo', arguments: { text: 'hi' } }, '/mail/mcp');
+    expect(codeOf(behindItsDoor)).toBe('SERVER_UNAVAILABLE');
+  }
+  const asked = { method: 'tools/call', params: { name: 'echo', arguments: { text: 'hi' } }, jsonrpc: '2.0', id: 1 };
+  const reply = await fetchHeld(`${gateway.origin}/validate`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json', 'x-original-url': '/mail/mcp' } },
+    body: JSON.stringify(asked),
+  });
+  expect(reply.status).toBe(403);
+  expect(calls()).toBe(before);
 });

@@ -154,6 +154,8 @@ export function createFakeDownstreams(servers: Record<ServerKey, FakeServer>): F
       const state = states.get(key);
       if (server === undefined || state === undefined) return failure('SERVER_UNAVAILABLE', { server: key });
       if (state.status === 'idle') fake.connect(key);
+      if (state.status === 'failed' || state.status === 'down')
+        return failure('SERVER_UNAVAILABLE', { server: key, reason: state.reason });
       if (method === 'ping') return answerOf(server.era ?? 'legacy', {});
       if (server.answerList !== undefined) return server.answerList(method, params);
       const kind = LISTING_KINDS.find(one => LISTING_FACTS[one].method === method) ?? 'tools';

@@ -58,7 +58,7 @@ export function validateRoutes(parts: ValidateParts): RestRoute[] {
     }),
   ];
 
-  function validate(call: RestCall<unknown, unknown, unknown>, body: Json): RestOutcome {
+  async function validate(call: RestCall<unknown, unknown, unknown>, body: Json): Promise<RestOutcome> {
     const { who } = call;
     const place = readPlace(call.headers['x-original-url'], prefix, parts.hasServer);
     const messages = readMessages(body, place, call.headers['x-original-method']);
@@ -72,7 +72,7 @@ export function validateRoutes(parts: ValidateParts): RestRoute[] {
     let last: CallVerdict | null = null;
     // An address that nobody gave is a question about the caller alone.
     for (const { method, params } of place.kind === 'none' ? [] : messages) {
-      last = parts.mayCall(who, { server: place.server, method, params });
+      last = await parts.mayCall(who, { server: place.server, method, params });
       call.note({ server: last.server, target: last.tool, rule: last.rule });
       if (last.kind === 'denied') {
         const say = `Access denied to ${last.server ?? 'mcp'}.${method.slice(0, 200)}`;

@@ -40,7 +40,10 @@ export interface CatalogRefresh {
    * asked for (lazy servers start then). Clients that never list twice get a full first list this way.
    */
   settled(maxMs: number): Promise<void>;
-  /** The same for one server: also one that a reload added long after the first list. */
+  /**
+   * The same for one server: also one that a reload added long after the first list, and one that was away when it was to be
+   * read, which is tried once more.
+   */
   settledOne(server: ServerKey, maxMs: number): Promise<void>;
   /** Reads one server's lists again now; one of its versions' by `versionKey`. */
   refresh(server: ServerKey): Promise<void>;
@@ -107,6 +110,9 @@ export function createCatalogRefresh(deps: {
     book.rebuild(views(all.filter(isActive)));
     book.rebuildVersions(views(all.filter(entry => !isActive(entry))));
     costMs = clock.monotonicMs() - startedMs;
+    wakeWaiters();
+  };
+  const wakeWaiters = () => {
     for (const waiter of [...waiters]) if (waiter.isOver()) waiter.wake();
   };
   const publishSoon = () => {
@@ -139,6 +145,18 @@ export function createCatalogRefresh(deps: {
       const stopTimer = clock.after(leftMs, wake);
       waiters.add(waiter);
     });
+  }
+
+  /** Of a server that could not be reached when its lists were to be read first: nobody else starts it once more. */
+  async function readAnew(entry: Entry, maxMs: number): Promise<void> {
+    const { key } = entry.spec;
+    let isRefused = false;
+    void downstreams.query(key, 'ping', {}).then(({ kind }) => {
+      isRefused = kind === 'failure';
+      if (isRefused) wakeWaiters();
+    });
+    const isOver = () => isRefused || entry.listing !== null || entries.get(key) !== entry;
+    await waitUntil(isOver, clock.monotonicMs() + maxMs);
   }
 
   /** One reading at a time per server; what changes meanwhile is read right after. */
@@ -281,10 +299,12 @@ export function createCatalogRefresh(deps: {
     },
     async settledOne(server, maxMs) {
       const entry = entries.get(server);
-      if (entry === undefined || entry.settled || !entry.spec.enabled) return publishNow();
-      entry.askedAtMs ??= clock.monotonicMs();
-      wantOne(entry);
-      await waitUntil(() => entry.settled || entries.get(server) !== entry, entry.askedAtMs + maxMs);
+      if (entry === undefined || !entry.spec.enabled) return publishNow();
+      if (!entry.settled) {
+        entry.askedAtMs ??= clock.monotonicMs();
+        wantOne(entry);
+        await waitUntil(() => entry.settled || entries.get(server) !== entry, entry.askedAtMs + maxMs);
+      } else if (entry.listing === null) await readAnew(entry, maxMs);
       publishNow();
     },
     async refresh(server) {

@@ -320,8 +320,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (!found.listed) {
       const view = catalog.at(turn.call.door).servers.get(target.server);
       if (view === undefined) return noServer(target.server);
-      if (view.listing !== null)
-        return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
+      // Before its list is read nobody knows whether the tool still says what was approved.
+      const { listing, reason } = view;
+      if (listing === null) return failure('SERVER_UNAVAILABLE', { server: target.server, reason: reason ?? NOT_READ });
+      return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
     }
     return send(turn, target, { ...params, name: target.name }, timeoutMs);
   }
@@ -368,6 +370,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       decide(policy.current(), asActing(policy.current(), who, deps.defaultAgent), 'list', tool).kind === 'allow',
   };
 }
+
+const NOT_READ = 'Its list of tools is not read yet.';
 
 const noServer = (server: ServerKey) =>
   failure('SERVER_UNAVAILABLE', { server: server.slice(0, 200), reason: 'No server of this name.' });

@@ -8,7 +8,7 @@ import type { Identity } from '../../domain/identity.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import { type Action, decide, findMethodDenial, isInSight, type PolicySet, type Target } from '../../domain/policy.ts';
 import { REST_API } from '../../domain/scope-rules.ts';
-import { versionKey } from '../../domain/server.ts';
+import { type ServerKey, versionKey } from '../../domain/server.ts';
 import type { RuleRef } from '../../domain/verdict.ts';
 import { withoutSight } from '../../domain/visibility.ts';
 import type { Pins } from '../catalog/pins.ts';
@@ -36,13 +36,15 @@ export interface MayCallDeps {
   catalog(): Catalog;
   quarantine: Pick<Quarantine, 'isBlocked'>;
   pins: Pick<Pins, 'isHeld'>;
+  /** Waits for a server that was not listed yet. */
+  settledOne(server: ServerKey): Promise<void>;
   defaultAgent: string | null;
   debug: boolean;
 }
 
 const UNKNOWN = 'names nothing that is known';
 
-export type MayCall = (who: Identity, question: CallQuestion) => CallVerdict;
+export type MayCall = (who: Identity, question: CallQuestion) => Promise<CallVerdict>;
 
 /** Methods that mean one capability, and what is asked for it. */
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
@@ -57,7 +59,19 @@ export function createMayCall(deps: MayCallDeps): MayCall {
   const denied = (server: string | null, tool: string | null, rule: RuleRef | null, missing: readonly string[] = []) =>
     ({ kind: 'denied', server, tool, rule, missing }) as const;
 
-  return (who, { server, method, params }) => {
+  return async (who, question) => {
+    const verdict = judge(who, question);
+    if (verdict.kind !== 'unread') return verdict;
+    await deps.settledOne(verdict.server);
+    const then = judge(who, question);
+    return then.kind === 'unread' ? denied(then.server, then.tool, UNKNOWN) : then;
+  };
+
+  /** `unread`: nobody knows yet whether the tool still says what was approved. */
+  function judge(
+    who: Identity,
+    { server, method, params }: CallQuestion,
+  ): CallVerdict | { kind: 'unread'; server: ServerKey; tool: string } {
     const policy = deps.policy();
     if (server === REST_API) {
       const denial = findMethodDenial(policy, who, REST_API, method);
@@ -98,12 +112,15 @@ export function createMayCall(deps: MayCallDeps): MayCall {
     const decision = decide(told, acting, action, target, args);
     if (decision.kind === 'deny') return denied(target.server, tool, decision.rule, decision.missing);
     if (!isThere(target.server)) return denied(target.server, tool, UNKNOWN);
-    const { version } = deps.catalog().servers.get(target.server) ?? {};
+    const { version, listing = null } = deps.catalog().servers.get(target.server) ?? {};
+    if (tool !== null && listing === null) return { kind: 'unread', server: target.server, tool };
+    const isListed = tool === null || deps.catalog().ownTools.get(target.server)?.has(tool) === true;
+    if (!isListed) return denied(target.server, tool, UNKNOWN);
     if (tool !== null && deps.pins.isHeld(versionKey(target.server, version), tool)) {
       return denied(target.server, tool, 'definition: changed since it was approved');
     }
     return { kind: 'allowed', server: target.server, tool, rule: decision.permit.rule };
-  };
+  }
 }
 
 function findTarget(

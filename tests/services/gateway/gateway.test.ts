@@ -6,7 +6,7 @@ import { hashedName } from '../../../src/domain/names.ts';
 import { answerOf, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
 import { policyOf } from '../../support/policies.ts';
-import { createStaircase, doorOf, resultOf, settle } from '../../support/staircase.ts';
+import { createStaircase, doorOf, EVERYTHING, resultOf, settle } from '../../support/staircase.ts';
 
 const SERVERS = {
   git: { lists: { tools: [tool('push'), tool('files/read')], prompts: [{ name: 'review' }] } },
@@ -141,6 +141,36 @@ describe('a name asked for before its server has shown its lists', () => {
     await settle();
     house.downstreams.connect('a');
     expect((await handled).kind).toBe('answer');
+  });
+
+  test.each([EVERYTHING, doorOf('git')])(
+    'is not called, for nobody knows yet whether it says what was approved: behind %j',
+    async door => {
+      const git = { lists: { tools: [tool('push')] }, answerList: () => new Promise<never>(() => {}) };
+      const house = await createStaircase({ git }, { cold: true });
+      house.downstreams.connect('git');
+      const handled = house.handle('tools/call', { name: door.server === null ? 'git__push' : 'push' }, { door });
+      await settle();
+      house.clock.advance(1_000);
+      const reason = 'Its list of tools is not read yet.';
+      expect(await handled).toMatchObject({ code: 'SERVER_UNAVAILABLE', data: { server: 'git', reason } });
+      expect(house.downstreams.sent).toEqual([]);
+    },
+  );
+
+  test('is found where its server could not be started before, and can be now', async () => {
+    const git = { lists: { tools: [tool('push')] } };
+    const house = await createStaircase({ git }, { cold: true });
+    house.downstreams.fail('git', 'Could not be started.');
+    const call = () => house.handle('tools/call', { name: 'git__push' });
+    const data = { server: 'git', reason: 'Could not be started.' };
+    expect(await call()).toMatchObject({ code: 'SERVER_UNAVAILABLE', data });
+    const { query } = house.downstreams;
+    house.downstreams.query = (...asked) => {
+      if (asked[1] === 'ping') house.downstreams.connect('git');
+      return query(...asked);
+    };
+    expect((await call()).kind).toBe('answer');
   });
 
   test('is unknown when the wait is over', async () => {

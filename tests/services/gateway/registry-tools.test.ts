@@ -81,7 +81,7 @@ describe('the table', () => {
       ...{ who: callerWith({ groups: ['admins'], boundServer: 'git' }), tool: 'debug_auth_context' },
       ...{ rule: null, because: 'what it is bound to may be asked with it' },
     },
-  ])('$tool, $rule: $because', ({ who, tool: name, rule }) => {
+  ])('$tool, $rule: $because', async ({ who, tool: name, rule }) => {
     const policy = policyOf({ scopes: SCOPES });
     const found = findRegistryTool(name);
     if (found === null) throw new Error(`no tool ${name}`);
@@ -94,9 +94,9 @@ describe('the table', () => {
         quarantine: createEmptyQuarantine(),
         pins: createOpenPins(),
       },
-      ...{ defaultAgent: null, debug: false },
+      ...{ settledOne: async () => {}, defaultAgent: null, debug: false },
     });
-    const verdict = mayCall(who, { server: null, method: 'tools/call', params: { name } });
+    const verdict = await mayCall(who, { server: null, method: 'tools/call', params: { name } });
     expect(verdict).toMatchObject({ kind: rule === null ? 'allowed' : 'denied', rule });
   });
 });

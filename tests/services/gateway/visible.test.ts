@@ -92,6 +92,7 @@ describe('a list', () => {
     expect(list()).toBe(first);
     house.downstreams.fail('a', 'gone');
     expect(list(), 'a status is no other list').toBe(first);
+    house.downstreams.connect('a');
     house.downstreams.relist('a', { tools: [tool('fresh')] });
     await settle();
     expect(list()).not.toBe(first);
