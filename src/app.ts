@@ -108,17 +108,11 @@ export function createApp(options: AppOptions): App {
   const audit = auditBook.ledger;
   const limiter = createLimiter({ store: createMemoryLimits(clock), rules: config.limits });
   const quarantine = createQuarantine({
-    store: createQuarantineFile({ path: config.limits.quarantineFile, clock }),
-    clock,
-    log,
+    ...{ store: createQuarantineFile({ path: config.limits.quarantineFile, clock }), clock, log },
   });
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
   const downstreams = createDownstreams({
-    specs: config.servers,
-    guard: outbound.guard,
-    clock,
-    log,
-    baseEnv: env,
+    ...{ specs: config.servers, guard: outbound.guard, clock, log, baseEnv: env },
     clientInfo: { name: 'mcp-gatehouse', version },
   });
   const policy = createPolicyBook(requirePolicy(config, 1));

@@ -127,6 +127,8 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
   /** Paths that nothing is kept under any more, since the last look. */
   const gone = new Set<string>();
   let stamp = 0;
+  /** Up to which revision what others wrote was read. */
+  let readUpTo = 0;
   /** What kept the files from being taken in, as it was last told. */
   let trouble = '';
   let isStopped = false;
@@ -151,8 +153,10 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     for (const path of suspects) warnIfGone(path);
     const now = await storage.stamp();
     if (now !== stamp) {
+      const revision = await storage.revision();
       await registry.catchUp();
-      await deps.pins.catchUp();
+      await deps.pins.catchUp(readUpTo);
+      readUpTo = revision;
     }
     stamp = now;
     const again = missed;
@@ -256,6 +260,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
     async start() {
       // First: what others write from now on is read again.
       stamp = await storage.stamp();
+      readUpTo = await storage.revision();
       const { serverFiles, servers } = config();
       await registry.start(serverFiles, servers);
       followed = serverFiles;

@@ -33,6 +33,12 @@ export function changeTexts(
   );
 }
 
+/** Whether there is anything below so many levels of objects and arrays. */
+export function isDeeperThan(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some(item => isDeeperThan(item, levels - 1));
+}
+
 export function stringOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }

@@ -14,6 +14,8 @@ export interface DefinitionRepository {
   list(server: ServerKey): Promise<readonly ApprovedTool[] | null>;
   /** Those that wait, over all servers, by server and then by tool. */
   listPending(): Promise<readonly ApprovedTool[]>;
+  /** Over all servers, in no order: those that were written after this revision of the registry. */
+  changedSince(revision: number): Promise<readonly ApprovedTool[]>;
   /**
    * All of them or none; each in the place of an earlier one of the same server and tool. `from`: as each was read before,
    * in the same order, null where there was none; absent: whatever is kept by now.

@@ -11,11 +11,15 @@ export interface DefinitionStore extends DefinitionRepository {
   /** Done once, between the reading and the writing of whoever writes next. */
   meanwhile: (() => Promise<unknown>) | null;
   /** What is kept, whatever fails. */
+  /** Of the last change. */
+  revision(): number;
   peek(server: string, tool: string): ApprovedTool | null;
 }
 
 export function createDefinitionStore(): DefinitionStore {
   const kept = new Map<string, ApprovedTool>();
+  const revisions = new Map<string, number>();
+  let revision = 0;
   const fail = () => {
     if (store.failures <= 0) return;
     store.failures--;
@@ -33,6 +37,8 @@ export function createDefinitionStore(): DefinitionStore {
       return store.gone.has(server) ? null : [...kept.values()].filter(entry => entry.server === server);
     },
     listPending: async () => [...kept.values()].filter(({ pending }) => pending !== null),
+    changedSince: async revision =>
+      [...kept].filter(([key]) => (revisions.get(key) ?? 0) > revision).map(([, entry]) => entry),
     async put(tools, from) {
       const { meanwhile } = store;
       store.meanwhile = null;
@@ -43,9 +49,13 @@ export function createDefinitionStore(): DefinitionStore {
         isSameRecord(kept.get(keyOf(tools[at] as ApprovedTool)) ?? null, read);
       if (from?.every(isAsRead) === false) return 'stale';
       store.writes++;
-      for (const entry of tools) kept.set(keyOf(entry), structuredClone(entry));
+      for (const entry of tools) {
+        kept.set(keyOf(entry), structuredClone(entry));
+        revisions.set(keyOf(entry), ++revision);
+      }
       return 'done';
     },
+    revision: () => revision,
     peek: (server, tool) => kept.get(`${server} ${tool}`) ?? null,
     remove: async (server, tool) => kept.delete(`${server} ${tool}`),
   };

@@ -10,7 +10,8 @@ import { type NameWarning, WARNING_KINDS } from '../../domain/name-warning.ts';
 import { trimSlashes } from '../../domain/scope-rules.ts';
 import { type ServerKey, serverOfVersion } from '../../domain/server.ts';
 import { effectOfChanges } from '../../domain/tool-definition.ts';
-import { nothingWaits, type Pins } from '../../services/catalog/pins.ts';
+import { nothingWaits } from '../../services/catalog/approval.ts';
+import type { Pins } from '../../services/catalog/pins.ts';
 import type { ToldWarning, WarningDesk } from '../../services/catalog/warning-desk.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 

@@ -30,6 +30,8 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
   const groups = set.records(RegisteredGroup);
   const definitions = set.records(ApprovedTool);
   const health = set.records(ServerHealth);
+  /** Of the definitions; of what was undone, too, which is then looked at for nothing. */
+  const revisions = new Map<string, number>();
   const listVersions = (path: string) => servers.all().filter(server => server.path === path);
 
   return {
@@ -84,7 +86,13 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
       find: (server, tool) => definitions.find(pairKey(server, tool)),
       ofServer: server => definitions.all().filter(tool => tool.server === server),
       pending: () => definitions.all().filter(({ pending }) => pending !== null),
-      put: tool => definitions.put(pairKey(tool.server, tool.tool), tool),
+      changedSince: revision =>
+        definitions.all().filter(({ server, tool }) => (revisions.get(pairKey(server, tool)) ?? 0) > revision),
+      put(tool, revision) {
+        const key = pairKey(tool.server, tool.tool);
+        revisions.set(key, revision);
+        definitions.put(key, tool);
+      },
       remove: (server, tool) => definitions.remove(pairKey(server, tool)),
       removeServer(server) {
         for (const found of definitions.all())

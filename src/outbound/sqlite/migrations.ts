@@ -99,11 +99,16 @@ const FILES_KNOWN = `
   ) strict;
 `;
 
+/** What was written since somebody last looked is found without reading the rest. */
+const DEFINITIONS_BY_REVISION = `
+  create index definition_revision on definition (namespace, revision);
+`;
+
 /** In SQL, or by what moves rows with their digests. */
 export type Step = string | ((database: Database.Database) => void);
 
 /** Shape: step n leads from layout n to layout n + 1. */
-export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers, FILES_KNOWN];
+export const MIGRATIONS: readonly Step[] = [FIRST, moveFileServers, FILES_KNOWN, DEFINITIONS_BY_REVISION];
 
 /** From this layout on rows have the columns that they have now: each can be looked at before a step changes it. */
 export const SAME_ROWS_SINCE = 1;

@@ -102,6 +102,7 @@ function prepareDefinitions(access: Access): RegistryRows['definitions'] {
     find: (server, tool) => definitions.one(TOOL, server, JSON.stringify(tool)),
     ofServer: server => definitions.all('server = ?', server),
     pending: () => definitions.all('is_pending = 1'),
+    changedSince: revision => definitions.all('revision > ?', revision),
     put(tool, revision) {
       definitions.put([tool.server, JSON.stringify(tool.tool), Number(tool.pending !== null)], tool, revision);
     },

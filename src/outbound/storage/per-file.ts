@@ -6,6 +6,7 @@
  * Where a server is follows from its name and the files in force, and from nothing that is stored: every file keeps what it
  * names and no more, which is seen to in one place, when the files come into force.
  */
+import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { keyOfPath, pathOfKey, readRegistryPath } from '../../domain/registry-path.ts';
 import { type ServerKey, serverOfVersion, versionOfKey } from '../../domain/server.ts';
@@ -49,6 +50,9 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
     return file === null ? shared : rowsOf(file);
   }
   const homeAt = (path: string) => homeOf(keyOfPath(path));
+  /** Of all places, what is kept where it is looked for. */
+  const seenOf = (find: (rows: RegistryRows) => ApprovedTool[]) =>
+    parts.flatMap(({ rows }) => find(rows).filter(({ server }) => homeOf(serverOfVersion(server)) === rows));
   const homeOfRated = ({ kind, path }: Rated) => (kind === 'server' ? homeAt(path) : shared);
 
   return {
@@ -77,10 +81,8 @@ export function withRowsPerFile({ shared, rowsOf, claimEarlier }: PlacesOfRows):
     definitions: {
       find: (server, tool) => homeOf(server).definitions.find(server, tool),
       ofServer: server => homeOf(server).definitions.ofServer(server),
-      pending: () =>
-        parts.flatMap(({ rows }) =>
-          rows.definitions.pending().filter(({ server }) => homeOf(serverOfVersion(server)) === rows),
-        ),
+      pending: () => seenOf(rows => rows.definitions.pending()),
+      changedSince: revision => seenOf(rows => rows.definitions.changedSince(revision)),
       put: (tool, revision) => homeOf(tool.server).definitions.put(tool, revision),
       remove: (server, tool) => homeOf(server).definitions.remove(server, tool),
       // Of a file's server no version goes that was registered at the same path.

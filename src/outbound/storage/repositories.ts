@@ -177,6 +177,8 @@ function bindDefinitions({ definitions, nextRevision }: RegistryRows, turn: Turn
       }),
     listPending: () =>
       turn.read(() => sorted(definitions.pending().filter(({ server }) => definitions.hasServer(server)))),
+    changedSince: revision =>
+      turn.read(() => definitions.changedSince(revision).filter(({ server }) => definitions.hasServer(server))),
     put: (tools, from) =>
       turn.write(() => {
         // Both asked in the turn that writes: whoever took the server away, or approved, may have had the one before.

@@ -55,6 +55,7 @@ export interface RegistryRows {
     find(server: string, tool: string): ApprovedTool | null;
     ofServer(server: string): ApprovedTool[];
     pending(): ApprovedTool[];
+    changedSince(revision: number): ApprovedTool[];
     put(tool: ApprovedTool, revision: number): void;
     remove(server: string, tool: string): boolean;
     removeServer(server: string): void;

@@ -10,13 +10,14 @@
  * here of those very words, brings approved ones.
  */
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
-import { type Failure, failure } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { type ServerKey, versionOfKey } from '../../domain/server.ts';
-import { diffDefinitions, effectOfChanges, type FieldChange, hashDefinition } from '../../domain/tool-definition.ts';
+import { diffDefinitions, effectOfChanges, type FieldChange } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
+import { type Approval, type ApprovalWish, changedSince, nothingWaits } from './approval.ts';
 import type { ShownTool } from './name-index.ts';
+import { differingOf, judgeOffer, type Offer, readOffers } from './offered-tools.ts';
 
 /**
  * `hold`: a changed tool is not called until it is approved. `serve`: the approved definition is shown and calls go on.
@@ -31,15 +32,6 @@ export interface DriftEvent {
   changes: readonly FieldChange[];
   isHeld: boolean;
 }
-
-export interface ApprovalWish {
-  /** Null: all that wait. */
-  tool: string | null;
-  /** Of the one definition that somebody has looked at; null: whatever the tool says at that moment. */
-  hash: string | null;
-}
-
-export type Approval = { kind: 'approved'; tools: readonly ApprovedTool[] } | Failure;
 
 export interface Pins {
   /**
@@ -67,21 +59,21 @@ export interface Pins {
   /** What is kept of it is kept in another place from now on; whatever is there, or is not, counts. */
   moved(server: ServerKey): void;
   /**
-   * Somebody else has written: where other words of a tool were approved than it is held by, its server is told of as if that
-   * had been done here, to be read again. Nothing is let go before. Rejects where it cannot be known.
+   * Somebody else has written since this revision of the registry. Where other words of a tool were approved than are known
+   * here, its server is told of as if that had been done here, to be read again. Nothing is held or let go before. Rejects
+   * where it cannot be known.
    */
-  catchUp(): Promise<void>;
+  catchUp(since: number): Promise<void>;
   /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
   keepOnly(servers: ReadonlySet<ServerKey>): void;
 }
 
-const FIRST_SEEN = 'first-seen';
 /** Each is in vain only where another process wrote of the very tool within some milliseconds. */
 const ATTEMPTS = 10;
 
 type Tools = ReadonlyMap<string, ApprovedTool>;
 const NO_TOOLS: Tools = new Map();
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export function createPins(deps: {
   store: DefinitionRepository;
@@ -94,8 +86,8 @@ export function createPins(deps: {
   const { store, onDrift, report, onShown, clock } = deps;
   /** As the last reading of the list left it, by server, then by tool. What waits is what was heard here. */
   const known = new Map<ServerKey, Tools>();
-  /** Tools of which other words than approved ones were heard here last; they are held until approved ones are. */
-  const differing = new Map<ServerKey, ReadonlySet<string>>();
+  /** Tools of which other words than approved ones were heard here last, with their hash; held until approved ones are. */
+  const differing = new Map<ServerKey, ReadonlyMap<string, string>>();
   const listeners: ((server: ServerKey) => void)[] = [];
   /** What is known of them was read in another place than where it is kept now. By server: of the last move. */
   const moves = new Map<ServerKey, number>();
@@ -132,33 +124,12 @@ export function createPins(deps: {
     for (const { tool } of kept) await store.remove(from, tool);
   }
 
-  function remember(server: ServerKey, tools: Tools, differ: ReadonlySet<string>): void {
+  function remember(server: ServerKey, tools: Tools, differ: ReadonlyMap<string, string>): void {
     // A reading that ends after its server went.
     if (!servers.has(server)) return;
     known.set(server, tools);
     if (differ.size > 0) differing.set(server, differ);
     else differing.delete(server);
-  }
-
-  /** How a tool is to be kept that says this: the very entry where nothing is new about it. */
-  function judge(
-    server: ServerKey,
-    tool: string,
-    offered: JsonObject,
-    hash: string,
-    entry: ApprovedTool | undefined,
-  ): ApprovedTool {
-    const nowMs = clock.wallMs();
-    if (entry === undefined)
-      return {
-        ...{ server, tool, approved: offered, hash, approvedAtMs: nowMs, approvedBy: FIRST_SEEN },
-        ...{ pending: null, acknowledged: [] },
-      };
-    // Back to what was approved: nothing waits any more.
-    if (entry.hash === hash) return entry.pending === null ? entry : { ...entry, pending: null };
-    if (entry.pending?.hash === hash) return entry;
-    const changes = diffDefinitions(entry.approved, offered);
-    return { ...entry, pending: { definition: offered, hash, changes, seenAtMs: nowMs } };
   }
 
   /** Once, also where it could not be stored. */
@@ -205,7 +176,7 @@ export function createPins(deps: {
       return tools;
     }
     if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
-    const offers = onceEach(tools);
+    const offers = readOffers(tools);
     const approved = await asLongAsStale(() => settle(server, offers));
     if (approved === 'stale') throw new Error('others write of the server all the time');
     const shown = offers.flatMap(({ name, offered, hash }) => {
@@ -224,16 +195,16 @@ export function createPins(deps: {
     const before = known.get(server) ?? NO_TOOLS;
     const offeredNames = new Set(offers.map(({ name }) => name));
     // Not listed for once, and maybe still in the list that clients were shown.
-    const away = [...(differing.get(server) ?? NONE)].filter(tool => !offeredNames.has(tool));
+    const away = [...(differing.get(server) ?? NONE)].filter(([tool]) => !offeredNames.has(tool));
 
     /** What would be kept of each, and which of them are held; in force before anything is written of it. */
     function hold(approved: Tools): ApprovedTool[] {
-      const judged = offers.map(({ name, offered, hash }) => judge(server, name, offered, hash, approved.get(name)));
+      const nowMs = clock.wallMs();
+      const judged = offers.map(offer => judgeOffer(server, offer, approved.get(offer.name), nowMs));
       for (const entry of judged) if (entry !== approved.get(entry.tool)) tellDrift(entry);
       const heard = new Map(approved);
       for (const entry of judged) if (approved.has(entry.tool)) heard.set(entry.tool, entry);
-      const waiting = judged.filter(({ pending }) => pending !== null).map(({ tool }) => tool);
-      remember(server, heard, new Set([...away, ...waiting]));
+      remember(server, heard, new Map([...away, ...differingOf(approved, offers)]));
       return judged;
     }
 
@@ -258,39 +229,43 @@ export function createPins(deps: {
     if (put === 'stale') return 'stale';
     for (const entry of changed) if (put === 'done' || approved.has(entry.tool)) approved.set(entry.tool, entry);
     if (read !== null && moves.get(server) === move) moves.delete(server);
-    remember(server, approved, new Set([...away, ...differingOf(approved, offers)]));
+    const stillAway = away.filter(([tool, hash]) => (approved.get(tool)?.hash ?? hash) !== hash);
+    const heard = new Map(approved);
+    for (const [tool, hash] of stillAway) {
+      const [kept, said] = [approved.get(tool), before.get(tool)?.pending ?? null];
+      if (kept !== undefined && said?.hash === hash) heard.set(tool, { ...kept, pending: said });
+    }
+    remember(server, heard, new Map([...stillAway, ...differingOf(approved, offers)]));
     return approved;
   }
 
-  /** As stored, or as what waits here alone: somebody else's server may have said the approved words since. */
-  async function waitingOn(server: ServerKey): Promise<{ stored: ApprovedTool; waits: ApprovedTool }[]> {
+  /** Each as it is kept, and as it waits: first with what was heard here, then with what somebody else's server said. */
+  async function waitingOn(server: ServerKey): Promise<{ kept: ApprovedTool; waits: ApprovedTool[] }[]> {
     const all = (await store.list(server)) ?? [];
-    const differ = differing.get(server) ?? NONE;
-    return all.map(stored => {
-      const here = differ.has(stored.tool) ? asWaitingHere(server, stored.tool, stored) : null;
-      return { stored, waits: here ?? stored };
+    return all.map(kept => {
+      const own = asWaitingHere(server, kept.tool, kept);
+      return { kept, waits: [...(own === null ? [] : [own]), ...(kept.pending === null ? [] : [kept])] };
     });
   }
 
-  /** Null: it does not wait, or what waits is stored. */
-  function asWaitingHere(server: ServerKey, tool: string, kept: ApprovedTool | null | undefined): ApprovedTool | null {
-    const pending = known.get(server)?.get(tool)?.pending ?? null;
-    if (pending === null || !kept || kept.pending !== null || kept.hash === pending.hash) return null;
+  /** Null: nothing was heard here that waits, or it is what is stored as waiting. */
+  function asWaitingHere(server: ServerKey, tool: string, kept: ApprovedTool | null): ApprovedTool | null {
+    const pending = differing.get(server)?.has(tool) ? (known.get(server)?.get(tool)?.pending ?? null) : null;
+    if (pending === null || kept === null || [kept.hash, kept.pending?.hash].includes(pending.hash)) return null;
     return { ...kept, pending: { ...pending, changes: diffDefinitions(kept.approved, pending.definition) } };
   }
 
   async function pending(): Promise<readonly ApprovedTool[]> {
     const stored = await store.listPending();
-    const isStored = new Set(stored.map(({ server, tool }) => keyOf(server, tool)));
+    const byTool = new Map(stored.map(entry => [keyOf(entry.server, entry.tool), entry]));
     const own: ApprovedTool[] = [];
     for (const [server, tools] of differing) {
-      for (const tool of tools) {
-        if (isStored.has(keyOf(server, tool))) continue;
-        const entry = asWaitingHere(server, tool, await store.find(server, tool));
+      for (const tool of tools.keys()) {
+        const entry = asWaitingHere(server, tool, byTool.get(keyOf(server, tool)) ?? (await store.find(server, tool)));
         if (entry !== null) own.push(entry);
       }
     }
-    return own.length === 0 ? stored : [...stored, ...own].sort(byServerAndTool);
+    return own.length === 0 ? stored : [...own, ...stored].sort(byServerAndTool);
   }
 
   async function approve(server: ServerKey, wish: ApprovalWish, by: string): Promise<Approval> {
@@ -305,13 +280,13 @@ export function createPins(deps: {
   ): Promise<Approval | 'stale'> {
     const from: ApprovedTool[] = [];
     const next: ApprovedTool[] = [];
-    for (const { stored, waits } of await waitingOn(server)) {
-      const { pending, ...entry } = waits;
-      if (pending === null || (tool !== null && entry.tool !== tool)) continue;
-      from.push(stored);
+    for (const { kept, waits } of await waitingOn(server)) {
+      const meant = hash === null ? waits[0] : (waits.find(({ pending }) => pending?.hash === hash) ?? waits[0]);
+      if (meant === undefined || meant.pending === null || (tool !== null && kept.tool !== tool)) continue;
+      const { pending } = meant;
+      from.push(kept);
       next.push({
-        ...entry,
-        ...{ approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
+        ...{ ...kept, approved: pending.definition, hash: pending.hash, approvedBy: by, approvedAtMs: clock.wallMs() },
         // Of other words: somebody has to look again.
         ...{ pending: null, acknowledged: [] },
       });
@@ -329,15 +304,21 @@ export function createPins(deps: {
   function letGo(server: ServerKey, approved: readonly ApprovedTool[]): void {
     const before = known.get(server);
     if (before === undefined) return;
-    const isHeard = ({ tool, hash }: ApprovedTool) => {
-      const entry = before.get(tool);
-      return entry === undefined || (entry.pending?.hash ?? entry.hash) === hash;
-    };
-    const heard = approved.filter(isHeard);
-    const still = new Set(differing.get(server));
-    for (const entry of approved) still[isHeard(entry) ? 'delete' : 'add'](entry.tool);
-    remember(server, new Map([...before, ...heard.map((entry): [string, ApprovedTool] => [entry.tool, entry])]), still);
+    const still = new Map(differing.get(server));
+    const tools = new Map(before);
+    for (const entry of approved) {
+      const heard = heardOf(server, entry.tool) ?? entry.hash;
+      if (heard === entry.hash) {
+        still.delete(entry.tool);
+        tools.set(entry.tool, entry);
+      } else still.set(entry.tool, heard);
+    }
+    remember(server, tools, still);
   }
+
+  /** The hash of what its server said of a tool when it was last read here; null: nothing. */
+  const heardOf = (server: ServerKey, tool: string): string | null =>
+    differing.get(server)?.get(tool) ?? known.get(server)?.get(tool)?.hash ?? null;
 
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
     const kept = onDrift === 'off' ? null : await store.find(server, tool);
@@ -368,13 +349,17 @@ export function createPins(deps: {
     approve: (server, wish, by) => inTurn(server, () => approve(server, wish, by)),
     onApproved: listener => void listeners.push(listener),
     moved: server => void moves.set(server, ++movesMade),
-    async catchUp() {
-      const others: ServerKey[] = [];
+    async catchUp(since) {
+      const others = new Set<ServerKey>();
+      for (const { server, tool, hash } of await store.changedSince(since)) {
+        const before = known.get(server)?.get(tool);
+        if (before !== undefined && before.hash !== hash) others.add(server);
+      }
       for (const [server, tools] of [...differing]) {
-        for (const tool of tools) {
+        for (const tool of tools.keys()) {
           const kept = await store.find(server, tool);
           if (kept === null || kept.hash === known.get(server)?.get(tool)?.hash) continue;
-          others.push(server);
+          others.add(server);
           break;
         }
       }
@@ -400,44 +385,9 @@ async function asLongAsStale<T>(work: () => Promise<T | 'stale'>): Promise<T | '
   }
 }
 
-interface Offer {
-  name: string;
-  offered: JsonObject;
-  hash: string;
-}
-
-/** Twice in one list: the first counts, as everywhere. */
-function onceEach(tools: readonly JsonObject[]): Offer[] {
-  const once = new Map<string, JsonObject>();
-  for (const offered of tools) {
-    const { name } = offered;
-    if (typeof name === 'string' && !once.has(name)) once.set(name, offered);
-  }
-  return Array.from(once, ([name, offered]) => ({ name, offered, hash: hashDefinition(offered) }));
-}
-
-function differingOf(approved: Tools, offers: readonly { name: string; hash: string }[]): ReadonlySet<string> {
-  const isOther = ({ name, hash }: { name: string; hash: string }) => {
-    const entry = approved.get(name);
-    return entry !== undefined && entry.hash !== hash;
-  };
-  return new Set(offers.filter(isOther).map(({ name }) => name));
-}
-
 function byServerAndTool(one: ApprovedTool, other: ApprovedTool): number {
   const [a, b] = one.server === other.server ? [one.tool, other.tool] : [one.server, other.server];
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** The same for a server that whoever asks may not know of. */
-export const nothingWaits = (): Failure =>
-  failure('NOT_FOUND', {}, { say: 'Nothing of that name waits for approval.' });
-
-function changedSince(): Failure {
-  const say =
-    'The tool says something else by now than what this hash is of, and nothing was approved: look at what it says now, ' +
-    'and approve that by its hash.';
-  return failure('STALE', {}, { say });
 }
 
 const keyOf = (server: ServerKey, tool: string) => `${server} ${tool}`;

@@ -7,7 +7,7 @@
 import type { Relayed } from '../../domain/call.ts';
 import type { Collision, ServerView } from '../../domain/catalog.ts';
 import { ERRORS, type Failure } from '../../domain/error.ts';
-import { isJsonObject, type JsonObject } from '../../domain/json.ts';
+import { isDeeperThan, isJsonObject, type JsonObject } from '../../domain/json.ts';
 import {
   EMPTY_LISTING,
   LISTING_FACTS,
@@ -25,6 +25,8 @@ import type { Pins } from './pins.ts';
 
 const MAX_PAGES = 200;
 const MAX_ITEMS = 20_000;
+/** What is nested deeper is no definition, and nothing here could compare or search it. */
+const MAX_DEPTH = 100;
 /** A server that is up and does not answer a list is asked for it again, at doubling distances. */
 const FIRST_WAIT_MS = 5000;
 const LONGEST_WAIT_MS = 60_000;
@@ -246,7 +248,14 @@ export function createCatalogRefresh(deps: {
         entry.troubles.set(kind, `its list of ${kind} is not a list`);
         return null;
       }
-      for (const item of more) if (isJsonObject(item)) items.push(item);
+      const usable = more.filter(item => isJsonObject(item) && !isDeeperThan(item, MAX_DEPTH));
+      if (usable.length < more.length)
+        log.warn('parts of a list were left out', {
+          server: entry.spec.key,
+          method,
+          items: more.length - usable.length,
+        });
+      items.push(...(usable as JsonObject[]));
       if (items.length > MAX_ITEMS) {
         log.warn('a list was cut', { server: entry.spec.key, method, items: MAX_ITEMS });
         return items.slice(0, MAX_ITEMS);
@@ -312,6 +321,12 @@ export function createCatalogRefresh(deps: {
       if (entry === undefined) return;
       const ping = await downstreams.query(entry.spec.key, 'ping', {});
       if (ping.kind !== 'failure') await read(entry, LISTING_KINDS);
+      else {
+        // Where it is away, it is read once it is back.
+        entry.troubles.set('tools', `its tools cannot be listed: ${troubleOf(ping)}`);
+        publishSoon();
+        tryAgainLater(entry);
+      }
       publishNow();
     },
     stop() {

@@ -311,7 +311,7 @@ describe('a registry of an earlier version, which did not tell files apart', () 
     const tools = [approvedTool('dict', 'look'), driftedTool('dict', 'write')];
     for (const tool of [...tools, approvedTool('tools', 'first'), approvedTool('tools', 'second')])
       old.definitions.put(tool, nextRevision());
-    database.exec('drop table known_file');
+    database.exec('drop table known_file; drop index definition_revision');
     database.pragma('user_version = 1');
     close();
     return path;

@@ -17,6 +17,8 @@ const OTHER = tool('read');
 const OTHER_REWORDED = tool('read', { description: 'does read, and more' });
 const REBUILT = tool('send', { inputSchema: { type: 'object', properties: { to: { type: 'string' } } } });
 
+const APPROVE_ALL = { tool: null, hash: null };
+
 function start(onDrift: OnDrift = 'hold', store = createDefinitionStore()) {
   const events: DriftEvent[] = [];
   const pins = createPins({ store, onDrift, report: event => void events.push(event), clock: createFrozenClock() });
@@ -292,8 +294,6 @@ test('a server without tools that is gone for others has none', async () => {
 });
 
 describe('what another process does, which has a server of its own', () => {
-  const APPROVE_ALL = { tool: null, hash: null };
-
   async function startTwo() {
     const { pins, store } = start();
     const elsewhere = start('hold', store).pins;
@@ -308,10 +308,10 @@ describe('what another process does, which has a server of its own', () => {
 
   test('is told once it is caught up with, and in force when the server has been read again', async () => {
     const { pins, elsewhere, told, isHeld } = await startTwo();
-    await pins.catchUp();
+    await pins.catchUp(0);
     expect([isHeld(), told]).toEqual([true, []]);
     await elsewhere.approve('mail', APPROVE_ALL, 'ada');
-    await pins.catchUp();
+    await pins.catchUp(0);
     expect([isHeld(), told]).toEqual([true, ['mail']]);
     expect(await pins.approve('mail', APPROVE_ALL, 'bo')).toMatchObject({ code: 'NOT_FOUND' });
     expect(await pins.pending()).toEqual([]);
@@ -330,21 +330,21 @@ describe('what another process does, which has a server of its own', () => {
     expect(await pins.pending()).toMatchObject([{ tool: 'send', pending: { definition: REWORDED } }]);
     await elsewhere.screen('mail', [REWORDED]);
     await elsewhere.approve('mail', APPROVE_ALL, 'ada');
-    await pins.catchUp();
+    await pins.catchUp(0);
     expect([told, pins.isHeld('mail', 'send'), pins.heldCount()]).toEqual([['mail'], false, 0]);
   });
 
   test('lets nothing go here whose own server says something else', async () => {
     const { pins, elsewhere, store, told, isHeld } = await startTwo();
     await pins.screen('mail', [REBUILT]);
-    await elsewhere.approve('mail', APPROVE_ALL, 'ada');
+    await elsewhere.approve('mail', { tool: 'send', hash: hashDefinition(REBUILT) }, 'ada');
     expect((await store.find('mail', 'send'))?.approved).toEqual(REBUILT);
     await elsewhere.screen('mail', [REBUILT]);
     await pins.screen('mail', [REWORDED]);
     await elsewhere.screen('mail', [REBUILT]);
     // The other one has heard the approved words, and nothing waits in the store.
     expect((await store.find('mail', 'send'))?.pending).toBeNull();
-    await pins.catchUp();
+    await pins.catchUp(0);
     await pins.screen('other', [BEFORE]);
     // Nobody reads again for that: two of them would do so in turns, for ever.
     expect([isHeld(), told]).toEqual([true, []]);
@@ -360,7 +360,7 @@ describe('what another process does, which has a server of its own', () => {
     const { pins, elsewhere, store, isHeld } = await startTwo();
     await elsewhere.screen('mail', [REBUILT]);
     await elsewhere.approve('mail', APPROVE_ALL, 'ada');
-    await pins.catchUp();
+    await pins.catchUp(0);
     await pins.screen('other', [BEFORE]);
     expect(isHeld()).toBe(true);
     expect(await pins.amend('mail', 'send', kept => kept)).toMatchObject({ approved: REBUILT });
@@ -388,7 +388,7 @@ describe('what another process does, which has a server of its own', () => {
     store.find = async () => {
       throw new Error('disk I/O error');
     };
-    await expect(pins.catchUp()).rejects.toThrow('disk I/O error');
+    await expect(pins.catchUp(0)).rejects.toThrow('disk I/O error');
     expect(isHeld()).toBe(true);
   });
 });
@@ -452,6 +452,163 @@ test('a version that was removed and is registered anew is another one', async (
   expect(pins.isHeld('mail@v2', 'send')).toBe(false);
 });
 
+describe('where two gateways hear different words of one tool', () => {
+  const hashOf = ({ pending }: { pending: { hash: string } | null }) => pending?.hash;
+  async function startTwo() {
+    const { pins, store } = start();
+    const elsewhere = start('hold', store).pins;
+    for (const one of [pins, elsewhere]) await one.screen('mail', [BEFORE, OTHER]);
+    await pins.screen('mail', [REWORDED, OTHER]);
+    await elsewhere.screen('mail', [REBUILT, OTHER]);
+    return { pins, elsewhere, store };
+  }
+  const byHash = (tool: JsonObject) => ({ tool: 'send', hash: hashDefinition(tool) });
+
+  test('both wait, and each can be approved by its hash', async () => {
+    for (const chosen of [REWORDED, REBUILT]) {
+      const { pins, elsewhere, store } = await startTwo();
+      expect((await pins.pending()).map(hashOf)).toEqual([hashDefinition(REWORDED), hashDefinition(REBUILT)]);
+      expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
+      expect(await pins.approve('mail', byHash(chosen), 'ada')).toMatchObject({ kind: 'approved' });
+      expect(store.peek('mail', 'send')?.approved).toEqual(chosen);
+      expect(pins.isHeld('mail', 'send')).toBe(chosen !== REWORDED);
+      expect(await pins.approve('mail', byHash(OTHER), 'ada')).toMatchObject({
+        code: chosen === REWORDED ? 'NOT_FOUND' : 'STALE',
+      });
+    }
+  });
+
+  test('without a hash what is said here is approved', async () => {
+    const { pins, store } = await startTwo();
+    await pins.approve('mail', APPROVE_ALL, 'ada');
+    expect([store.peek('mail', 'send')?.approved, pins.isHeld('mail', 'send')]).toEqual([REWORDED, false]);
+  });
+
+  test('what is taken back at one is read again at the other, and held', async () => {
+    const { pins, elsewhere, store } = await startTwo();
+    const told: string[] = [];
+    elsewhere.onApproved(server => void told.push(server));
+    await pins.approve('mail', byHash(REBUILT), 'ada');
+    await elsewhere.screen('mail', [REBUILT, OTHER]);
+    expect([pins.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'send')]).toEqual([true, false]);
+    const since = store.revision();
+    await pins.screen('mail', [BEFORE, OTHER]);
+    await pins.approve('mail', byHash(BEFORE), 'ada');
+    await elsewhere.catchUp(since);
+    expect(told).toEqual(['mail']);
+    expect(await elsewhere.screen('mail', [REBUILT, OTHER])).toEqual([BEFORE, OTHER]);
+    expect([elsewhere.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'read')]).toEqual([true, false]);
+    expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
+    told.length = 0;
+    await elsewhere.catchUp(store.revision());
+    expect(told).toEqual([]);
+  });
+
+  test('what is not listed any more is held by nothing once others have approved what was said', async () => {
+    const { pins, elsewhere } = await startTwo();
+    await pins.screen('mail', [OTHER]);
+    expect([pins.isHeld('mail', 'send'), (await pins.pending()).map(hashOf)]).toEqual([
+      true,
+      [hashDefinition(REWORDED), hashDefinition(REBUILT)],
+    ]);
+    await elsewhere.screen('mail', [REWORDED, OTHER]);
+    await elsewhere.approve('mail', byHash(REWORDED), 'ada');
+    await pins.screen('mail', [OTHER]);
+    expect([pins.heldCount(), await pins.pending()]).toEqual([0, []]);
+  });
+});
+
+test('what could not be written and is not listed any more can be approved all the same', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE, OTHER]);
+  store.put = async () => {
+    throw new Error('disk I/O error');
+  };
+  const { put } = createDefinitionStore();
+  await expect(pins.screen('mail', [REWORDED, OTHER])).rejects.toThrow('disk I/O error');
+  store.put = put;
+  await pins.screen('mail', [OTHER]);
+  expect([pins.heldCount(), (await pins.pending()).length]).toEqual([1, 1]);
+});
+
+test('a tool without a name is none, and hides no other', async () => {
+  const { pins } = start();
+  expect(await pins.screen('mail', [tool(''), BEFORE, { description: 'nameless' }])).toEqual([BEFORE]);
+});
+
+describe('approvals of a time that did not tell versions apart', () => {
+  const kept = (...names: string[]) =>
+    names.map(name => ({
+      ...{ server: 'mail', tool: name, approved: BEFORE, hash: hashDefinition(BEFORE), approvedAtMs: 1 },
+      ...{ approvedBy: 'ada', pending: null, acknowledged: [] },
+    }));
+
+  test('are taken over once, and not over newer ones', async () => {
+    const { pins, store } = start();
+    await store.put(kept('send'));
+    await store.put([{ ...kept('send')[0], server: 'mail@v1', approvedBy: 'newer' } as ReturnType<typeof kept>[0]]);
+    await pins.screen('mail@v1', [BEFORE], 'mail');
+    expect(store.peek('mail@v1', 'send')).toMatchObject({ approvedBy: 'newer' });
+    expect(store.peek('mail', 'send')).not.toBeNull();
+  });
+
+  test('stay where they are when they could not be copied', async () => {
+    const { pins, store } = start();
+    await store.put(kept('send'));
+    const { put } = store;
+    store.put = async () => 'gone';
+    await pins.screen('mail@v1', [BEFORE], 'mail').catch(() => {});
+    store.put = put;
+    expect(store.peek('mail', 'send')).not.toBeNull();
+  });
+
+  test('count after a first reading that failed, too', async () => {
+    const { pins, store } = start();
+    await store.put(kept('send'));
+    store.failures = 1;
+    await expect(pins.screen('mail@v1', [REWORDED], 'mail')).rejects.toThrow('disk I/O error');
+    expect(await pins.screen('mail@v1', [REWORDED], 'mail')).toEqual([BEFORE]);
+  });
+});
+
+test('what was approved and is not listed just now is written again where a file’s server was named anew', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE, OTHER]);
+  await store.remove('mail', 'send');
+  await store.remove('mail', 'read');
+  await pins.screen('mail', [BEFORE]);
+  expect([store.peek('mail', 'send'), store.peek('mail', 'read')]).toMatchObject([{}, { approved: OTHER }]);
+});
+
+test('an approval of what is gone by the time it is written is none, and so is what is looked at', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  await pins.screen('mail', [REWORDED]);
+  store.meanwhile = async () => void store.gone.add('mail');
+  expect(await pins.approve('mail', APPROVE_ALL, 'ada')).toMatchObject({ code: 'NOT_FOUND' });
+  expect(pins.isHeld('mail', 'send')).toBe(true);
+  store.gone.clear();
+  store.meanwhile = async () => void store.gone.add('mail');
+  expect(await pins.amend('mail', 'send', kept => kept)).toBeNull();
+});
+
+test('a move that is made while another is read counts for the next reading', async () => {
+  const { pins, store } = start();
+  await pins.screen('mail', [BEFORE]);
+  pins.moved('mail');
+  const { list } = store;
+  store.list = async server => {
+    const found = await list(server);
+    store.list = list;
+    pins.moved('mail');
+    await store.remove('mail', 'send');
+    return found;
+  };
+  await pins.screen('mail', [BEFORE]);
+  // Where it is kept now nothing is kept of it: it is seen there for the first time.
+  expect(await pins.screen('mail', [REWORDED])).toEqual([REWORDED]);
+});
+
 describe('what somebody else writes between a reading and what it writes itself counts', () => {
   async function startTwo() {
     const { pins, store } = start();
@@ -460,12 +617,10 @@ describe('what somebody else writes between a reading and what it writes itself 
     await elsewhere.screen('mail', [BEFORE]);
     return { pins, elsewhere, store };
   }
-  const all = { tool: null, hash: null };
-
   test('an approval is not set back by a server that goes on saying the old words', async () => {
     const { pins, elsewhere, store } = await startTwo();
     await elsewhere.screen('mail', [REWORDED]);
-    store.meanwhile = () => elsewhere.approve('mail', all, 'ada');
+    store.meanwhile = () => elsewhere.approve('mail', APPROVE_ALL, 'ada');
     expect(await pins.screen('mail', [BEFORE])).toEqual([REWORDED]);
     expect(store.peek('mail', 'send')).toMatchObject({ approvedBy: 'ada', hash: hashDefinition(REWORDED) });
     expect(pins.isHeld('mail', 'send')).toBe(true);
@@ -481,7 +636,7 @@ describe('what somebody else writes between a reading and what it writes itself 
 
   test('an approval is of the words that were looked at, or of none', async () => {
     const { pins, elsewhere, store } = await startTwo();
-    await pins.screen('mail', [REWORDED]);
+    await elsewhere.screen('mail', [REWORDED]);
     store.meanwhile = () => elsewhere.screen('mail', [REBUILT]);
     const wish = { tool: 'send', hash: hashDefinition(REWORDED) };
     expect(await pins.approve('mail', wish, 'ada')).toMatchObject({ code: 'STALE' });
@@ -501,6 +656,6 @@ describe('what somebody else writes between a reading and what it writes itself 
     store.put = async () => 'stale';
     await expect(pins.screen('mail', [REWORDED])).rejects.toThrow('all the time');
     expect(pins.isHeld('mail', 'send')).toBe(true);
-    expect(await pins.approve('mail', all, 'ada')).toMatchObject({ code: 'STALE' });
+    expect(await pins.approve('mail', APPROVE_ALL, 'ada')).toMatchObject({ code: 'STALE' });
   });
 });

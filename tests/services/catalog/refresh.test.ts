@@ -322,6 +322,29 @@ test('refresh reads all lists of one server again', async () => {
   ]);
 });
 
+test('a refresh that its server does not answer is made up for', async () => {
+  const house = await createStaircase({ a: { lists: { tools: [tool('one')] } } });
+  const { query } = house.downstreams;
+  house.downstreams.query = async () => failure('TIMEOUT');
+  await house.refresh.refresh('a');
+  expect(house.catalog.current().servers.get('a')?.reason).toContain('does not answer in time');
+  house.downstreams.query = query;
+  house.downstreams.queried.length = 0;
+  house.clock.advance(5_000);
+  await settle();
+  expect(house.downstreams.queried.map(({ method }) => method)).toEqual(['tools/list']);
+  expect(house.catalog.current().servers.get('a')?.reason).toBeNull();
+});
+
+test('what is nested too deep to be compared is left out, and hides nothing else', async () => {
+  let deep: JsonObject = {};
+  for (let level = 0; level < 5_000; level++) deep = { items: deep };
+  const answerList = () => answerOf('legacy', { tools: [tool('deep', { inputSchema: deep }), tool('flat')] });
+  const house = await createStaircase({ a: { capabilities: { tools: {} }, answerList } });
+  expect(shown(house)).toEqual(['a__flat']);
+  expect(house.log.lines).toMatchObject([{ level: 'warn', fields: { server: 'a', items: 1 } }]);
+});
+
 test('after stop nothing is read any more', async () => {
   const house = await createStaircase({ a: { lists: { tools: [] } } });
   house.refresh.stop();
