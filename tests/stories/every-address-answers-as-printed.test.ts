@@ -41,6 +41,7 @@ const SERVERS = (): Step[] => [
   { ask: 'POST /api/internal/register', body: server('/three'), status: 201 },
   { ask: 'POST /api/servers/check-duplicates', body: { name: 'Mail', proxy_pass_url: behind.url } },
   { ask: 'GET /api/servers' },
+  { ask: 'GET /api/internal/list?limit=2' },
   { ask: 'GET /api/servers/team/mail' },
   { ask: 'GET /api/server_details/team/mail' },
   { ask: 'GET /api/server_details/all' },

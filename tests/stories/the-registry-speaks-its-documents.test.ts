@@ -84,6 +84,18 @@ describe('a list', () => {
     expect((bare.body.servers as JsonObject[])[0]).not.toHaveProperty('tool_list');
   });
 
+  test('is under its older address what it is under its own, to each caller', async () => {
+    for (const caller of ['admin', 'lob', 'stranger'] as const) {
+      const [now, before] = await Promise.all(
+        ['/api/servers?limit=2', '/api/internal/list?limit=2'].map(async path => {
+          const { status, body } = await gateway.read(path, caller);
+          return [status, body.total_count, (body.servers as JsonObject[] | undefined)?.map(({ path }) => path)];
+        }),
+      );
+      expect([caller, before]).toEqual([caller, now]);
+    }
+  });
+
   test.each(['limit=0', 'limit=2001', 'limit=x', 'offset=-1', 'status=odd', 'unknown=1'])(
     'answers 400 to ?%s',
     async query => expect((await read(`/api/servers?${query}`)).status).toBe(400),

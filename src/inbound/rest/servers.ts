@@ -108,23 +108,26 @@ export function serverRoutes(registry: Registry): RestRoute[] {
     run: show,
   });
 
+  const listed = defineRoute({
+    ...{ method: 'GET', path: '/api/servers', operation: 'servers/list', tag, access: LIST },
+    ...{ summary: 'List the servers that the caller may see', query: ListQuery },
+    answers: { 200: { says: 'A page of them, by path.', schema: ServerList } },
+    async run({ who, query }) {
+      const { limit = DEFAULT_LIMIT, offset = 0, include_tools: withTools = true } = query;
+      const { servers, total } = await read.list(who, toFilter(query), { offset, limit });
+      const shown = servers.map(view => showServer(view, { tools: withTools }));
+      const page = { total_count: total, limit, offset, has_next: offset + shown.length < total };
+      return answer(200, { servers: shown, ...page });
+    },
+  });
+
   return [
     register,
     alsoAt(register, '/register'),
     alsoAt(register, '/api/register'),
     alsoAt(register, '/api/internal/register'),
-    defineRoute({
-      ...{ method: 'GET', path: '/api/servers', operation: 'servers/list', tag, access: LIST },
-      ...{ summary: 'List the servers that the caller may see', query: ListQuery },
-      answers: { 200: { says: 'A page of them, by path.', schema: ServerList } },
-      async run({ who, query }) {
-        const { limit = DEFAULT_LIMIT, offset = 0, include_tools: withTools = true } = query;
-        const { servers, total } = await read.list(who, toFilter(query), { offset, limit });
-        const shown = servers.map(view => showServer(view, { tools: withTools }));
-        const page = { total_count: total, limit, offset, has_next: offset + shown.length < total };
-        return answer(200, { servers: shown, ...page });
-      },
-    }),
+    listed,
+    alsoAt(listed, '/api/internal/list'),
     details,
     defineRoute({
       ...{ method: 'GET', path: '/api/server_details/{path+}', operation: 'servers/read', tag, access: LIST },
