@@ -106,6 +106,7 @@ const AGENTS = (): Step[] => [
   { ask: 'PATCH /api/agents/helper', body: { tags: ['kind'] } },
   { ask: 'POST /api/agents/helper/rate', body: { rating: 5 } },
   { ask: 'POST /api/v2/agents/helper/rate', body: { rating: 4 } },
+  { ask: 'POST /api/v2/agents/helper/rating', body: { rating: 3 } },
   { ask: 'GET /api/agents/helper/rating' },
   { ask: 'GET /api/v2/agents/helper/rating' },
   { ask: 'POST /api/agents/discover', body: { skills: ['Help'] } },

@@ -224,6 +224,28 @@ describe('stars', () => {
   test.each([0, 6, 4.5, '5', null])('answers 400 to %s', async rating => {
     expect((await rate('/api/servers/alpha/rate', rating)).status).toBe(400);
   });
+
+  test('come in a form, too, under every spelling, of servers and of agents', async () => {
+    const skills = [{ id: 'help', name: 'Help', description: 'Helps', tags: [] }];
+    const card = { protocolVersion: '1.0', name: 'Helper', description: 'Helps', url: 'https://agents.example.test/' };
+    await gateway.post('/api/agents/register', 'admin', { ...card, path: '/helper', skills });
+    for (const kind of ['servers/beta', 'agents/helper']) {
+      for (const [path, stars] of [
+        [`/api/${kind}/rate`, 4],
+        [`/api/v2/${kind}/rate`, 3],
+        [`/api/v2/${kind}/rating`, 2],
+      ] as const) {
+        const form = new URLSearchParams({ rating: String(stars), username: 'somebody else' });
+        const rated = await gateway.post(path, 'admin', form);
+        expect([path, rated.status, rated.body.average_rating]).toEqual([path, 200, stars]);
+        for (const rating of ['0', '6', '4.5', '', '5 ', 'five']) {
+          const refused = await gateway.post(path, 'admin', new URLSearchParams({ rating }));
+          expect([path, rating, refused.status]).toEqual([path, rating, 400]);
+        }
+        expect([path, (await rate(path, '5', 'admin')).status]).toEqual([path, 400]);
+      }
+    }
+  });
 });
 
 describe('tools', () => {

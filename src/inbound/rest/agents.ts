@@ -6,7 +6,7 @@ import type { Agents } from '../../services/registry/agents.ts';
 import { AgentCard, AgentInfo, type CardExtras, toCard, toInfo } from './agent-views.ts';
 import { answer, defineRoute, noContent, type RestRoute } from './route.ts';
 import { etagOf, readIfMatch } from './server-route.ts';
-import { flag, list, whole } from './written.ts';
+import { flag, list, starsInForm, whole } from './written.ts';
 
 const tag = 'agents';
 const Path = z.object({ path: z.string() });
@@ -35,6 +35,8 @@ const Page = z.object({
   offset: z.int(),
   has_next: z.boolean(),
 });
+const RateBody = z.looseObject({ rating: Stars });
+const RateForm = RateBody.extend({ rating: starsInForm });
 const RatingList = z.object({
   num_stars: z.number(),
   rating_details: z.array(z.object({ user: z.string(), rating: z.int() })),
@@ -176,10 +178,10 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         return answer(200, { message, path: toggled.value.path, is_enabled: toggled.value.enabled });
       },
     }),
-    ...['/api/agents/{path+}/rate', '/api/v2/agents/{path+}/rate'].map(path =>
+    ...['/api/agents/{path+}/rate', '/api/v2/agents/{path+}/rate', '/api/v2/agents/{path+}/rating'].map(path =>
       defineRoute({
         ...{ method: 'POST' as const, path, operation: 'agents/rate', tag, access: ui('get_agent') },
-        ...{ summary: 'Give an agent stars', params: Path, body: z.looseObject({ rating: Stars }) },
+        ...{ summary: 'Give an agent stars', params: Path, body: RateBody, form: RateForm },
         answers: { 200: { says: 'The mean.', schema: z.object({ message: z.string(), average_rating: z.number() }) } },
         fails: ['NOT_FOUND'],
         async run({ who, params, body, note }) {

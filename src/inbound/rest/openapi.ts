@@ -65,7 +65,7 @@ function describeRoute(route: RestRoute, components: Components): JsonObject {
             required: true,
             content: {
               'application/json': { schema: components.input(body.schema) },
-              ...(body.form ? { 'application/x-www-form-urlencoded': { schema: components.input(body.schema) } } : {}),
+              ...(body.form ? { 'application/x-www-form-urlencoded': { schema: components.input(body.form) } } : {}),
             },
           },
         }),

@@ -46,8 +46,8 @@ export function readBy(schema: z.ZodType, written: unknown, where: string): Read
 
 export async function readRequestBody(req: IncomingMessage, body: NonNullable<RestRoute['body']>): Promise<Read> {
   const type = req.headers['content-type'] ?? '';
-  const isForm = body.form && FORM_TYPE.test(type);
-  if (!isForm && hasBody(req) && !JSON_TYPE.test(type)) {
+  const form = FORM_TYPE.test(type) ? body.form : null;
+  if (form === null && hasBody(req) && !JSON_TYPE.test(type)) {
     const say = body.form
       ? 'The body must be application/json or application/x-www-form-urlencoded.'
       : 'The body must be application/json.';
@@ -55,7 +55,7 @@ export async function readRequestBody(req: IncomingMessage, body: NonNullable<Re
   }
   const bytes = await new Promise<Buffer | Failure>(done => readBody(req, body.maxBytes, done));
   if (!Buffer.isBuffer(bytes)) return bytes;
-  if (isForm) return readBy(body.schema, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
+  if (form !== null) return readBy(form, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
   if (body.isMessage && bytes.length > 0) {
     const message = readJson(bytes);
     return message.kind === 'failure' ? message : readBy(body.schema, message.value, 'body');

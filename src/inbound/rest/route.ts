@@ -87,8 +87,8 @@ export interface RestRoute {
   readonly tag: string;
   readonly params: z.ZodType | null;
   readonly query: z.ZodType | null;
-  /** `form`: takes an HTML form as well as JSON. `isMessage`: MCP, read as the doors read it. */
-  readonly body: { schema: z.ZodType; form: boolean; isMessage: boolean; maxBytes: number } | null;
+  /** `form`: how an HTML form is read, null where only JSON is taken. `isMessage`: MCP, read as the doors read it. */
+  readonly body: { schema: z.ZodType; form: z.ZodType | null; isMessage: boolean; maxBytes: number } | null;
   readonly answers: Readonly<Record<number, AnswerFact>>;
   /** In no order; may be empty. One whose body holds more than `detail` is among `answers` instead. */
   readonly fails: readonly ServiceNo[];
@@ -119,7 +119,8 @@ export interface RouteSpec<P, Q, B> {
   params?: z.ZodType<P>;
   query?: z.ZodType<Q>;
   body?: z.ZodType<B>;
-  form?: boolean;
+  /** Takes an HTML form as well as JSON; by this schema where text is not to stand for what it says in JSON. */
+  form?: boolean | z.ZodType<B>;
   isMessage?: boolean;
   maxBytes?: number;
   answers: Readonly<Record<number, AnswerFact>>;
@@ -150,7 +151,7 @@ export function defineRoute<P = unknown, Q = unknown, B = unknown>(spec: RouteSp
     params,
     query,
     fails,
-    body: body === undefined ? null : { schema: body, form, isMessage, maxBytes },
+    body: body === undefined ? null : { schema: body, form: form === true ? body : form || null, isMessage, maxBytes },
     takesRevision: spec.takesRevision ?? false,
     hasEffect: spec.hasEffect ?? spec.method !== 'GET',
     keepsBook: spec.keepsBook ?? false,

@@ -5,8 +5,10 @@ import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestRoute } from './route.ts';
 import { RatingDetails, ServerShown, showServer, toRatingDetails } from './server-card.ts';
 import { aboutPath, alsoAt, PathParams, toPath } from './server-route.ts';
+import { starsInForm } from './written.ts';
 
 const RateBody = z.strictObject({ rating: Stars, username: z.unknown().optional() });
+const RateForm = RateBody.extend({ rating: starsInForm });
 const RateAnswer = z.object({ message: z.string(), average_rating: z.number() });
 const RatingAnswer = z.object({ num_stars: z.number(), rating_details: RatingDetails });
 const Aggregate = z.object({ aggregate_rating: z.number(), rating_count: z.int(), rating_details: RatingDetails });
@@ -18,7 +20,12 @@ export function serverRatingRoutes({ ratings, read }: Registry): RestRoute[] {
   const rate = defineRoute({
     ...{ method: 'POST', path: '/api/servers/{path+}/rate', operation: 'servers/rate', tag, access: LIST },
     ...{ summary: 'Give a server 1 to 5 stars; a second time takes the place of the first', params: PathParams },
-    ...{ body: RateBody, answers: { 200: { says: 'The mean of all.', schema: RateAnswer } }, fails: ['NOT_FOUND'] },
+    ...{
+      body: RateBody,
+      form: RateForm,
+      answers: { 200: { says: 'The mean of all.', schema: RateAnswer } },
+      fails: ['NOT_FOUND'],
+    },
     about: aboutPath,
     async run({ who, params, body }) {
       const path = toPath(params.path);

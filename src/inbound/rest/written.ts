@@ -52,6 +52,12 @@ export const count = z
   ])
   .pipe(z.int().min(0));
 
+/** Stars in a form, which has no numbers; in JSON they are one. */
+export const starsInForm = z
+  .string()
+  .regex(/^[1-5]$/, 'must be a whole number from 1 to 5')
+  .transform(Number);
+
 /** Empty text is none. */
 export const optionalText = z
   .string()
