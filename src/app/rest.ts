@@ -18,8 +18,10 @@ import { searchRoutes } from '../inbound/rest/search.ts';
 import { serverGroupRoutes } from '../inbound/rest/server-groups.ts';
 import { serverOperationRoutes } from '../inbound/rest/server-operations.ts';
 import { serverRatingRoutes } from '../inbound/rest/server-ratings.ts';
+import { serverScanRoutes } from '../inbound/rest/server-scans.ts';
 import { serverToolRoutes } from '../inbound/rest/server-tools.ts';
 import { serverRoutes } from '../inbound/rest/servers.ts';
+import { statsRoutes } from '../inbound/rest/stats.ts';
 import { readDocsFile } from '../outbound/files/docs-files.ts';
 import type { AuditIndex } from '../ports/audit.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
@@ -76,6 +78,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...serverOperationRoutes(registry),
     ...serverToolRoutes(registry, publicUrl),
     ...serverRatingRoutes(registry),
+    ...serverScanRoutes(registry),
     ...serverGroupRoutes(registry),
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
@@ -85,6 +88,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
       originOf: server => catalog.originOf({ server, exposure: null }, server),
     }),
     ...parts.health,
+    ...statsRoutes({ version, registry, agents: parts.agents, clock }),
     ...policyRoutes({
       isAdmin: who => mayAdminister(policy(), who),
       explainTo: (who, question) => askAbout(withoutSight(policy()), who, question, defaultAgent),

@@ -40,7 +40,8 @@ const ELSEWHERE: { route: string; open: readonly Who[] }[] = [
 ];
 /** What every answer passes, and the one place where the table is mounted. */
 const WHOLE_ROUTER = ['/*', '/*'];
-const PUBLIC = /^(?:(?:\/api)?\/openapi\.json|\/docs(?:\/[a-z.-]+)?|\/api\/auth\/(?:providers|config)|\/login)$/;
+const PUBLIC =
+  /^(?:(?:\/api)?\/openapi\.json|\/api\/version|\/docs(?:\/[a-z.-]+)?|\/api\/auth\/(?:providers|config)|\/login)$/;
 const PUBLIC_DOCUMENTS =
   /^\/\.well-known\/(?:oauth-protected-resource(?:\/.+)?|oauth-authorization-server|jwks\.json)$/;
 /** Servers whose doors are asked: the one a bound token is for, another, and names that nobody has. */
