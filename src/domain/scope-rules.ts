@@ -213,6 +213,7 @@ export function hasUiForAll(rules: ScopeRules, who: Identity, action: string): b
 /** What can be done in the registry, for whoever may do everything. A file of scopes may know more. */
 export const UI_ACTIONS = [
   ...['list_service', 'register_service', 'health_check_service', 'toggle_service', 'modify_service', 'delete_service'],
+  'change_lifecycle_status',
   ...['list_agents', 'get_agent', 'publish_agent', 'modify_agent', 'delete_agent'],
 ] as const;
 

@@ -2,6 +2,7 @@
  * What is wrong with a server that somebody registers, said all at once: things that contradict each other, addresses that
  * cannot be, headers that are not theirs to set. Whether an address may be called is not known here.
  */
+import { z } from 'zod';
 import { isHeaderName, isHeaderValue, isIdentityHeader, isOurs } from './header-names.ts';
 import type { ServerDraft } from './registered-server.ts';
 import type { Secret } from './secret.ts';
@@ -40,7 +41,17 @@ export function findServerMistakes(draft: ServerDraft): string[] {
   if (visibility === 'group-restricted' && allowedGroups.length === 0) {
     mistakes.push('allowed_groups: name at least one group, or choose another visibility');
   }
+  const odd = findSunsetMistake(draft);
+  if (odd !== null) mistakes.push(`sunset_date: ${odd}`);
   return mistakes;
+}
+
+/** ISO 8601; a time without a zone is taken as it is written. */
+const SUNSET = z.union([z.iso.date(), z.iso.datetime({ offset: true, local: true })]);
+
+function findSunsetMistake({ status, sunsetDate }: ServerDraft): string | null {
+  if (sunsetDate === null) return status === 'deprecated' ? 'is missing: it says when a deprecated server ends' : null;
+  return SUNSET.safeParse(sunsetDate).success ? null : 'must be a date, such as 2027-06-30, or a date and time';
 }
 
 function findUrlMistake(written: string): string | null {

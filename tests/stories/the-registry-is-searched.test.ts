@@ -231,7 +231,7 @@ describe('the next search knows', () => {
     { status: 'draft', include: 'include_draft' },
     { status: 'deprecated', include: 'include_deprecated' },
   ])('that a $status server and its tools are left out unless asked for', async ({ status, include }) => {
-    expect((await patch('/weather', { status })).status).toBe(200);
+    expect((await patch('/weather', { status, sunset_date: '2027-06-30' })).status).toBe(200);
     expect(await found()).not.toContain('/weather');
     expect((await tooled()).some(isOf('/weather'))).toBe(false);
     expect((await find('x', { [include]: true, ...SERVERS })).servers.some(isAt('/weather'))).toBe(true);

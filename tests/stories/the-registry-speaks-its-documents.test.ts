@@ -202,6 +202,53 @@ describe('versions', () => {
   });
 });
 
+describe('a server that ends', () => {
+  const change = (body: JsonObject, caller: 'admin' | 'developer' = 'admin') =>
+    gateway.send('PATCH', '/api/servers/ending', caller, body);
+  const ending = () => ({ name: 'Ending', description: 'Ends', proxy_pass_url: behind.url, status: 'draft' });
+  beforeAll(async () => {
+    const registered = await gateway.post('/api/servers/register', 'developer', { ...ending(), path: '/ending' });
+    expect(registered.status).toBe(201);
+  });
+
+  test('says when, as a date or a time, wherever it says that it does', async () => {
+    for (const body of [
+      { status: 'deprecated' },
+      { status: 'deprecated', sunset_date: '' },
+      { sunset_date: 'soon' },
+      { sunset_date: '2027-02-30' },
+      { sunset_date: '30.06.2027' },
+    ]) {
+      const refused = await change(body);
+      expect([body, refused.status, refused.body.detail]).toEqual([body, 400, expect.stringMatching(/^sunset_date: /)]);
+    }
+    const late = { ...ending(), path: '/late', status: 'deprecated' };
+    expect((await gateway.post('/api/servers/register', 'admin', late)).status).toBe(400);
+    for (const date of ['2027-06-30', '2027-06-30T12:00:00Z', '2027-06-30T12:00:00+02:00', '2027-06-30T12:00:00']) {
+      const changed = await change({ status: 'deprecated', sunset_date: date });
+      expect([changed.status, changed.body.status, changed.body.sunset_date]).toEqual([200, 'deprecated', date]);
+    }
+    expect((await change({ sunset_date: null })).status).toBe(400);
+    expect((await change({ status: 'active', sunset_date: null })).body).toMatchObject({ sunset_date: null });
+  });
+
+  test('is put there by whoever may, which its owner may not: then nothing of the request is done', async () => {
+    const etag = async () => (await read('/api/servers/ending')).headers.get('etag');
+    const before = await etag();
+    const late = { status: 'deprecated', sunset_date: '2027-06-30', description: 'by its owner' };
+    const whole = ending();
+    for (const refused of [
+      await change(late, 'developer'),
+      await gateway.send('PUT', '/api/servers/ending', 'developer', whole),
+      await gateway.post('/edit/ending', 'developer', new URLSearchParams(late)),
+      await gateway.post('/register', 'developer', { ...whole, path: '/ending', overwrite: true }),
+    ])
+      expect([refused.status, refused.body.detail]).toEqual([403, expect.stringContaining('change_lifecycle_status')]);
+    expect(await etag()).toBe(before);
+    expect((await change({ description: 'by its owner' }, 'developer')).status).toBe(200);
+  });
+});
+
 describe('stars', () => {
   const rate = (path: string, rating: Json, caller: 'admin' | 'user' = 'user') =>
     gateway.post(path, caller, { rating, username: 'somebody else' });

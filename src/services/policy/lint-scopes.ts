@@ -73,6 +73,7 @@ function* lintHalves({ mappings, servers, ui }: WrittenScopes, group: string): G
 /** What is done to a server by whoever looks after it. */
 const KEEPING = new Set([
   ...['register_service', 'modify_service', 'toggle_service', 'health_check_service', 'delete_service'],
+  'change_lifecycle_status',
 ]);
 
 const USE_METHODS = new Set(['resources/read', 'prompts/get']);

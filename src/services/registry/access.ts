@@ -4,6 +4,7 @@
  */
 import type { Identity } from '../../domain/identity.ts';
 import { isInSight, mayUi, mayUiToAll, type PolicySet } from '../../domain/policy.ts';
+import type { Lifecycle } from '../../domain/registered.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { keyOfPath, pathOfKey } from '../../domain/registry-path.ts';
 import type { ServerKey } from '../../domain/server.ts';
@@ -63,4 +64,18 @@ export function mayChange(
   if (mayUi(policy, who, action, path)) return true;
   if (action === 'delete_service' && mayUiToAll(policy, who, 'modify_service')) return true;
   return owner === who.subject && mayUi(policy, who, 'register_service', null);
+}
+
+/**
+ * How far along a server is, is not for its owner to say, nor for whoever may change the rest of it: that takes a grant of
+ * its own. Whoever may change every server may change this of any. `from` null: it is new, and begins as a draft or active.
+ */
+export function maySetLifecycle(
+  policy: PolicySet,
+  who: Identity,
+  path: string,
+  { from, to }: { from: Lifecycle | null; to: Lifecycle },
+): boolean {
+  if (from === null ? to === 'draft' || to === 'active' : from === to) return true;
+  return mayUi(policy, who, 'change_lifecycle_status', path) || mayUiToAll(policy, who, 'modify_service');
 }

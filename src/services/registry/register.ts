@@ -5,12 +5,12 @@
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { mayUi, mayUiToAll } from '../../domain/policy.ts';
-import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
+import { type ExpectedRevisions, isExpected, type Lifecycle } from '../../domain/registered.ts';
 import type { RegisteredServer, ServerDraft } from '../../domain/registered-server.ts';
 import { readRegistryPath } from '../../domain/registry-path.ts';
 import { findServerEndpoint } from '../../domain/server-endpoint.ts';
 import { findServerMistakes } from '../../domain/server-mistakes.ts';
-import { mayChange, ungranted } from './access.ts';
+import { mayChange, maySetLifecycle, ungranted } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { findKeptName } from './kept-names.ts';
 import { ownedByFile } from './ownership.ts';
@@ -125,6 +125,11 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     return failure('INVALID_PARAMS', {}, { say: 'launch.env: registry.allowEnv does not name every variable in it' });
   }
 
+  function findLifecycleDenial(who: Identity, path: string, from: Lifecycle | null, to: Lifecycle): Failure | null {
+    if (maySetLifecycle(policy(), who, path, { from, to })) return null;
+    return deniedServer(ungranted('change_lifecycle_status'));
+  }
+
   /** Without what is to be sealed. */
   function toDraft(who: Identity, path: string, version: string, wish: ServerWish): ServerDraft {
     const nowMs = clock.wallMs();
@@ -138,7 +143,11 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
 
   /** Whether a server nobody has yet may be had, with its secrets. */
   async function findNewObjection(who: Identity, draft: ServerDraft, given: NewServer): Promise<Failure | null> {
-    return findSecretsObjection(sealer, draft, given, NO_SECRETS) ?? (await findObjection(who, draft, null));
+    return (
+      findLifecycleDenial(who, draft.path, null, draft.status) ??
+      findSecretsObjection(sealer, draft, given, NO_SECRETS) ??
+      (await findObjection(who, draft, null))
+    );
   }
 
   async function add(draft: ServerDraft, given: NewServer): Promise<Result<RegisteredServer>> {
@@ -221,8 +230,9 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
     const before = await storage.servers.find(path);
     if (before === null) return noSuchServer();
     if (!mayChange(policy(), who, 'modify_service', before)) return deniedServer(ungranted('modify_service'));
-    const owned = ownedByFile(before);
-    if (owned !== null) return owned;
+    const { status = before.status } = change.wish;
+    const no = findLifecycleDenial(who, path, before.status, status) ?? ownedByFile(before);
+    if (no !== null) return no;
     if (!isExpected(expected, before)) return stale();
     // An address that it had when this began, and lost to whoever came first.
     if (write === null && findUnjudged({ ...before, ...change.wish }, before, judged).length > 0) return 'unjudged';

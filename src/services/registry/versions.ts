@@ -6,7 +6,7 @@ import { failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
-import { findListDenial, isVersionInSight, mayChange, ungranted } from './access.ts';
+import { findListDenial, isVersionInSight, mayChange, maySetLifecycle, ungranted } from './access.ts';
 import { deniedServer, done, noSuchServer, type RegistryDesk, type Result, stale } from './desk.ts';
 import { ownedByFile } from './ownership.ts';
 
@@ -63,6 +63,11 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
         const active = await storage.transaction(async ({ servers }) => {
           const before = await servers.find(path);
           if (before !== null && !isExpected(expected, before)) return 'stale';
+          const wanted = (await servers.listVersions(path)).find(other => other.version === version);
+          if (before === null || wanted === undefined) return null;
+          // A version further along would take the server with it.
+          const step = { from: before.status, to: wanted.status };
+          if (!maySetLifecycle(policy(), who, path, step)) return 'denied';
           const next = await servers.activate(path, version, clock.wallMs());
           if (next === null || next.enabled === enabled) return next;
           const updated = await servers.update(path, next.revision, { ...next, enabled });
@@ -70,6 +75,7 @@ export function createServerVersions(desk: RegistryDesk): ServerVersions {
         });
         if (active === null) return noSuchVersion();
         if (active === 'stale') return stale();
+        if (active === 'denied') return deniedServer(ungranted('change_lifecycle_status'));
         desk.put(active);
         await desk.readInactive(path);
         desk.tell({ kind: 'server.edited', server: active });

@@ -322,6 +322,80 @@ describe('a version', () => {
   });
 });
 
+describe('how far along a server is', () => {
+  const scopes = {
+    'UI-Scopes': {
+      keepers: { register_service: ['all'], modify_service: ['/one'] },
+      promoters: { modify_service: ['/one'], change_lifecycle_status: ['/one'] },
+      makers: { register_service: ['all'], change_lifecycle_status: ['/else'] },
+      admins: { register_service: ['all'], modify_service: ['all'] },
+    },
+    group_mappings: { keepers: ['keepers'], promoters: ['promoters'], makers: ['makers'], admins: ['admins'] },
+  };
+  const admin = callerWith({ groups: ['admins'] });
+  const promoter = callerWith({ groups: ['promoters'] });
+  const NO = {
+    ...{ code: 'DENIED_BY_POLICY', data: { rule: 'ui: no grant of change_lifecycle_status there' } },
+    say: expect.stringContaining('change_lifecycle_status'),
+  };
+  const draft = (version: string | null = null) => newServer('/one', { version }, { status: 'draft' });
+  const openDraft = async (more: Parameters<typeof open>[0] = { scopes }) => {
+    const { registry } = open(more);
+    await registry.register(maker, draft());
+    return { registry, card: () => registry.current().servers.get('/one') };
+  };
+
+  test.each([
+    { who: maker, may: false, because: 'its owner may change the rest of it' },
+    { who: keeper, may: false, because: 'the right to change it is another one' },
+    { who: promoter, may: true, because: 'it was granted there' },
+    { who: admin, may: true, because: 'it may change every server' },
+  ])('is changed by whoever was granted it: $because', async ({ who, may }) => {
+    const { registry, card } = await openDraft();
+    const wish = { status: 'active', description: 'anew' } as const;
+    const changed = await registry.edit(who, '/one', { wish }, null);
+    if (!may) expect(changed).toMatchObject(NO);
+    expect(card()).toMatchObject(may ? wish : { status: 'draft', description: '' });
+    // The rest of it, and what it is already, are anybody's who may change it.
+    const again = { status: card()?.status ?? 'draft', license: 'MIT' };
+    expect(await registry.edit(who, '/one', { wish: again }, null)).toMatchObject({ value: again });
+  });
+
+  test('is not changed by writing over it, nor by another version that is further along', async () => {
+    const { registry, card } = await openDraft();
+    const over = newServer('/one', { overwrite: true }, { description: 'anew' });
+    expect(await registry.register(maker, over)).toMatchObject(NO);
+    expect(await registry.register(keeper, over)).toMatchObject(NO);
+    expect(await registry.register(maker, newServer('/one', { version: 'v2' }))).toMatchObject({ kind: 'done' });
+    expect(await registry.register(maker, draft('v3'))).toMatchObject({ kind: 'done' });
+    expect(await registry.versions.activate(maker, '/one', 'v2', null)).toMatchObject(NO);
+    expect(card()).toMatchObject({ status: 'draft', version: 'v1.0.0', description: '' });
+    expect(await registry.versions.activate(maker, '/one', 'v3', null)).toMatchObject({ kind: 'done' });
+    expect(await registry.versions.activate(promoter, '/one', 'v2', null)).toMatchObject({
+      value: { status: 'active' },
+    });
+    expect(await registry.versions.activate(maker, '/one', 'v4', null)).toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  test('is draft or active where a server is new, and further along only with the right', async () => {
+    const { registry } = open({ scopes });
+    const late = { status: 'deprecated', sunsetDate: '2027-06-30' } as const;
+    const register = (path: string, wish: Partial<NewServer['wish']>) =>
+      registry.register(maker, newServer(path, {}, wish));
+    expect(await register('/draft', { status: 'draft' })).toMatchObject({ kind: 'done' });
+    expect(await register('/active', {})).toMatchObject({ kind: 'done' });
+    expect(await register('/beta', { status: 'beta' })).toMatchObject(NO);
+    expect(await register('/late', late)).toMatchObject(NO);
+    expect(await register('/else', late)).toMatchObject({ value: { server: late } });
+  });
+
+  test('is anybody’s to change where the gateway stands open', async () => {
+    const { registry } = await openDraft({ policy: () => policyOf({ isOpenDoor: true }) });
+    const wish = { status: 'active' } as const;
+    expect(await registry.edit(other, '/one', { wish }, null)).toMatchObject({ value: wish });
+  });
+});
+
 describe('groups', () => {
   const wish = {
     ...{ scopeName: 'stored', scopeType: 'server_scope', description: '', serverAccess: [], groupMappings: ['g'] },

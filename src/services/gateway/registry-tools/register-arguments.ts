@@ -25,6 +25,7 @@ export const RegisterArguments = z.strictObject({
   visibility: z.enum(VISIBILITIES).optional().describe('Who sees it: everybody, its owner, or allowed_groups.'),
   allowed_groups: nameList.optional(),
   status: z.enum(LIFECYCLES).optional(),
+  sunset_date: z.string().trim().min(1).max(64).optional().describe('When a deprecated server ends: 2027-06-30.'),
   auth_scheme: z.enum(AUTH_SCHEMES).optional().describe('How the gateway shows a credential to the server.'),
   auth_credential: z.string().max(8192).optional().describe('Kept sealed, and shown to nobody again.'),
   auth_header_name: z.string().trim().min(1).max(4096).optional(),
@@ -45,7 +46,12 @@ export function toNewServer(args: RegisterArguments): NewServer {
   const { auth_scheme: scheme, auth_credential: credential, auth_header_name: headerName = null, headers } = args;
   const said: { [field in keyof ServerWish]?: ServerWish[field] | undefined } = {
     ...{ tags: args.tags, license: args.license, visibility: args.visibility, allowedGroups: args.allowed_groups },
-    ...{ status: args.status, proxyUrl: args.proxy_pass_url, mcpEndpoint: args.mcp_endpoint },
+    ...{
+      status: args.status,
+      sunsetDate: args.sunset_date,
+      proxyUrl: args.proxy_pass_url,
+      mcpEndpoint: args.mcp_endpoint,
+    },
     ...{ sseEndpoint: args.sse_endpoint, transport: args.transport, supportedTransports: args.supported_transports },
     ...{ numTools: args.num_tools, metadata: args.metadata as JsonObject | undefined },
   };
