@@ -86,6 +86,7 @@ describe('the number of tools is that of the caller', () => {
     'the health of all': get('/api/servers/health'),
     'the health that is streamed': get('/ws/health_status'),
     'the stream itself': firstMessage,
+    'the counts': async who => ({ num_tools: (await get('/api/stats')(who)).tools ?? null }),
     'a search': post('/api/search/semantic', { query: 'crops', max_results: 5 }),
     'the public interface of registries': get('/v0.1/servers'),
     'switching it on': post('/api/servers/toggle', { path: '/harvest', new_state: true }),
