@@ -212,7 +212,7 @@ export function createApp(options: AppOptions): App {
   const gateway = createGateway({
     ...{ catalog, policy, downstreams, visible, gatewayTools },
     registryTools: createRegistryTools({
-      ...{ registry: registered.registry, finder: toolFinder, search: finder, policy: policy.current },
+      ...{ registry: registered.registry, agents, finder: toolFinder, search: finder, policy: policy.current },
       ...{ defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
     }),
     ...{ parked, subscriptions, recorder, audit, limiter, quarantine, pins },

@@ -74,7 +74,7 @@ describe('the door of the registry', () => {
       ...{ caller: 'admin', because: 'an administrator does it all' },
       shown: [
         ...[...FINDING, ...SEEING, 'register_service', 'toggle_service', 'refresh_service', 'remove_service'],
-        ...[...KEEPING, 'list_groups', ...ABOUT_ONESELF],
+        ...['list_agents', ...KEEPING, 'list_groups', ...ABOUT_ONESELF],
       ],
     },
     {
@@ -273,6 +273,49 @@ describe.each(ERAS)('in the %s era', era => {
     const before = await gateway.read('/api/servers', 'admin');
     expect(codeOf(await use(era, caller, tool, args))).toBe('DENIED_BY_POLICY');
     expect((await gateway.read('/api/servers', 'admin')).body).toEqual(before.body);
+  });
+
+  test('agents are listed for whom REST lists them, and for nobody else', async () => {
+    const path = `/${era}-helper`;
+    const skills = [{ id: 'help', name: 'Help', description: 'Helps', tags: [] }];
+    const card = { protocolVersion: '1.0', name: 'Helper', description: 'Helps', url: 'https://agents.example.test/' };
+    await gateway.post('/api/agents/register', 'admin', { ...card, path, skills });
+    await gateway.post(`/api/agents${path}/toggle?enabled=false`, 'admin');
+    for (const { args, query } of [
+      { args: {}, query: '' },
+      { args: { enabled_only: true }, query: '?enabled_only=true' },
+      { args: { query: 'helps', limit: 1 }, query: '?query=helps&limit=1' },
+    ]) {
+      const { agents, ...page } = told(await use(era, 'admin', 'list_agents', args));
+      const { agents: rest, ...restPage } = (await gateway.read(`/api/agents${query}`, 'admin')).body;
+      expect(page).toEqual(restPage);
+      const paths = (items: unknown) => (items as JsonObject[]).map(item => [item.path, item.is_enabled]);
+      expect(paths(agents)).toEqual(paths(rest));
+    }
+    expect(codeOf(await use(era, 'user', 'list_agents'))).toBe('DENIED_BY_POLICY');
+    expect((await gateway.read('/api/agents', 'user')).status).toBe(403);
+    await gateway.send('DELETE', `/api/agents${path}`, 'admin');
+  });
+
+  test('a search tells what it left out where a receipt is asked for', async () => {
+    const query = { query: 'echo a text', max_results: 1 };
+    const plain = told(await use(era, 'user', 'search_registry', query));
+    expect(plain).not.toHaveProperty('discovery_receipt');
+    const { discovery_receipt: receipt, ...found } = told(
+      await use(era, 'user', 'search_registry', { ...query, include_discovery_receipt: true }),
+    );
+    expect(found).toEqual(plain);
+    const { withheld, total_withheld: total } = receipt as { withheld: JsonObject[]; total_withheld: number };
+    expect(total).toBeGreaterThan(0);
+    expect(withheld.length).toBe(Math.min(total, 10));
+    for (const each of withheld)
+      expect(each).toEqual({
+        ...{ kind: expect.any(String), id: expect.any(String), name: expect.any(String), reason: 'max_results' },
+      });
+    const hidden = told(
+      await use(era, 'stranger', 'search_registry', { ...query, include_discovery_receipt: true }),
+    ).discovery_receipt;
+    expect(hidden).toEqual({ withheld: [], total_withheld: 0 });
   });
 
   test('a misspelled argument is said, and nothing is done', async () => {

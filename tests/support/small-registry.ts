@@ -10,6 +10,7 @@ import { createToolFinder } from '../../src/services/gateway/gateway-tools/tool-
 import { createRegistryTools, registryToolItems } from '../../src/services/gateway/registry-tools/registry-tools.ts';
 import type { Visible } from '../../src/services/gateway/visible.ts';
 import type { PolicyBook } from '../../src/services/policy/policy-book.ts';
+import { createAgents } from '../../src/services/registry/agents.ts';
 import { createRegistry } from '../../src/services/registry/registry.ts';
 import { createEmptyQuarantine } from './quiet-house.ts';
 
@@ -29,8 +30,9 @@ export function createSmallRegistry(deps: {
   log: Log;
 }) {
   const { catalog, visible, policy, search, settled, audit, clock, log } = deps;
+  const storage = createMemoryRegistry();
   const registry = createRegistry({
-    storage: createMemoryRegistry(),
+    storage,
     policy: policy.current,
     policyWith: () => policy.current(),
     scopesOfFile: () => null,
@@ -46,8 +48,16 @@ export function createSmallRegistry(deps: {
   });
   const registered = (_who: Identity, server: string) => registry.current().servers.get(`/${server}`) ?? null;
   const finder = createToolFinder({ catalog, visible, search, registered, settled });
+  const agents = createAgents({ storage, policy: policy.current, clock });
   const registryTools = createRegistryTools({
-    ...{ registry, finder, search: NO_SEARCH, policy: policy.current, servers: () => catalog.current().servers.keys() },
+    ...{
+      registry,
+      agents,
+      finder,
+      search: NO_SEARCH,
+      policy: policy.current,
+      servers: () => catalog.current().servers.keys(),
+    },
     ...{ defaultAgent: null, quarantine: createEmptyQuarantine(), audit },
   });
   return { registry, finder, registryTools };

@@ -30,6 +30,14 @@ export interface SearchWish {
   limit: number;
   /** What is left out unless it is asked for. */
   include: { draft: boolean; deprecated: boolean; disabled: boolean };
+  /** Whether it is told what fits and was left out. Absent: no. */
+  receipt?: boolean;
+}
+
+/** Why something that fits was left out: there were better ones, or it is not asked for as it is. */
+export interface Withheld {
+  document: SearchDocument;
+  why: 'max_results' | 'draft' | 'deprecated' | 'disabled';
 }
 
 export interface FoundTool {
@@ -47,6 +55,8 @@ export interface Found {
   tools: readonly FoundTool[];
   agents: readonly { agent: RegisteredAgent; hit: Ranked }[];
   skills: readonly { agent: RegisteredAgent; skill: AgentSkill; hit: Ranked }[];
+  /** Best first of each reason, only what the caller may see; empty where no receipt was wished for. */
+  withheld: readonly Withheld[];
 }
 
 export interface Finder {
@@ -110,16 +120,22 @@ export function createFinder(deps: FinderDeps): Finder {
     return { entry: server, tags: (listed(server)?.tags ?? []).map(tag => tag.toLowerCase()) };
   }
 
-  async function search(who: Identity, { text, kinds, tags, limit, include }: SearchWish): Promise<Found> {
+  async function search(who: Identity, wish: SearchWish): Promise<Found> {
+    const { text, kinds, tags, limit, include, receipt = false } = wish;
     const before = sightOf(who);
-    const accepts = (document: SearchDocument): boolean => {
-      const facts = factsOf(document, before);
-      const isWanted = facts.entry === null || isInLife(facts.entry, include);
-      return isWanted && tags.every(tag => facts.tags.includes(tag));
+    const whyNot = (document: SearchDocument, sight = before) => {
+      const { entry } = factsOf(document, sight);
+      return entry === null ? null : whyOutOfLife(entry, include);
     };
-    const ask = (asked: readonly DocumentKind[]) =>
-      index.search({ query: text, kinds: asked, limit: DEPTH, isVisible: before.isVisible, accepts });
+    const hasTags = (document: SearchDocument): boolean => {
+      const facts = factsOf(document, before);
+      return tags.every(tag => facts.tags.includes(tag));
+    };
+    const accepts = (document: SearchDocument): boolean => whyNot(document) === null && hasTags(document);
+    const ask = (asked: readonly DocumentKind[], accepted = accepts) =>
+      index.search({ query: text, kinds: asked, limit: DEPTH, isVisible: before.isVisible, accepts: accepted });
     const main = await ask(kinds);
+    const asleep = receipt ? toRanked(await ask(kinds, each => whyNot(each) !== null && hasTags(each))) : [];
     const found = toRanked(main);
     const wantsServers = kinds.includes('server');
     // A search for servers alone is ranked among servers; their tools are told beside it.
@@ -133,11 +149,26 @@ export function createFinder(deps: FinderDeps): Finder {
       return document !== null && accepts(document) ? document : null;
     };
     const lifted = wantsServers ? liftServers(found, tools, liftable, main.weights) : found;
-    const chosen = shareOut(
-      lifted.filter(({ document }) => now.isVisible(document)),
-      ({ document }) => document.kind,
-      limit,
-    );
+    const ranked = lifted.filter(({ document }) => now.isVisible(document));
+    const chosen = shareOut(ranked, ({ document }) => document.kind, limit);
+
+    /** A tool tells how far along its server is only to whoever may list that. */
+    const mayTellWhy = ({ kind, id }: SearchDocument): boolean => {
+      const entry = now.tools.get(id);
+      return kind !== 'tool' || (entry !== undefined && now.listed(serverOf(entry)) !== null);
+    };
+    function findWithheld(): Withheld[] {
+      const places = new Set(chosen);
+      const worse = ranked.filter(hit => !places.has(hit) && isMatching(hit));
+      const others = asleep.filter(hit => now.isVisible(hit.document) && mayTellWhy(hit.document) && isMatching(hit));
+      return [
+        ...worse.map(({ document }) => ({ document, why: 'max_results' as const })),
+        ...others.flatMap(({ document }) => {
+          const why = whyNot(document, now);
+          return why === null ? [] : [{ document, why }];
+        }),
+      ];
+    }
 
     const toTool = (hit: Ranked): FoundTool[] => {
       const entry = now.tools.get(hit.document.id);
@@ -167,6 +198,7 @@ export function createFinder(deps: FinderDeps): Finder {
         const skill = hit.document.kind === 'skill' ? entities.findSkill(hit.document.id) : null;
         return skill === null ? [] : [{ ...skill, hit }];
       }),
+      withheld: receipt ? findWithheld() : [],
     };
   }
 
@@ -183,7 +215,7 @@ export function createFinder(deps: FinderDeps): Finder {
       const servers = [...registry.current().servers.values()].filter(server => mayList(policy(), who, server));
       const seen = [...entities.agents()].filter(agent => agents.mayList(who, agent));
       const written = [...servers, ...seen]
-        .filter(entry => isInLife(entry, PLAIN))
+        .filter(entry => whyOutOfLife(entry, PLAIN) === null)
         .flatMap(entry => [...entry.tags, ...('skills' in entry ? entry.skills.flatMap(({ tags }) => tags) : [])]);
       const byWord = new Map(written.reverse().map(tag => [tag.toLowerCase(), tag]));
       return [...byWord.keys()].sort().map(word => byWord.get(word) ?? word);
@@ -197,11 +229,14 @@ const isMatching = ({ relevance, lexicalScore, confidence }: Ranked): boolean =>
 
 const isTool = ({ document }: Ranked): boolean => document.kind === 'tool';
 
-function isInLife(
+/** Null: it is found without being asked for as it is. */
+function whyOutOfLife(
   { status, enabled }: { status: Lifecycle; enabled: boolean },
   { draft, deprecated, disabled }: SearchWish['include'],
-): boolean {
-  return (status !== 'draft' || draft) && (status !== 'deprecated' || deprecated) && (enabled || disabled);
+): Exclude<Withheld['why'], 'max_results'> | null {
+  if (status === 'draft' && !draft) return 'draft';
+  if (status === 'deprecated' && !deprecated) return 'deprecated';
+  return enabled || disabled ? null : 'disabled';
 }
 
 function toRanked({ hits }: SearchResult): Ranked[] {

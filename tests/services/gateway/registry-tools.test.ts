@@ -152,6 +152,7 @@ test('whoever is shut out of the API is shut out of the tools', async () => {
   const tools = createRegistryTools({
     ...{
       registry: house.registry,
+      agents: { list: async () => ({ items: [], total: 0 }) },
       finder: house.finder,
       search: NO_SEARCH,
       policy: () => OPEN_POLICY,

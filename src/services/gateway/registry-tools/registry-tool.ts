@@ -9,6 +9,7 @@ import type { JsonObject } from '../../../domain/json.ts';
 import { mayUiToAll, type PolicySet } from '../../../domain/policy.ts';
 import type { ServerKey } from '../../../domain/server.ts';
 import { mayAsk, type RegistryNeed } from '../../registry/access.ts';
+import type { Agents } from '../../registry/agents.ts';
 import type { Result } from '../../registry/desk.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { Finder } from '../../search/finder.ts';
@@ -28,6 +29,7 @@ export type ToolNeed =
 /** What the tools work with: the services that the REST routes ask too. */
 export interface RegistryMeans {
   registry: Registry;
+  agents: Pick<Agents, 'list'>;
   finder: ToolFinder;
   /** Over everything that is registered. */
   search: Pick<Finder, 'find'>;

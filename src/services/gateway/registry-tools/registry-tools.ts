@@ -14,6 +14,7 @@ import { asActing } from '../acting-caller.ts';
 import { parseArguments } from '../gateway-tools/arguments.ts';
 import { refuseDenied } from '../send.ts';
 import type { Turn } from '../turn.ts';
+import { AGENT_TOOLS } from './agent-tools.ts';
 import { CALLER_TOOLS } from './caller-tools.ts';
 import { GROUP_TOOLS } from './group-tools.ts';
 import { findToolDenial, type RegistryMeans, type RegistryTool, toToolItem } from './registry-tool.ts';
@@ -24,6 +25,7 @@ import { SERVER_TOOLS } from './server-tools.ts';
 export const REGISTRY_TOOLS: readonly RegistryTool[] = [
   ...SEARCH_TOOLS,
   ...SERVER_TOOLS,
+  ...AGENT_TOOLS,
   ...GROUP_TOOLS,
   ...CALLER_TOOLS,
 ];

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../../domain/json.ts';
 import { DOCUMENT_KINDS } from '../../../domain/search/document.ts';
 import { splitTagWords } from '../../../domain/search/tag-words.ts';
 import { done } from '../../registry/desk.ts';
-import { type Found, type FoundTool, PLAIN } from '../../search/finder.ts';
+import { type Found, type FoundTool, PLAIN, type Withheld } from '../../search/finder.ts';
 import type { Ranked } from '../../search/server-lift.ts';
 import { defineTool, nameList, type RegistryTool } from './registry-tool.ts';
 
@@ -18,16 +18,36 @@ export const SEARCH_TOOLS: readonly RegistryTool[] = [
       max_results: z.int().min(1).max(50).default(10).describe('How many to return, of all kinds together.'),
       kinds: z.array(z.enum(DOCUMENT_KINDS)).min(1).optional().describe('Only these; all of them if absent.'),
       tags: nameList.optional().describe('Only what has all of these tags: a tool has those of its server.'),
+      include_discovery_receipt: z
+        .boolean()
+        .default(false)
+        .describe('Also tell what fits and was left out: beyond max_results, drafts, deprecated, switched off.'),
     }),
-    async run({ search }, { who }, { query, max_results: limit, kinds = DOCUMENT_KINDS, tags = [] }) {
+    async run({ search }, { who }, args) {
+      const { query, max_results: limit, kinds = DOCUMENT_KINDS, tags = [], include_discovery_receipt: receipt } = args;
       const asked = splitTagWords(query);
       const wanted = [...new Set([...asked.tags, ...tags.map(tag => tag.toLowerCase())])];
-      const wish = { text: asked.text, kinds: [...new Set(kinds)], tags: wanted, limit, include: PLAIN };
+      const wish = { text: asked.text, kinds: [...new Set(kinds)], tags: wanted, limit, include: PLAIN, receipt };
       const found = await search.find(who, wish);
-      return 'code' in found ? found : done({ query, status: 'ok', ...describe(found) });
+      if ('code' in found) return found;
+      const told = receipt ? { discovery_receipt: toReceipt(found.withheld) } : {};
+      return done({ query, status: 'ok', ...describe(found), ...told });
     },
   }),
 ];
+
+/** Of each sort: a receipt is looked through, not searched. */
+const MAX_RECEIPT = 10;
+
+function toReceipt(withheld: readonly Withheld[]): JsonObject {
+  const isWorse = ({ why }: Withheld) => why === 'max_results';
+  const worse = withheld.filter(isWorse).slice(0, MAX_RECEIPT);
+  const others = withheld.filter(each => !isWorse(each)).slice(0, MAX_RECEIPT);
+  return {
+    withheld: [...worse, ...others].map(({ document: { kind, id, name }, why }) => ({ kind, id, name, reason: why })),
+    total_withheld: withheld.length,
+  };
+}
 
 function describe({ servers, tools, agents, skills }: Found): JsonObject {
   return {
