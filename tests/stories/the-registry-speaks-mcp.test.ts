@@ -186,6 +186,17 @@ describe.each(ERAS)('in the %s era', era => {
     expect(asked).toBe(0);
   });
 
+  test('a name that no server has is said to be none, with where to find the right one', async () => {
+    for (const [tool, args] of [
+      ['invoke_mcp_tool', { server_name: 'evryday', tool_name: 'echo', arguments: {} }],
+      ['call_tool', { server_name: 'evryday', tool_name: 'echo', arguments: {} }],
+    ] as const)
+      expect(errorOf(await use(era, 'user', tool, args))).toMatchObject({
+        message: expect.stringMatching(/^There is no server evryday: .*intelligent_tool_finder/),
+        data: { code: 'SERVER_UNAVAILABLE', server: 'evryday' },
+      });
+  });
+
   test('an administrator registers, switches, refreshes and removes, and REST says the same', async () => {
     const path = `/clock-${era}`;
     const registered = await use(era, 'admin', 'register_service', {

@@ -222,7 +222,8 @@ async function readInput(
   given: Record<string, string>,
 ): Promise<Input | Failure> {
   const params = route.params === null ? READ_NOTHING : readBy(route.params, given, 'path');
-  const query = route.query === null ? READ_NOTHING : readBy(route.query, readQuery(incoming.url ?? ''), 'query');
+  const query =
+    route.query === null ? READ_NOTHING : readBy(route.query, readQuery(incoming.url ?? ''), 'query string');
   const body = route.body === null ? READ_NOTHING : await readRequestBody(incoming, route.body);
   if (params.kind === 'read' && query.kind === 'read' && body.kind === 'read')
     return { kind: 'input', params: params.value, query: query.value, body: body.value };

@@ -54,7 +54,10 @@ export async function readRequestBody(req: IncomingMessage, body: NonNullable<Re
     return failure('UNSUPPORTED_MEDIA', {}, { say });
   }
   const bytes = await new Promise<Buffer | Failure>(done => readBody(req, body.maxBytes, done));
-  if (!Buffer.isBuffer(bytes)) return bytes;
+  if (!Buffer.isBuffer(bytes)) {
+    if (bytes.code !== 'TOO_LARGE') return bytes;
+    return { ...bytes, say: `The body is larger than the ${body.maxBytes} bytes that are taken here.` };
+  }
   if (form !== null) return readBy(form, toRecord(new URLSearchParams(bytes.toString('utf8'))), 'body');
   if (body.isMessage && bytes.length > 0) {
     const message = readJson(bytes);

@@ -164,7 +164,7 @@ function toEntry({ card, health, numTools }: ServerView, base: string): z.output
       _meta: {
         'io.mcpgateway/internal': {
           ...{ path: card.path, is_enabled: card.enabled, health_status: health.status, num_tools: numTools },
-          ...{ tags: card.tags, license: card.license },
+          ...{ tags: card.tags, license: card.license, status: card.status, sunset_date: card.sunsetDate },
         },
       },
     },

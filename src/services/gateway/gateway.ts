@@ -373,8 +373,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
 const NOT_READ = 'Its list of tools is not read yet.';
 
-const noServer = (server: ServerKey) =>
-  failure('SERVER_UNAVAILABLE', { server: server.slice(0, 200), reason: 'No server of this name.' });
+/** To ask again would not help, and the table's sentence sounds as if it might. */
+function noServer(key: ServerKey): Failure {
+  const server = key.slice(0, 200);
+  const say = `There is no server ${server}: name it as find_tools, intelligent_tool_finder or list_servers does.`;
+  return failure('SERVER_UNAVAILABLE', { server, reason: 'No server of this name.' }, { say });
+}
 
 /** What timed out is, to the caller, the operation it asked for. */
 function underItsName(operation: string, handled: Handled): Handled {
