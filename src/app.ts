@@ -290,7 +290,7 @@ export function createApp(options: AppOptions): App {
   const rest = createRest({
     ...{ version, auditIndex: auditBook.index, quarantine, isShutOut, catalog, local: who.local },
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
-    ...{ recorder, audit, clock, log, findSession: who.findSession, defaultAgent },
+    ...{ recorder, audit, clock, log, findSession: who.findSession, vouch: who.vouch, defaultAgent },
     callers: createCallerRoutes({
       config: started,
       who,

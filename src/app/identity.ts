@@ -28,6 +28,8 @@ export interface IdentityParts extends CredentialChain {
   login: { login: AdminLogin; cookie: SessionCookie } | null;
   /** By the `Cookie` header of a page's request. */
   findSession(header: string | undefined): LoginSession | null;
+  /** The operator by name and password, shown with a single request; null: it has none. */
+  vouch: AdminLogin['vouch'] | null;
   /** Names of issuers of whom nobody can get in for want of keys. */
   issuersWithoutKeys(): readonly string[];
   start(): void;
@@ -93,6 +95,7 @@ export function createIdentityParts(
     local,
     tokens: parts?.tokens ?? null,
     login,
+    vouch: login?.login.vouch ?? null,
     findSession(header) {
       const value = login?.cookie.find(header) ?? null;
       return value === null ? null : (login?.login.find(value) ?? null);

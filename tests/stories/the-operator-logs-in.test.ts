@@ -271,6 +271,25 @@ describe('with nothing but a login', () => {
     });
   });
 
+  test('the routes of the document era take name and password with each request, and no other route does', async () => {
+    const asks = openBrowser(origin);
+    const basic = (written: string) => ({ authorization: `Basic ${Buffer.from(written).toString('base64')}` });
+    const good = basic(`admin:${PASSWORD}`);
+    const get = async (path: string, headers: Record<string, string>) => {
+      const { status, headers: told } = await asks.get(path, headers);
+      return [status, told.has('set-cookie')];
+    };
+    expect(await get('/api/internal/list', good)).toEqual([200, false]);
+    expect(await get('/api/internal/list-groups', good)).toEqual([200, false]);
+    for (const path of ['/api/servers', '/api/internal', '/api/auth/me'])
+      expect([path, (await get(path, good))[0]]).toEqual([path, path === '/api/internal' ? 404 : 401]);
+    for (const wrong of [basic(`root:${PASSWORD}`), basic('admin'), basic(':'), { authorization: 'Basic %%' }])
+      expect((await get('/api/internal/list', wrong))[0]).toBe(401);
+    // Guessing is slowed as it is at the form.
+    for (let i = 0; i < 5; i++) await get('/api/internal/list', basic(`admin:guess-${i}`));
+    expect((await get('/api/internal/list', good))[0]).toBe(429);
+  });
+
   test('a page learns how to let somebody log in', async () => {
     const stranger = openBrowser(origin);
     expect((await stranger.get('/api/auth/config')).json).toMatchObject({

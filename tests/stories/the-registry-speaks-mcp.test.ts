@@ -233,6 +233,11 @@ describe.each(ERAS)('in the %s era', era => {
     expect(all.map(({ service_path: listedPath }) => listedPath)).toEqual([path, '/everyday']);
     const health = told(await use(era, 'user', 'healthcheck', { service_path: path })).services as JsonObject;
     expect(Object.keys(health)).toEqual([path]);
+    // All at once take the same right as over REST.
+    expect((await gateway.read('/api/servers/health', 'user')).status).toBe(403);
+    expect(codeOf(await use(era, 'user', 'healthcheck'))).toBe('DENIED_BY_POLICY');
+    const ofAll = told(await use(era, 'operator', 'healthcheck')).services as JsonObject;
+    expect(Object.keys(ofAll)).toEqual(Object.keys((await gateway.read('/api/servers/health', 'operator')).body));
 
     expect(told(await use(era, 'admin', 'remove_service', { service_path: path }))).toMatchObject({ removed: true });
     expect((await gateway.read(`/api/servers${path}`, 'admin')).status).toBe(404);

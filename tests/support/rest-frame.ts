@@ -97,6 +97,7 @@ export async function startFrame(
             if (authorization === undefined) return challenges.missing(path);
             return setup.callers[authorization.replace('Bearer ', '')] ?? challenges.invalid(path, 'unknown');
           },
+          vouch: null,
           findSession: cookie => setup.sessions?.[cookie ?? ''] ?? null,
           challenges,
           limiter: createLimiter({ store: createMemoryLimits(clock), rules: { ...UNLIMITED, ...setup.limits } }),

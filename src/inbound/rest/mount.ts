@@ -18,12 +18,13 @@ import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Recorder } from '../../ports/recorder.ts';
-import type { LoginSession } from '../../services/identity/admin-login.ts';
+import type { AdminLogin, LoginSession } from '../../services/identity/admin-login.ts';
 import { findIngressHeader } from '../../services/identity/bearer.ts';
 import type { Challenges } from '../../services/identity/challenge.ts';
 import type { Limiter } from '../../services/limits/limiter.ts';
 import { pathOf } from '../http/routes.ts';
 import { findAccessDenial } from './access.ts';
+import { type Basic, readBasic } from './basic-auth.ts';
 import { compileRoutes } from './match.ts';
 import { type Read, readBy, readQuery, readRequestBody } from './read-input.ts';
 import { challenged, limited, problem, render } from './render.ts';
@@ -35,6 +36,8 @@ export interface RestDeps {
   identify(headers: IncomingHttpHeaders, path: string): Identity | Challenge | Promise<Identity | Challenge>;
   /** The owner of the login session a cookie names, and what a page of ours must show beside it; null: none. */
   findSession(cookie: string | undefined): LoginSession | null;
+  /** Whoever shows name and password itself; null: nobody gets in by them. */
+  vouch: AdminLogin['vouch'] | null;
   challenges: Challenges;
   limiter: Pick<Limiter, 'take' | 'release'>;
   /** Writes a refused credential down; says when its address has shown too many. */
@@ -90,11 +93,19 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
   });
 
   /** What the headers show, else the session of a browser: nobody sends a header without meaning it. */
-  function identify(c: Context<Bindings>, { access }: RestRoute, path: string) {
+  function identify(c: Context<Bindings>, { access }: RestRoute, path: string, id: string) {
     const { headers } = c.env.incoming;
+    const basic = deps.vouch === null ? null : readBasic(path, headers);
+    if (basic !== null) return { csrf: null, shown: vouch(c, basic, path, id) };
     const isSessionAsked = access.kind !== 'bearer' && findIngressHeader(headers) === null;
     const session = isSessionAsked ? deps.findSession(headers.cookie) : null;
     return { csrf: session?.csrf ?? null, shown: session === null ? deps.identify(headers, path) : session.who };
+  }
+
+  async function vouch(c: Context<Bindings>, { user, password }: Basic, path: string, id: string) {
+    const found = await deps.vouch?.(user, password, { id, address: deps.addressOf(c.env.incoming) });
+    // As anything else that is shown and not good.
+    return found ?? deps.identify(c.env.incoming.headers, path);
   }
 
   async function answerRoute(
@@ -105,8 +116,9 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
     path: string,
   ): Promise<Response> {
     if (route.access.kind === 'public') return runPublic(c, route, params, id);
-    const { csrf, shown } = identify(c, route, path);
+    const { csrf, shown } = identify(c, route, path, id);
     const who = shown instanceof Promise ? await shown : shown;
+    if (who.kind === 'limited') return limited(c, who);
     if (who.kind === 'challenge') {
       const tooMany = deps.refused(c.env.incoming, path, who, id);
       return tooMany === null ? challenged(c, who) : limited(c, tooMany);

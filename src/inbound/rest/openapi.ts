@@ -4,8 +4,11 @@
  */
 import { ERRORS } from '../../domain/error.ts';
 import type { JsonObject } from '../../domain/json.ts';
+import { takesBasic } from './basic-auth.ts';
 import { type Components, createComponents } from './openapi-schemas.ts';
 import type { Access, AnswerFact, RestRoute } from './route.ts';
+
+const USUAL: JsonObject[] = [{ bearer: [] }, { session: [] }];
 
 export function describeApi(table: readonly RestRoute[], version: string): JsonObject {
   const components = createComponents(table);
@@ -26,7 +29,7 @@ export function describeApi(table: readonly RestRoute[], version: string): JsonO
         'One door to every MCP server. Every refusal is {"detail": "..."}, with {"error": "<word>"} beside it at the front door; a request id is in X-Request-Id and in the audit log.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { session: [] }],
+    security: USUAL,
     tags: [...new Set(table.map(({ tag }) => tag))].map(name => ({ name })),
     paths,
     components: {
@@ -34,6 +37,7 @@ export function describeApi(table: readonly RestRoute[], version: string): JsonO
       responses: RESPONSES,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A key, or a token of an issuer or of the gateway.' },
+        basic: { type: 'http', scheme: 'basic', description: 'The name and password of the operator.' },
         session: {
           ...{ type: 'apiKey', in: 'cookie', name: 'mcp_gateway_session' },
           description: 'The session of a browser; what changes something shows X-CSRF-Token as well.',
@@ -55,7 +59,7 @@ function describeRoute(route: RestRoute, components: Components): JsonObject {
     summary,
     description: WHO[access.kind](access as never),
     tags: [tag],
-    ...(access.kind === 'public' ? { security: [] } : {}),
+    ...(access.kind === 'public' ? { security: [] } : takesBasic(path) ? { security: [{ basic: [] }, ...USUAL] } : {}),
     'x-access': { ...access },
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === null

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { addressKey } from '../../domain/address-key.ts';
 import { type CallRecord, openRecordOf } from '../../domain/call.ts';
 import { type Identity, LOCAL_CALLER } from '../../domain/identity.ts';
+import type { Limited } from '../../domain/limits.ts';
 import { Secret } from '../../domain/secret.ts';
 import type { AuditLedger } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -47,6 +48,8 @@ export interface Attempt {
 
 export interface AdminLogin {
   login(user: string, password: string, attempt: Attempt): Promise<LoginResult>;
+  /** The operator, by a request that shows name and password itself and opens no session; null: one of them is wrong. */
+  vouch(user: string, password: string, attempt: Attempt): Promise<Identity | Limited | null>;
   /** Null for an unknown or ended one. */
   find(cookie: string): LoginSession | null;
   /** False: there was none. */
@@ -101,6 +104,32 @@ export function createAdminLogin(deps: AdminLoginDeps): AdminLogin {
     await deps.audit.conclude(record);
   }
 
+  /** Of an attempt that gets nobody in, which is in the book by then. */
+  async function findObjection(
+    givenUser: string,
+    givenPassword: string,
+    attempt: Attempt,
+  ): Promise<{ kind: 'wrong' } | { kind: 'too_many'; retryAfterMs: number } | null> {
+    const { address } = attempt;
+    const origin = addressKey(address);
+    const retryAfterMs = attempts.mustWaitMs(origin);
+    if (retryAfterMs > 0) {
+      log.warn('authentication', { event: 'login_limited', username: STRANGE_NAME, from: address });
+      await close(openBook(null, 'login', STRANGE_NAME, attempt), 'RATE_LIMITED');
+      return { kind: 'too_many', retryAfterMs };
+    }
+    const isShort = givenUser.length <= MAX_LENGTH && givenPassword.length <= MAX_LENGTH;
+    const isUser = isShort && user.matches(givenUser);
+    const isPassword = isShort && password.matches(givenPassword);
+    if (isUser && isPassword) return null;
+    // Counted before anything is waited for: many at once are many.
+    attempts.note(origin);
+    const username = isUser ? givenUser : STRANGE_NAME;
+    log.warn('authentication', { event: 'login_failed', username, from: address });
+    await close(openBook(null, 'login', username, attempt), 'UNAUTHENTICATED');
+    return { kind: 'wrong' };
+  }
+
   function find(cookie: string): LoginSession | null {
     const digest = digestOf(cookie);
     const session = sessions.get(digest);
@@ -113,26 +142,18 @@ export function createAdminLogin(deps: AdminLoginDeps): AdminLogin {
   return {
     find,
     stands: who => clock.wallMs() < who.expiresAtMs && [...sessions.values()].some(session => session.who === who),
+    async vouch(givenUser, givenPassword, attempt) {
+      const no = await findObjection(givenUser, givenPassword, attempt);
+      if (no === null) return holder;
+      if (no.kind === 'wrong') return null;
+      const { retryAfterMs } = no;
+      const full = { what: 'rate', limit: MAX_PER_ORIGIN, remaining: 0, retryAfterMs, resetMs: retryAfterMs } as const;
+      return { kind: 'limited', scope: 'address', ...full };
+    },
     async login(givenUser, givenPassword, attempt) {
       const { address } = attempt;
-      const origin = addressKey(address);
-      const retryAfterMs = attempts.mustWaitMs(origin);
-      if (retryAfterMs > 0) {
-        log.warn('authentication', { event: 'login_limited', username: STRANGE_NAME, from: address });
-        await close(openBook(null, 'login', STRANGE_NAME, attempt), 'RATE_LIMITED');
-        return { kind: 'too_many', retryAfterMs };
-      }
-      const isShort = givenUser.length <= MAX_LENGTH && givenPassword.length <= MAX_LENGTH;
-      const isUser = isShort && user.matches(givenUser);
-      const isPassword = isShort && password.matches(givenPassword);
-      if (!isUser || !isPassword) {
-        // Counted before anything is waited for: many at once are many.
-        attempts.note(origin);
-        const username = isUser ? givenUser : STRANGE_NAME;
-        log.warn('authentication', { event: 'login_failed', username, from: address });
-        await close(openBook(null, 'login', username, attempt), 'UNAUTHENTICATED');
-        return { kind: 'wrong' };
-      }
+      const no = await findObjection(givenUser, givenPassword, attempt);
+      if (no !== null) return no;
       const record = openBook(holder, 'login', givenUser, attempt);
       const announced = deps.audit.intend(record);
       if (announced !== null && !(await announced)) {

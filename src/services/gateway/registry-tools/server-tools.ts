@@ -1,10 +1,12 @@
 /** The tools for servers of the registry: which there are, how they are, and whatever is done with them. */
 import { z } from 'zod';
 import type { Json, JsonObject } from '../../../domain/json.ts';
+import { mayUi } from '../../../domain/policy.ts';
 import { pathOfKey } from '../../../domain/registry-path.ts';
 import { trimSlashes } from '../../../domain/scope-rules.ts';
 import type { ServerHealth } from '../../../domain/server-health.ts';
-import { done, noSuchServer } from '../../registry/desk.ts';
+import { ungranted } from '../../registry/access.ts';
+import { deniedServer, done, noSuchServer } from '../../registry/desk.ts';
 import type { ServerView } from '../../registry/read.ts';
 import { RegisterArguments, toNewServer } from './register-arguments.ts';
 import { defineTool, type RegistryTool } from './registry-tool.ts';
@@ -40,10 +42,15 @@ export const SERVER_TOOLS: readonly RegistryTool[] = [
     description:
       'Tells how the servers of the registry were found when somebody last looked: status, time and number of tools, by path. It connects to nothing; refresh_service does.',
     args: z.strictObject({ service_path: servicePath.optional() }),
-    run({ registry }, { who }, { service_path: written }) {
+    run({ registry, policy }, { who }, { service_path: written }) {
       const wanted = written === undefined ? null : toPath(written);
-      const seen = registry.read.seen(who).filter(({ path }) => wanted === null || path === wanted);
+      // Over REST, too, one takes the right to see it, and all of them at once the right to check them.
+      const mayAsk = (path: string) =>
+        wanted === null ? mayUi(policy(), who, 'health_check_service', path) : path === wanted;
+      const seen = registry.read.seen(who).filter(({ path }) => mayAsk(path));
       if (wanted !== null && seen.length === 0) return noSuchServer();
+      if (seen.length === 0 && !mayUi(policy(), who, 'health_check_service', null))
+        return deniedServer(ungranted('health_check_service'));
       const services = Object.fromEntries(
         seen.map(server => [server.path, showHealth(registry.read.health(who, server))]),
       );
