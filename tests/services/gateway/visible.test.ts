@@ -14,10 +14,9 @@ const SERVERS = {
 const DIRECT = ['a__x', 'a__y', 'b__z'];
 const AGENT = ['list_servers', 'get_server_tools', 'execute_tool'];
 
-const names = (house: Staircase, door = EVERYTHING) => {
-  const { tools } = house.visible.list(LOCAL_CALLER, door, 'tools', 'legacy').result;
-  return (tools as JsonObject[]).map(({ name }) => name);
-};
+const toolsOf = (house: Staircase, door = EVERYTHING) =>
+  house.visible.list(LOCAL_CALLER, door, 'tools', 'legacy').result.tools as JsonObject[];
+const names = (house: Staircase, door = EVERYTHING) => toolsOf(house, door).map(({ name }) => name);
 
 describe('tools/list shows', () => {
   test.each([
@@ -57,6 +56,15 @@ describe('tools/list shows', () => {
       const house = await createStaircase(SERVERS, { exposure: configured });
       expect(names(house, { server: null, exposure })).toEqual(shown);
     }
+  });
+
+  test('what find_tools says of itself, with something behind it and with nothing', async () => {
+    const saysOf = (house: Staircase) => toolsOf(house).find(({ name }) => name === 'find_tools')?.description;
+    const full = await createStaircase(SERVERS, { exposure: 'discovery' });
+    expect(saysOf(full)).toContain('among 3 tools of 2 servers');
+    expect(saysOf(await createStaircase({}, { exposure: 'discovery' }))).toContain(
+      'there is none here that you may use',
+    );
   });
 
   test('a server’s own names behind its door, in every exposure', async () => {

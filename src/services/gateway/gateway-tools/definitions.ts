@@ -90,6 +90,9 @@ const CALL_TOOL: JsonObject = {
   ),
 };
 
+const NOTHING_BEHIND =
+  'Finds tools by what they do. At present there is none here that you may use: it will find nothing until there is.';
+
 /** Says what is behind it (servers, counts, topics): a model calls a search only when it knows there is something to find. */
 function findTools(catalog: Catalog, visible: readonly CatalogEntry[]): JsonObject {
   const counts = new Map<string, number>();
@@ -102,8 +105,10 @@ function findTools(catalog: Catalog, visible: readonly CatalogEntry[]): JsonObje
     name: 'find_tools',
     title: 'Find tools',
     description:
-      `Finds the right tool among ${visible.length} tools of ${counts.size} servers by describing what you want to do. ` +
-      `Use it before saying that something cannot be done. Then call what it found with call_tool; confidence none means that nothing fits well. Servers: ${servers.join(', ')}.`,
+      visible.length === 0
+        ? NOTHING_BEHIND
+        : `Finds the right tool among ${visible.length} tools of ${counts.size} servers by describing what you want to do. ` +
+          `Use it before saying that something cannot be done. Then call what it found with call_tool; confidence none means that nothing fits well. Servers: ${servers.join(', ')}.`,
     inputSchema: object(
       {
         query: { type: 'string', description: 'What you want to do, in plain words.' },
