@@ -22,6 +22,7 @@ import { openSealer } from './app/vault-desk.ts';
 import { createWatchingParts } from './app/watching.ts';
 import type { Config } from './config/config.ts';
 import type { LoadResult } from './config/load.ts';
+import { GATEHOUSE } from './domain/gateway-path.ts';
 import type { Identity } from './domain/identity.ts';
 import { URL_REFUSED } from './domain/outbound-rules.ts';
 import { isOwnUrl, type OwnAddress } from './domain/own-url.ts';
@@ -111,9 +112,10 @@ export function createApp(options: AppOptions): App {
     ...{ store: createQuarantineFile({ path: config.limits.quarantineFile, clock }), clock, log },
   });
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
+  const instance = randomUUID();
   const downstreams = createDownstreams({
     ...{ specs: config.servers, guard: outbound.guard, clock, log, baseEnv: env },
-    clientInfo: { name: 'mcp-gatehouse', version },
+    ...{ clientInfo: { name: GATEHOUSE, version }, instance },
   });
   const policy = createPolicyBook(requirePolicy(config, 1));
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
@@ -210,7 +212,7 @@ export function createApp(options: AppOptions): App {
     }),
   });
   const gateway = createGateway({
-    ...{ catalog, policy, downstreams, visible, gatewayTools },
+    ...{ catalog, policy, downstreams, visible, gatewayTools, instance },
     registryTools: createRegistryTools({
       ...{ registry: registered.registry, agents, finder: toolFinder, search: finder, policy: policy.current },
       ...{ defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
@@ -292,13 +294,7 @@ export function createApp(options: AppOptions): App {
     ...{ policy: policy.current, identify, challenges, limiter, refused: mcpDeps.refused, addressOf: findAddress },
     ...{ recorder, audit, clock, log, findSession: who.findSession, vouch: who.vouch, defaultAgent },
     callers: createCallerRoutes({
-      config: started,
-      who,
-      policy: policy.current,
-      catalog,
-      quarantine,
-      pins,
-      settledOne,
+      ...{ config: started, who, policy: policy.current, catalog, quarantine, pins, settledOne },
     }),
     ...{ pins, agents, finder, health: watching.routes },
     ...{ registry: registered.registry, publicUrl: started.identity.publicUrl },

@@ -12,6 +12,8 @@ export interface ServerFacts {
   capabilities: JsonObject;
   serverInfo: JsonObject;
   instructions: string | null;
+  /** Of a Gatehouse: its id and those behind it (domain/gateway-path.ts). Empty: of any other server. */
+  gateways: readonly string[];
 }
 
 export interface Listing {

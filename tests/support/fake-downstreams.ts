@@ -25,6 +25,7 @@ export interface FakeServer {
   /** Defaults to the kinds it lists. */
   capabilities?: JsonObject;
   instructions?: string | null;
+  gateways?: readonly string[];
   lists?: Partial<Record<ListingKind, JsonObject[]>>;
   /** Answers a call; echoes server, method and params unless given. */
   answer?(sent: Sent): Reply | Promise<Reply>;
@@ -75,7 +76,13 @@ export function specOf(key: ServerKey, more: Partial<ServerSpec> = {}): ServerSp
   };
 }
 
-export function factsOf({ era = 'legacy', capabilities, instructions, lists = {} }: FakeServer): ServerFacts {
+export function factsOf({
+  era = 'legacy',
+  capabilities,
+  instructions,
+  gateways = [],
+  lists = {},
+}: FakeServer): ServerFacts {
   const listed = Object.fromEntries(
     LISTING_KINDS.filter(kind => lists[kind] !== undefined).map(kind => [LISTING_FACTS[kind].capability, {}]),
   );
@@ -85,6 +92,7 @@ export function factsOf({ era = 'legacy', capabilities, instructions, lists = {}
     capabilities: capabilities ?? listed,
     serverInfo: { name: 'fake', version: '1' },
     instructions: instructions ?? null,
+    gateways,
   };
 }
 

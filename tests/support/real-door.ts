@@ -26,7 +26,7 @@ import type { Identify } from '../../src/services/identity/identify.ts';
 import { createPolicyBook } from '../../src/services/policy/policy-book.ts';
 import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
 import { createSmallRegistry, listedFor } from './small-registry.ts';
-import { createKeptLog, wordSearch } from './staircase.ts';
+import { createKeptLog, INSTANCE, wordSearch } from './staircase.ts';
 
 export interface RealDoorOptions {
   specs: readonly ServerSpec[];
@@ -45,6 +45,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     log,
     baseEnv: process.env,
     clientInfo: { name: 'gatehouse-test', version: '0' },
+    instance: INSTANCE,
   });
   const policy = createPolicyBook();
   const catalog = createCatalogBook('server', () => {});
@@ -87,6 +88,7 @@ export async function startRealDoor({ specs, callers }: RealDoorOptions) {
     parked: createParkedCalls(clock, 60_000),
     seal: createSeal(clock),
     stateTtlMs: 60_000,
+    instance: INSTANCE,
     subscriptions,
     recorder: { record: () => {} },
     clock,

@@ -28,6 +28,9 @@ import { createFrozenClock, type FrozenClock } from './frozen-clock.ts';
 import { createEmptyQuarantine, createFreeLimiter, createKeptBook, createOpenPins } from './quiet-house.ts';
 import { createSmallRegistry, listedFor } from './small-registry.ts';
 
+/** What the gateway is known by to others. */
+export const INSTANCE = '0b7c2f7e-5f0f-4a53-9d0e-6a3f1f6c2d11';
+
 export interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error';
   message: string;
@@ -137,6 +140,7 @@ export async function createStaircase(servers: Record<ServerKey, FakeServer>, op
     parked,
     seal,
     stateTtlMs: options.parkedTtlMs ?? 60_000,
+    instance: INSTANCE,
     subscriptions,
     recorder,
     clock,

@@ -40,7 +40,8 @@ export function answerInitialize(deps: McpDeps, session: Session, params: JsonOb
     deps.version,
     server => deps.gateway.mayHear(session.who, server),
   );
-  const result = { protocolVersion: session.revision, capabilities, serverInfo, instructions };
+  const told = { protocolVersion: session.revision, capabilities, serverInfo, instructions };
+  const result = deps.gateway.showPath(told, session.who, session.door, session.clientInfo);
   return { kind: 'answer', era: 'legacy', result, bytes: null };
 }
 

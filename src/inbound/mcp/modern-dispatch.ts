@@ -68,7 +68,7 @@ export function dispatchModern(deps: McpDeps, request: ModernRequest, outlet: Ou
   }
   if (method === 'server/discover') {
     const denied = deps.refuseDoor(request.who, request.door, method, request.arrival);
-    answer(denied ?? discover(deps, request.who, request.door));
+    answer(denied ?? discover(deps, request));
     return DONE;
   }
   if (method === 'subscriptions/listen') return listen(deps, request, outlet, onFinished);
@@ -92,7 +92,7 @@ function findMissingCapability({ method, envelope }: ModernRequest): Failure | n
   return failure('MISSING_CAPABILITY', { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } });
 }
 
-function discover(deps: McpDeps, who: Identity, door: Door): Handled {
+function discover(deps: McpDeps, { who, door, envelope }: ModernRequest): Handled {
   const { serverInfo, capabilities, instructions } = composeWelcome(
     deps.catalog.at(door),
     door,
@@ -100,7 +100,7 @@ function discover(deps: McpDeps, who: Identity, door: Door): Handled {
     deps.version,
     server => deps.gateway.mayHear(who, server),
   );
-  const result: JsonObject = {
+  const told: JsonObject = {
     resultType: 'complete',
     supportedVersions: [...MODERN_REVISIONS],
     capabilities,
@@ -109,6 +109,7 @@ function discover(deps: McpDeps, who: Identity, door: Door): Handled {
     cacheScope: 'private',
     _meta: { [META.serverInfo]: serverInfo },
   };
+  const result = deps.gateway.showPath(told, who, door, envelope.clientInfo);
   return { kind: 'answer', era: 'modern', result, bytes: null };
 }
 

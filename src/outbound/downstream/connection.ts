@@ -5,6 +5,7 @@
  */
 import type { LogLevel } from '../../domain/era.ts';
 import { type Failure, failure } from '../../domain/error.ts';
+import { LEADS_BACK } from '../../domain/gateway-path.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
 import type { ServerSpec, ServerStatus } from '../../domain/server.ts';
@@ -215,9 +216,9 @@ export class Connection implements LinkHost {
   }
 
   #connectFailed(no: Fault): void {
-    this.#failures += 1;
     const { reason, detail } = no;
-    this.#options.log.warn('server cannot be connected', { reason, detail, failures: this.#failures });
+    const level = reason === LEADS_BACK ? 'debug' : 'warn'; // said once, with what is to be done (downstream.ts)
+    this.#options.log[level]('server cannot be connected', { reason, detail, failures: ++this.#failures });
     this.#comeBack(no, true);
   }
 
@@ -265,6 +266,15 @@ export class Connection implements LinkHost {
       this.#failures += 1;
       this.#comeBack(no, false);
     }
+  }
+
+  /** What it showed since its handshake says that it may not be used; calls under way may still finish. */
+  refuse(no: Fault): void {
+    if (this.#link === null) return;
+    this.#leaving.add(this.#link);
+    this.release(this.#link);
+    this.#link = null;
+    this.#connectFailed(no);
   }
 
   /** A request on it is over: one that was left is closed after its last. */

@@ -5,6 +5,7 @@
 import type { Line, Reply } from '../../domain/call.ts';
 import type { LogLevel } from '../../domain/era.ts';
 import { failure } from '../../domain/error.ts';
+import { LEADS_BACK, readPath } from '../../domain/gateway-path.ts';
 import { isJsonObject, type JsonObject } from '../../domain/json.ts';
 import type { ListingKind, ServerFacts } from '../../domain/listing.ts';
 import { type ParamHeader, readParamHeaders } from '../../domain/param-headers.ts';
@@ -22,6 +23,7 @@ import type { Log } from '../../ports/log.ts';
 import type { SocketGuard } from '../fetch/address-guard.ts';
 import { type CallerHeaders, createCallerHeaders } from './caller-headers.ts';
 import type { ConnectionOptions } from './connection.ts';
+import { fault, toFault } from './fault.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { createErrorMask, type MaskError } from './masked-error.ts';
@@ -35,6 +37,7 @@ export interface DownstreamDeps {
   limits: DownstreamLimits;
   baseEnv: Readonly<Record<string, string | undefined>>;
   clientInfo: JsonObject;
+  instance: string;
   watchdog: Watchdog;
   guard: SocketGuard;
   emit(event: DownstreamEvent): void;
@@ -59,6 +62,8 @@ export class Downstream implements SupervisorHost {
   #level: LogLevel | null = null;
   readonly #changed = new Set<ListingKind>();
   #isWatched = false;
+  /** It was found to lead back, and this was said. */
+  #isRefused = false;
   #isStopped = false;
   #cancelIdleCheck: () => void = () => {};
   #restartsOfReleased = 0;
@@ -130,9 +135,26 @@ export class Downstream implements SupervisorHost {
     // Waiting for the handshake has a limit of its own; the list has its time from then on.
     const waitMs = supervisor.status === 'ready' ? 0 : this.spec.connectTimeoutMs;
     const reply = await supervisor.send(method, params, null, this.spec.listTimeoutMs + waitMs);
-    return method === 'tools/list' && reply.kind === 'answer' && reply.era === 'modern'
-      ? this.#learnTools(reply)
-      : reply;
+    if (method !== 'tools/list' || reply.kind !== 'answer') return reply;
+    // The ring may have been closed after the handshake: a longer one always is.
+    if (readPath(reply.result).includes(this.#deps.instance)) return this.#refuse();
+    this.#isRefused = false;
+    return reply.era === 'modern' ? this.#learnTools(reply) : reply;
+  }
+
+  #refuse(): Reply {
+    this.#sayRefused();
+    for (const supervisor of this.#supervisors.values()) supervisor.refuse(fault('refused', LEADS_BACK));
+    return failure('SERVER_UNAVAILABLE', { server: this.spec.key, reason: LEADS_BACK });
+  }
+
+  /** Once, until it was seen to lead elsewhere: it is tried again as any server is. */
+  #sayRefused(): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#log.warn('a server leads back to this gateway: it is not used', {
+      advice: 'remove it here, or remove this gateway from the servers behind it',
+    });
   }
 
   #refusal(): Reply {
@@ -171,6 +193,7 @@ export class Downstream implements SupervisorHost {
           limits,
           baseEnv: this.#deps.baseEnv,
           watchdog: this.#deps.watchdog,
+          instance: this.#deps.instance,
           disposing,
         },
         this.#verdict,
@@ -179,9 +202,10 @@ export class Downstream implements SupervisorHost {
         link => {
           this.#verdict = { era: link.era, transport: link.channel.transport };
         },
-        () => {
+        (error: unknown) => {
           // It may have been replaced by another version of itself.
           this.#verdict = null;
+          if (toFault(error).reason === LEADS_BACK) this.#sayRefused();
         },
       );
       return connecting;

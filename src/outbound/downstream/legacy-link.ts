@@ -3,6 +3,7 @@
  * outside of calls: log level, roots, resource subscriptions, and the questions a server asks in the middle of a call.
  */
 import { isAtLeast, isLegacyRevision, LATEST_LEGACY, type LogLevel } from '../../domain/era.ts';
+import { readPath } from '../../domain/gateway-path.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty, stringOrNull } from '../../domain/json.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
 import type { Refusal } from './channel.ts';
@@ -53,6 +54,7 @@ export class LegacyLink extends Link {
       capabilities: objectOrEmpty(result.capabilities),
       serverInfo: objectOrEmpty(result.serverInfo),
       instructions: stringOrNull(result.instructions),
+      gateways: readPath(result),
     };
     this.channel.established(revision);
     // Waited for: over HTTP it travels beside the first request and must not come after it.

@@ -45,6 +45,7 @@ const NO_FACTS: ServerFacts = {
   capabilities: {},
   serverInfo: {},
   instructions: null,
+  gateways: [],
 };
 
 const LIST_CHANGES: Readonly<Record<string, readonly ListingKind[]>> = {

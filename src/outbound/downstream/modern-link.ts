@@ -4,6 +4,7 @@
  */
 import { type Line, withArguments } from '../../domain/call.ts';
 import { isModernRevision, LATEST_MODERN, META } from '../../domain/era.ts';
+import { readPath } from '../../domain/gateway-path.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty, stringOrNull } from '../../domain/json.ts';
 import { encodeHeaderValue, findNameParam, type ParamHeader, paramHeaderValues } from '../../domain/param-headers.ts';
 import { RPC, type RpcError, type RpcId } from '../../domain/rpc.ts';
@@ -62,6 +63,7 @@ export class ModernLink extends Link {
       capabilities: objectOrEmpty(result.capabilities),
       serverInfo: objectOrEmpty(info),
       instructions: stringOrNull(result.instructions),
+      gateways: readPath(result),
     };
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Era } from '../../domain/era.ts';
 import { isModernRevision } from '../../domain/era.ts';
+import { LEADS_BACK } from '../../domain/gateway-path.ts';
 import { isJsonObject } from '../../domain/json.ts';
 import { RPC } from '../../domain/rpc.ts';
 import type { HttpAddress, ServerSpec, StdioLaunch } from '../../domain/server.ts';
@@ -35,6 +36,8 @@ export interface NegotiateDeps {
   limits: DownstreamLimits;
   baseEnv: Readonly<Record<string, string | undefined>>;
   watchdog: Watchdog;
+  /** This gateway's id: a server that shows it is refused. */
+  instance: string;
   /** Processes given up on the way are still ending. */
   disposing(ended: Promise<void>): void;
 }
@@ -42,12 +45,15 @@ export interface NegotiateDeps {
 /** `link` rejects with a FaultError; nothing stays open after that. */
 export function negotiate(deps: NegotiateDeps, verdict: Verdict | null): Connecting {
   const attempt = new Attempt(deps, verdict);
-  return { link: run(attempt), abort: () => attempt.abort() };
+  return { link: run(attempt, deps.instance), abort: () => attempt.abort() };
 }
 
-async function run(attempt: Attempt): Promise<Link> {
+async function run(attempt: Attempt, instance: string): Promise<Link> {
   try {
-    return await attempt.connect();
+    const link = await attempt.connect();
+    // Here, not in the handshake: another era or transport would be tried in vain.
+    if (link.facts.gateways.includes(instance)) throw new FaultError(fault('refused', LEADS_BACK));
+    return link;
   } catch (error) {
     attempt.dispose();
     if (error instanceof RpcFaultError) {

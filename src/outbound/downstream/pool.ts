@@ -36,6 +36,8 @@ export interface PoolDeps {
   /** The gateway's own environment; children get an allow-listed part of it. */
   baseEnv: Readonly<Record<string, string | undefined>>;
   clientInfo: { name: string; version: string };
+  /** This gateway's id: a server that leads back to it is refused. */
+  instance: string;
   limits?: Partial<DownstreamLimits>;
   /** Of the servers that are not the operator's own. Absent: only public addresses over https. */
   guard?: SocketGuard;
@@ -62,6 +64,7 @@ class Pool implements Downstreams {
       limits: { ...DEFAULT_LIMITS, ...deps.limits },
       baseEnv: deps.baseEnv,
       clientInfo: { ...deps.clientInfo },
+      instance: deps.instance,
       watchdog: createWatchdog(deps.log),
       guard: deps.guard ?? createAddressGuard({ ...deps, rules: () => NO_EXCEPTIONS }),
       emit: event => this.#emit(event),

@@ -314,6 +314,11 @@ export class Supervisor implements ExchangeOwner, ConnectionHost {
     this.#host.notification(this, method, params);
   }
 
+  /** Nothing more is put on its connection; the next one has a handshake of its own to show something else. */
+  refuse(no: Fault): void {
+    this.#connection.refuse(no);
+  }
+
   // outside of calls
 
   watch(uris: ReadonlySet<string>): Promise<void> {

@@ -7,6 +7,7 @@
 import type { Relayed } from '../../domain/call.ts';
 import type { Collision, ServerView } from '../../domain/catalog.ts';
 import { ERRORS, type Failure } from '../../domain/error.ts';
+import { LEADS_BACK, readPath } from '../../domain/gateway-path.ts';
 import { isDeeperThan, isJsonObject, type JsonObject } from '../../domain/json.ts';
 import {
   EMPTY_LISTING,
@@ -69,6 +70,12 @@ interface Entry {
   stopTimer: () => void;
 }
 
+interface Found {
+  items: readonly JsonObject[];
+  /** Where they come from, if they come through gateways. */
+  gateways: readonly string[];
+}
+
 export function createCatalogRefresh(deps: {
   downstreams: Downstreams;
   book: CatalogBook;
@@ -83,6 +90,7 @@ export function createCatalogRefresh(deps: {
   let entries = new Map<ServerKey, Entry>();
 
   const isActive = ({ spec }: Entry) => spec.versionOf === undefined;
+  const isRefused = ({ spec }: Entry) => downstreams.condition(spec.key)?.reason === LEADS_BACK;
 
   const views = (of: readonly Entry[]): ServerView[] =>
     of.map(({ spec, facts, listing, troubles }) => {
@@ -169,18 +177,22 @@ export function createCatalogRefresh(deps: {
         const wanted = [...entry.again];
         entry.again.clear();
         const listing: Record<ListingKind, readonly JsonObject[]> = { ...(entry.listing ?? EMPTY_LISTING) };
+        let gateways = entry.facts?.gateways ?? [];
         await Promise.all(
           wanted.map(async kind => {
-            const items = await readAll(entry, kind);
+            const found = await readAll(entry, kind);
             // Read of the version that took its place meanwhile: nothing of this one.
-            if (items === null || entries.get(entry.spec.key) !== entry) return;
-            const shown = kind === 'tools' ? await screen(entry, items) : items;
+            if (found === null || entries.get(entry.spec.key) !== entry) return;
+            const shown = kind === 'tools' ? await screen(entry, found.items) : found.items;
             if (shown === null) return;
             listing[kind] = shown;
             entry.troubles.delete(kind);
+            if (kind === 'tools') gateways = found.gateways;
           }),
         );
-        entry.listing = listing;
+        entry.listing = isRefused(entry) ? null : listing;
+        // With the tools, so that whoever is shown them is shown where they come from.
+        if (entry.facts !== null) entry.facts = { ...entry.facts, gateways };
       }
     })().finally(() => {
       entry.reading = null;
@@ -223,17 +235,20 @@ export function createCatalogRefresh(deps: {
   }
 
   /** Shape: all pages in order; null when the server did not answer, so that the last known list stays. */
-  async function readAll(entry: Entry, kind: ListingKind): Promise<readonly JsonObject[] | null> {
+  async function readAll(entry: Entry, kind: ListingKind): Promise<Found | null> {
     const { method, member, capability } = LISTING_FACTS[kind];
-    if (entry.facts === null || !isJsonObject(entry.facts.capabilities[capability])) return [];
     const items: JsonObject[] = [];
+    const found: Found = { items, gateways: entry.facts?.gateways ?? [] };
+    if (entry.facts === null || !isJsonObject(entry.facts.capabilities[capability])) return found;
     const seen = new Set<string>();
     let cursor: string | null = null;
     for (let page = 0; page < MAX_PAGES; page++) {
       const reply = await downstreams.query(entry.spec.key, method, cursor === null ? {} : { cursor });
       if (reply.kind !== 'answer') {
         // Servers that declare a capability and lack one of its lists are common (templates above all).
-        if (reply.kind === 'relayed' && reply.error.code === -32601) return items;
+        if (reply.kind === 'relayed' && reply.error.code === -32601) return found;
+        // That was said, and its lists are gone with it.
+        if (isRefused(entry)) return null;
         log.warn('reading a list failed', {
           server: entry.spec.key,
           method,
@@ -248,6 +263,7 @@ export function createCatalogRefresh(deps: {
         entry.troubles.set(kind, `its list of ${kind} is not a list`);
         return null;
       }
+      if (page === 0) found.gateways = readPath(reply.result);
       const usable = more.filter(item => isJsonObject(item) && !isDeeperThan(item, MAX_DEPTH));
       if (usable.length < more.length)
         log.warn('parts of a list were left out', {
@@ -258,19 +274,20 @@ export function createCatalogRefresh(deps: {
       items.push(...(usable as JsonObject[]));
       if (items.length > MAX_ITEMS) {
         log.warn('a list was cut', { server: entry.spec.key, method, items: MAX_ITEMS });
-        return items.slice(0, MAX_ITEMS);
+        items.length = MAX_ITEMS;
+        return found;
       }
       const next = reply.result.nextCursor;
-      if (typeof next !== 'string') return items;
+      if (typeof next !== 'string') return found;
       if (seen.has(next)) {
         log.warn('a list repeats a cursor', { server: entry.spec.key, method });
-        return items;
+        return found;
       }
       seen.add(next);
       cursor = next;
     }
     log.warn('a list has too many pages', { server: entry.spec.key, method, pages: MAX_PAGES });
-    return items;
+    return found;
   }
 
   const stopListening = downstreams.onEvent(event => {
@@ -283,6 +300,8 @@ export function createCatalogRefresh(deps: {
       void read(entry, event.what === 'resources' ? ['resources', 'templates'] : [event.what]);
     } else if (event.kind === 'state') {
       if (event.status === 'down' || event.status === 'failed' || event.status === 'disabled') entry.settled = true;
+      // Not kept as of one that is away: they are our own, under longer names.
+      if (event.reason === LEADS_BACK) Object.assign(entry, { facts: null, listing: null });
       publishSoon();
     }
   });

@@ -27,6 +27,7 @@ import type { ParkedCalls } from './parked-calls.ts';
 import { closeRecord, openRecord } from './recorded.ts';
 import { findRegistryTool, type RegistryTools } from './registry-tools/registry-tools.ts';
 import { createSend, limitedFailure, missing, refuseDenied, type SendDeps } from './send.ts';
+import { createShowPath, type ShowPath } from './show-path.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { readTaskId } from './task-ids.ts';
 import type { Turn } from './turn.ts';
@@ -48,6 +49,8 @@ export interface Gateway {
   mayHear(who: Identity, server: ServerKey): boolean;
   /** Whether lists show a tool to a caller. */
   mayKnow(who: Identity, tool: Target): boolean;
+  /** Adds, for another Gatehouse, which gateways are behind a door; to any other client the result is what it was. */
+  showPath: ShowPath;
   /** No such server is there for the caller, who might use one of that name. */
   isAbsent(who: Identity, server: ServerKey): boolean;
   inFlight(): number;
@@ -63,6 +66,8 @@ export interface GatewayDeps extends SendDeps {
   seal: Seal;
   /** How long a modern server's `requestState` may take to come back. */
   stateTtlMs: number;
+  /** What other gateways know this one by. */
+  instance: string;
   subscriptions: Subscriptions;
   recorder: Recorder;
   clock: Clock;
@@ -89,6 +94,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const steps = createSend({ ...deps, bridge: createBridge(deps) });
   const { findDenial, deniedByName, denyHidden, send } = steps;
   const addressed = createAddressed({ ...deps, ...steps, look, settled: settledBehind });
+  const mayHear = (who: Identity, server: ServerKey) =>
+    visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), serverOfVersion(server));
+  const showPath = createShowPath({ catalog, mayHear, instance: deps.instance });
   let inFlight = 0;
 
   async function handle(who: Identity, call: Call, line: Line): Promise<Handled> {
@@ -209,12 +217,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
   }
 
-  async function list({ who, call }: Turn): Promise<Handled> {
+  async function list({ who, caller, call, line }: Turn): Promise<Handled> {
     // One page holds everything, so no cursor was ever given out.
     if (call.params.cursor !== undefined) return failure('INVALID_PARAMS', {}, { say: 'Unknown cursor.' });
     await settledBehind(call.door);
     const kind = LISTS[call.method];
-    return kind === undefined ? failure('METHOD_NOT_FOUND') : visible.list(who, call.door, kind, call.era);
+    if (kind === undefined) return failure('METHOD_NOT_FOUND');
+    const listed = visible.list(who, call.door, kind, call.era);
+    const result = showPath(listed.result, caller, call.door, kind === 'tools' ? line.clientInfo : null);
+    return result === listed.result ? listed : { ...listed, result, bytes: null };
   }
 
   const knownTo = (turn: Turn) => (target: Target) =>
@@ -364,8 +375,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const isThere = catalog.current().servers.has(server) && isInSight(policy.current(), acting, server);
       return !isThere && visible.isServerVisible(acting, server, withoutSight(policy.current()));
     },
-    mayHear: (who, server) =>
-      visible.isServerVisible(asActing(policy.current(), who, deps.defaultAgent), serverOfVersion(server)),
+    ...{ mayHear, showPath },
     mayKnow: (who, tool) =>
       decide(policy.current(), asActing(policy.current(), who, deps.defaultAgent), 'list', tool).kind === 'allow',
   };

@@ -5,6 +5,7 @@
 import type { Door } from '../../domain/call.ts';
 import type { Catalog, ServerView } from '../../domain/catalog.ts';
 import { type Era, TASKS_EXTENSION } from '../../domain/era.ts';
+import { GATEHOUSE } from '../../domain/gateway-path.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../domain/json.ts';
 import type { ServerKey } from '../../domain/server.ts';
 
@@ -29,11 +30,9 @@ export function composeWelcome(
   version: string,
   isVisible: (server: ServerKey) => boolean,
 ): Welcome {
-  const views = [...catalog.servers.values()].filter(
-    ({ key }) => (door.server === null || key === door.server) && isVisible(key),
-  );
+  const views = viewsBehind(catalog, door, isVisible);
   return {
-    serverInfo: { name: 'mcp-gatehouse', title: 'Gatehouse', version },
+    serverInfo: { name: GATEHOUSE, title: 'Gatehouse', version },
     capabilities: {
       // Declared whole: a server that comes up later brings its kinds without a new handshake.
       tools: { listChanged: true },
@@ -45,6 +44,17 @@ export function composeWelcome(
     },
     instructions: composeInstructions(views, door, catalog),
   };
+}
+
+/** Servers behind a door that somebody may know of. */
+export function viewsBehind(
+  catalog: Catalog,
+  door: Door,
+  isVisible: (server: ServerKey) => boolean,
+): readonly ServerView[] {
+  return [...catalog.servers.values()].filter(
+    ({ key }) => (door.server === null || key === door.server) && isVisible(key),
+  );
 }
 
 /** Extensions we can carry and some server speaks. Tasks only where both sides are modern. */

@@ -14,6 +14,7 @@ import { createDownstreams } from '../../../src/outbound/downstream/pool.ts';
 import type { SocketGuard } from '../../../src/outbound/fetch/address-guard.ts';
 import { type DownstreamEvent, type Downstreams, MAIN_PARTITION } from '../../../src/ports/downstreams.ts';
 import type { Log } from '../../../src/ports/log.ts';
+import { INSTANCE } from '../../support/staircase.ts';
 
 export function spec(key: string, link: ServerSpec['link'], more: Partial<ServerSpec> = {}): ServerSpec {
   return {
@@ -160,6 +161,7 @@ export function openPool(
     log,
     baseEnv: process.env,
     clientInfo: { name: 'gatehouse-test', version: '0' },
+    instance: INSTANCE,
     limits,
     ...(guard === undefined ? {} : { guard }),
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { failure } from '../../../src/domain/error.ts';
+import { LEADS_BACK } from '../../../src/domain/gateway-path.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { answerOf, specOf, tool } from '../../support/fake-downstreams.ts';
 import { createStaircase, type Staircase, settle } from '../../support/staircase.ts';
@@ -392,5 +393,61 @@ describe('a catalog that takes long to make', () => {
     await settle();
     await house.refresh.settled(1_000);
     expect(shown(house)).toEqual(['a__three', 'b__two']);
+  });
+});
+
+describe('what leads back to this gateway', () => {
+  const PATH = 'mcp-gatehouse/path';
+  const OTHER = '6f1d7a52-9d0b-4a0e-8c55-0c6f3a1b7e90';
+  const pathOf = (house: Staircase) => house.catalog.current().servers.get('a')?.facts?.gateways;
+
+  test('is not kept as the list of one that is away, and is read again once it leads elsewhere', async () => {
+    const house = await createStaircase({
+      a: { lists: { tools: [tool('one')] } },
+      b: { lists: { tools: [tool('two')] } },
+    });
+    house.downstreams.fail('a', LEADS_BACK);
+    expect(shown(house)).toEqual(['b__two']);
+    expect(house.catalog.current().servers.get('a')).toMatchObject({ facts: null, listing: null, reason: LEADS_BACK });
+    house.downstreams.connect('a');
+    await settle();
+    expect(shown(house)).toEqual(['a__one', 'b__two']);
+  });
+
+  test('leaves nothing of a reading that it ended, and no line in the log', async () => {
+    const house: Staircase = await createStaircase(
+      {
+        a: {
+          capabilities: { tools: {}, prompts: {} },
+          answerList(method) {
+            if (method === 'prompts/list') return answerOf('legacy', { prompts: [{ name: 'p' }] });
+            house?.downstreams.fail('a', LEADS_BACK);
+            return failure('SERVER_UNAVAILABLE', { server: 'a', reason: LEADS_BACK });
+          },
+        },
+      },
+      { cold: true },
+    );
+    house.downstreams.start();
+    await settle();
+    expect(house.catalog.current().servers.get('a')?.listing).toBeNull();
+    expect([...house.catalog.current().prompts.keys()]).toEqual([]);
+    expect(house.log.lines).toEqual([]);
+  });
+
+  test.each([
+    { meta: { [PATH]: [OTHER] }, path: [OTHER], because: 'what is behind a gateway changes with its list' },
+    { meta: {}, path: [], because: 'what a list does not show any more is not behind it' },
+  ])('is known by the list, not by the handshake alone: $because', async ({ meta, path }) => {
+    const house = await createStaircase({
+      a: {
+        capabilities: { tools: {} },
+        gateways: ['0d6a3d0c-7f0e-4a39-b9f9-6d1f2f8b1c22'],
+        answerList: () => answerOf('legacy', { ...page(['one']), _meta: meta }),
+      },
+    });
+    expect(pathOf(house)).toEqual(path);
+    house.refresh.follow([specOf('b')]);
+    expect(pathOf(house)).toBeUndefined();
   });
 });

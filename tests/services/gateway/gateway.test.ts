@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import type { Door } from '../../../src/domain/call.ts';
 import { failure } from '../../../src/domain/error.ts';
+import { readPath } from '../../../src/domain/gateway-path.ts';
 import { type Identity, LOCAL_CALLER } from '../../../src/domain/identity.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import { hashedName } from '../../../src/domain/names.ts';
 import { answerOf, type Sent, tool } from '../../support/fake-downstreams.ts';
 import { createFakeLine } from '../../support/fake-line.ts';
 import { policyOf } from '../../support/policies.ts';
-import { createStaircase, doorOf, EVERYTHING, resultOf, settle } from '../../support/staircase.ts';
+import { createStaircase, doorOf, EVERYTHING, INSTANCE, resultOf, settle } from '../../support/staircase.ts';
 
 const SERVERS = {
   git: { lists: { tools: [tool('push'), tool('files/read')], prompts: [{ name: 'review' }] } },
@@ -549,5 +551,53 @@ describe('a downstream tool that is called like one of the gateway’s own', () 
     const house = await createStaircase(servers, { prefix: 'none', exposure });
     await house.handle('tools/call', { name: 'list_servers', arguments: {} });
     expect(house.downstreams.sent.length > 0).toBe(reached);
+  });
+});
+
+describe('the gateways behind a door', () => {
+  const [B, C] = ['6f1d7a52-9d0b-4a0e-8c55-0c6f3a1b7e90', '0d6a3d0c-7f0e-4a39-b9f9-6d1f2f8b1c22'];
+  const servers = {
+    b: { lists: { tools: [tool('one')] }, answerList: listOf('one', B) },
+    c: { lists: { tools: [tool('two')] }, answerList: listOf('two', C) },
+  };
+  function listOf(name: string, id: string) {
+    return () => answerOf('legacy', { tools: [tool(name)], _meta: { 'mcp-gatehouse/path': [id] } });
+  }
+  const gatehouse = { name: 'mcp-gatehouse', version: '1' };
+
+  test.each(['legacy', 'modern'] as const)(
+    'are shown to another Gatehouse with the list of tools alone (%s)',
+    async era => {
+      const house = await createStaircase(servers);
+      const line = createFakeLine({ era, clientInfo: gatehouse });
+      const first = resultOf(await house.handle('tools/list', {}, { line }));
+      expect(readPath(first)).toEqual([INSTANCE, B, C]);
+      const { _meta, ...rest } = first;
+      expect(resultOf(await house.handle('tools/list', {}, { line: createFakeLine({ era }) }))).toEqual(rest);
+      expect(resultOf(await house.handle('prompts/list', {}, { line }))).not.toHaveProperty('_meta');
+    },
+  );
+
+  test.each([
+    { clientInfo: null, because: 'it does not say what it is' },
+    { clientInfo: { name: 'inspector' }, because: 'it is something else' },
+    { clientInfo: { name: ['mcp-gatehouse'] }, because: 'a name is a text' },
+  ])('are not shown to a client: $because', async ({ clientInfo }) => {
+    const house = await createStaircase(servers);
+    const line = createFakeLine({ clientInfo });
+    expect(resultOf(await house.handle('tools/list', {}, { line }))).not.toHaveProperty('_meta');
+    const told = { instructions: '' };
+    expect(house.gateway.showPath(told, LOCAL_CALLER, EVERYTHING, clientInfo)).toBe(told);
+  });
+
+  test('are those of the servers that the caller may know of, behind that door', async () => {
+    const house = await createStaircase(servers);
+    const pathOf = (who: Identity, door: Door) => readPath(house.gateway.showPath({}, who, door, gatehouse));
+    expect(pathOf(LOCAL_CALLER, doorOf('c'))).toEqual([INSTANCE, C]);
+    const scopes = { some: [{ server: 'c', methods: ['tools/list', 'tools/call'], tools: '*' }] };
+    house.policy.swap({ ...policyOf({ scopes }), version: 2 });
+    const caller: Identity = { ...LOCAL_CALLER, method: 'jwt', scopes: new Set(['some']) };
+    expect(pathOf(caller, EVERYTHING)).toEqual([INSTANCE, C]);
+    expect(pathOf(caller, doorOf('b'))).toEqual([INSTANCE]);
   });
 });

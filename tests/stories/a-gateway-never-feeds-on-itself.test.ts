@@ -1,0 +1,209 @@
+/**
+ * A gateway among its own servers, alone or by way of others, would list its own tools under ever longer names. Whoever
+ * closes a ring, in either era and over whatever transport, is refused what closes it; a chain of gateways is none.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Era } from '../../src/domain/era.ts';
+import { isJsonObject, type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
+import { stdioScripted } from '../support/downstreams/start.ts';
+import { findFreePort } from '../support/free-port.ts';
+import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
+import { openClient, resultOf, textOf } from '../support/mcp-client.ts';
+import { fetchHeld } from '../support/openapi-check.ts';
+
+const REFUSED = 'a server leads back to this gateway: it is not used';
+
+let open: GatewayProcess[] = [];
+let folders: string[] = [];
+afterEach(async () => {
+  await Promise.all(open.map(gateway => gateway.stop()));
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  open = [];
+  folders = [];
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-ring-'));
+  folders.push(folder);
+  return folder;
+}
+
+interface Place {
+  port?: number;
+  servers?: Readonly<Record<string, JsonObject>>;
+  serversFile?: string;
+}
+
+async function start({ port = 0, servers = {}, ...more }: Place): Promise<GatewayProcess> {
+  const folder = newFolder();
+  const gateway = await startGateway({
+    settings: {
+      storage: { path: join(folder, 'registry.db') },
+      outbound: { allow: ['127.0.0.0/8'], allowHttp: true },
+    },
+    env: { GATEWAY_HTTP_PORT: String(port), GATEWAY_AUDIT_LOG: join(folder, 'audit.jsonl') },
+    servers,
+    ...more,
+  });
+  open.push(gateway);
+  return gateway;
+}
+
+/** A server of three tools, so that what is counted is counted quickly. */
+const OWN = { ...stdioScripted({ tools: 3 }) };
+const doorOf = (port: number, era: Era | 'sse' = 'modern'): JsonObject => {
+  const origin = `http://127.0.0.1:${port}`;
+  return era === 'sse' ? { type: 'sse', url: `${origin}/sse` } : { url: `${origin}/mcp`, era };
+};
+
+async function register(at: GatewayProcess, name: string, url: string): Promise<void> {
+  const reply = await fetchHeld(`${at.origin}/api/servers/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name, description: 'Another', path: `/${name}`, proxy_pass_url: url }),
+  });
+  expect(reply.status).toBe(201);
+}
+
+async function listed(at: GatewayProcess, era: Era = 'legacy'): Promise<string[]> {
+  const client = await openClient(at.origin, era);
+  try {
+    const { tools } = resultOf(await client.request('tools/list'));
+    return Array.isArray(tools) ? tools.map(tool => String(objectOrEmpty(tool).name)) : [];
+  } finally {
+    await client.close();
+  }
+}
+
+const said = (at: GatewayProcess) => at.logged().filter(({ msg, message }) => (msg ?? message) === REFUSED);
+const isRefusing = (at: GatewayProcess) => said(at).length > 0;
+/** A name with one server's key twice in it came round. */
+const roundOf = (names: readonly string[]) =>
+  names.filter(name => new Set(name.split('__')).size < name.split('__').length);
+
+/** Somebody refused what closes the ring; since then nothing grows, and nobody's own tools came round. */
+async function expectQuiet(...ring: GatewayProcess[]): Promise<void> {
+  await waitFor(() => (ring.some(isRefusing) ? true : null), 'the ring is open');
+  await sleep(1500);
+  const before = await Promise.all(ring.map(at => listed(at)));
+  await sleep(1500);
+  expect(await Promise.all(ring.map(at => listed(at)))).toEqual(before);
+  for (const names of before) {
+    expect(roundOf(names)).toEqual([]);
+    expect(names.length).toBeLessThanOrEqual(3 * ring.length);
+  }
+}
+
+const healthOf = async (at: GatewayProcess, path: string) => {
+  const reply = await fetchHeld(`${at.origin}/api/servers?limit=100`, {});
+  const { servers } = (await reply.json()) as { servers: JsonObject[] };
+  return servers.find(server => server.path === path)?.health_status;
+};
+
+describe('a gateway among its own servers', () => {
+  test.each(['legacy', 'modern', 'sse'] as const)(
+    'is refused, where its file names its own address (%s)',
+    async era => {
+      const port = await findFreePort();
+      const gateway = await start({ port, servers: { own: OWN, me: doorOf(port, era) } });
+      await waitFor(() => (isRefusing(gateway) ? true : null), 'it is refused');
+      await sleep(4000);
+      expect(await listed(gateway)).toEqual(['own__tool_0001', 'own__tool_0002', 'own__tool_0003']);
+      expect(await healthOf(gateway, '/me')).toBe('unhealthy: connection error');
+      // Tried again several times by now, and said once.
+      expect(said(gateway)).toHaveLength(1);
+      expect(said(gateway)[0]).toMatchObject({ level: 'warn', server: 'me', advice: expect.stringMatching(/remove/) });
+    },
+  );
+
+  test('is refused, where it is registered while it runs', async () => {
+    const gateway = await start({ servers: { own: OWN } });
+    await register(gateway, 'me', `${gateway.origin}/mcp`);
+    await expectQuiet(gateway);
+    expect(await listed(gateway, 'modern')).toHaveLength(3);
+  });
+});
+
+describe('gateways among the servers of each other', () => {
+  test.each([
+    { first: 'legacy', second: 'modern' },
+    { first: 'modern', second: 'legacy' },
+    { first: 'sse', second: 'modern' },
+  ] as const)('do not feed on each other ($first, then $second)', async ({ first, second }) => {
+    const [a, b] = [await findFreePort(), await findFreePort()];
+    const other = await start({ port: b, servers: { own: OWN } });
+    const one = await start({ port: a, servers: { own: OWN, b: doorOf(b, first) } });
+    await waitFor(async () => ((await listed(one)).length === 6 ? true : null), 'it lists those of the other');
+    other.writeServers({ own: OWN, a: doorOf(a, second) });
+    await expectQuiet(one, other);
+    expect((await listed(one)).length + (await listed(other)).length).toBe(9);
+  });
+
+  test('do not feed on each other when both start at once', async () => {
+    const [a, b] = [await findFreePort(), await findFreePort()];
+    const both = await Promise.all([
+      start({ port: a, servers: { own: OWN, b: doorOf(b) } }),
+      start({ port: b, servers: { own: OWN, a: doorOf(a, 'legacy') } }),
+    ]);
+    await expectQuiet(...both);
+  });
+
+  test('do not feed on each other in a ring of three, however late it is closed', async () => {
+    const c = await start({ servers: { own: OWN } });
+    const b = await start({ servers: { own: OWN } });
+    const a = await start({ servers: { own: OWN } });
+    await register(a, 'b', `${b.origin}/mcp`);
+    await register(c, 'a', `${a.origin}/mcp`);
+    await waitFor(async () => ((await listed(c)).length === 9 ? true : null), 'it lists those of both');
+    // Closed in the middle, far from whoever is told by a handshake.
+    await register(b, 'c', `${c.origin}/mcp`);
+    await expectQuiet(a, b, c);
+    expect(Math.max(...(await Promise.all([a, b, c].map(at => listed(at)))).map(names => names.length))).toBe(9);
+  });
+
+  test('use each other again once the ring is open', async () => {
+    const one = await start({ servers: { own: OWN } });
+    const other = await start({ servers: { own: OWN } });
+    await register(one, 'b', `${other.origin}/mcp`);
+    await waitFor(async () => ((await listed(one)).length === 6 ? true : null), 'it lists those of the other');
+    await register(other, 'a', `${one.origin}/mcp`);
+    await waitFor(() => (isRefusing(other) ? true : null), 'the ring is open');
+    expect(await listed(other)).toHaveLength(3);
+    const body = new URLSearchParams({ path: '/b' });
+    expect((await fetchHeld(`${one.origin}/api/servers/remove`, { method: 'POST', body })).status).toBe(200);
+    await waitFor(async () => ((await listed(other)).length === 6 ? true : null), 'it lists those of the one', 60_000);
+  }, 90_000);
+});
+
+describe('a chain of gateways', () => {
+  test.each(['legacy', 'modern', 'sse'] as const)('is called through to its end (%s)', async era => {
+    const ports = [await findFreePort(), await findFreePort()] as const;
+    await start({ port: ports[1], servers: { own: stdioScripted() } });
+    await start({ port: ports[0], servers: { c: doorOf(ports[1], era) } });
+    const a = await start({ servers: { b: doorOf(ports[0], era) } });
+    const client = await openClient(a.origin, 'legacy');
+    try {
+      await waitFor(async () => ((await listed(a)).includes('b__c__own__echo') ? true : null), 'its tools are listed');
+      expect(textOf(await client.call('b__c__own__echo', { text: 'through' }))).toBe('through');
+    } finally {
+      await client.close();
+    }
+    expect(open.some(isRefusing)).toBe(false);
+  });
+
+  test('is nothing that other clients are told of', async () => {
+    const gateway = await start({ servers: { own: OWN } });
+    const client = await openClient(gateway.origin, 'modern');
+    try {
+      const told = await Promise.all(['server/discover', 'tools/list'].map(method => client.request(method)));
+      for (const reply of told) expect(isJsonObject(reply.answer?.result)).toBe(true);
+      expect(JSON.stringify(told)).not.toContain('mcp-gatehouse/path');
+    } finally {
+      await client.close();
+    }
+  });
+});
