@@ -8,6 +8,7 @@ import { createCallerRoutes } from './app/caller-routes.ts';
 import { createDefinitionParts } from './app/definitions.ts';
 import { createFinderParts } from './app/finder.ts';
 import { createIdentityParts } from './app/identity.ts';
+import { createInstance } from './app/instance.ts';
 import { createNewsParts } from './app/news.ts';
 import { createOutboundParts } from './app/outbound.ts';
 import { requirePolicy } from './app/policy.ts';
@@ -22,7 +23,6 @@ import { openSealer } from './app/vault-desk.ts';
 import { createWatchingParts } from './app/watching.ts';
 import type { Config } from './config/config.ts';
 import type { LoadResult } from './config/load.ts';
-import { GATEHOUSE } from './domain/gateway-path.ts';
 import type { Identity } from './domain/identity.ts';
 import { URL_REFUSED } from './domain/outbound-rules.ts';
 import { isOwnUrl, type OwnAddress } from './domain/own-url.ts';
@@ -112,10 +112,10 @@ export function createApp(options: AppOptions): App {
     ...{ store: createQuarantineFile({ path: config.limits.quarantineFile, clock }), clock, log },
   });
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
-  const instance = randomUUID();
+  const instance = createInstance({ env, files: started.files, servesStdio: serve.stdio, version, log });
   const downstreams = createDownstreams({
-    ...{ specs: config.servers, guard: outbound.guard, clock, log, baseEnv: env },
-    ...{ clientInfo: { name: GATEHOUSE, version }, instance },
+    ...{ specs: config.servers, guard: outbound.guard, clock, log, baseEnv: instance.childEnv },
+    ...{ clientInfo: instance.clientInfo, instance: instance.id },
   });
   const policy = createPolicyBook(requirePolicy(config, 1));
   const catalog = createCatalogBook(config.exposure.prefix, collision =>
@@ -212,7 +212,7 @@ export function createApp(options: AppOptions): App {
     }),
   });
   const gateway = createGateway({
-    ...{ catalog, policy, downstreams, visible, gatewayTools, instance },
+    ...{ catalog, policy, downstreams, visible, gatewayTools, instance: instance.id },
     registryTools: createRegistryTools({
       ...{ registry: registered.registry, agents, finder: toolFinder, search: finder, policy: policy.current },
       ...{ defaultAgent, servers: () => catalog.current().servers.keys(), quarantine, audit },
@@ -351,7 +351,7 @@ export function createApp(options: AppOptions): App {
       await watching.start();
       await finder.start();
       const address = serve.http ? await http.start() : null;
-      downstreams.start();
+      instance.startServers(downstreams);
       isUp = true;
       connect();
       if (serve.stdio) {

@@ -12,6 +12,12 @@ export const GATEHOUSE = 'mcp-gatehouse';
 /** The reason of a server that would feed this gateway on its own tools: there is nothing to wait for. */
 export const LEADS_BACK = 'it leads back to this gateway';
 
+/**
+ * Variable of a child's environment: the gateways it was launched by. One that launches itself would launch the next
+ * before anybody asks it for its id.
+ */
+export const LAUNCHERS = 'GATEHOUSE_LAUNCHERS';
+
 const PATH_KEY = 'mcp-gatehouse/path';
 const MAX_PATH = 64;
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -2,19 +2,22 @@
  * A gateway among its own servers, alone or by way of others, would list its own tools under ever longer names. Whoever
  * closes a ring, in either era and over whatever transport, is refused what closes it; a chain of gateways is none.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Era } from '../../src/domain/era.ts';
 import { isJsonObject, type JsonObject, objectOrEmpty } from '../../src/domain/json.ts';
+import { COMPILED } from '../support/compiled.ts';
 import { stdioScripted } from '../support/downstreams/start.ts';
 import { findFreePort } from '../support/free-port.ts';
 import { type GatewayProcess, startGateway, waitFor } from '../support/gateway-process.ts';
 import { openClient, resultOf, textOf } from '../support/mcp-client.ts';
 import { fetchHeld } from '../support/openapi-check.ts';
 
+const ENTRY = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const REFUSED = 'a server leads back to this gateway: it is not used';
 
 let open: GatewayProcess[] = [];
@@ -59,6 +62,22 @@ const doorOf = (port: number, era: Era | 'sse' = 'modern'): JsonObject => {
   const origin = `http://127.0.0.1:${port}`;
   return era === 'sse' ? { type: 'sse', url: `${origin}/sse` } : { url: `${origin}/mcp`, era };
 };
+
+/** A gateway of that servers file as a program. */
+const launchOf = (serversFile: string): JsonObject => ({
+  command: process.execPath,
+  args: [ENTRY, 'stdio'],
+  env: {
+    ...{ ...COMPILED, GATEWAY_MCP_CONFIG: serversFile, GATEWAY_CONFIG: '', GATEWAY_EXPOSURE: 'direct' },
+    GATEWAY_AUDIT_LOG: `${serversFile}.audit.jsonl`,
+  },
+});
+
+function writeFile(servers: Readonly<Record<string, JsonObject>>): string {
+  const file = join(newFolder(), 'mcp.json');
+  writeFileSync(file, JSON.stringify({ mcpServers: servers }));
+  return file;
+}
 
 async function register(at: GatewayProcess, name: string, url: string): Promise<void> {
   const reply = await fetchHeld(`${at.origin}/api/servers/register`, {
@@ -126,6 +145,21 @@ describe('a gateway among its own servers', () => {
     await expectQuiet(gateway);
     expect(await listed(gateway, 'modern')).toHaveLength(3);
   });
+
+  test('is refused, where it would launch itself without end', async () => {
+    const serversFile = join(newFolder(), 'mcp.json');
+    const gateway = await startGateway({ serversFile, servers: { own: OWN, me: launchOf(serversFile) } });
+    open.push(gateway);
+    await waitFor(() => (isRefusing(gateway) ? true : null), 'it is refused');
+    const copies = () => gateway.offspring().filter(({ commandLine }) => commandLine.includes(ENTRY)).length;
+    const seen = new Set<number>();
+    for (let round = 0; round < 30; round++) {
+      seen.add(copies());
+      await sleep(100);
+    }
+    expect(Math.max(...seen)).toBeLessThanOrEqual(1);
+    expect(await listed(gateway)).toHaveLength(3);
+  });
 });
 
 describe('gateways among the servers of each other', () => {
@@ -141,6 +175,13 @@ describe('gateways among the servers of each other', () => {
     other.writeServers({ own: OWN, a: doorOf(a, second) });
     await expectQuiet(one, other);
     expect((await listed(one)).length + (await listed(other)).length).toBe(9);
+  });
+
+  test('do not feed on each other where one launches the other', async () => {
+    const port = await findFreePort();
+    const other = writeFile({ own: OWN, a: doorOf(port) });
+    const gateway = await start({ port, servers: { own: OWN, b: launchOf(other) } });
+    await expectQuiet(gateway);
   });
 
   test('do not feed on each other when both start at once', async () => {
@@ -193,6 +234,21 @@ describe('a chain of gateways', () => {
       await client.close();
     }
     expect(open.some(isRefusing)).toBe(false);
+  });
+
+  test('is called through to its end where one launches the other', async () => {
+    const gateway = await start({ servers: { b: launchOf(writeFile({ own: stdioScripted() })) } });
+    const client = await openClient(gateway.origin, 'modern');
+    try {
+      await waitFor(
+        async () => ((await listed(gateway)).includes('b__own__echo') ? true : null),
+        'its tools are listed',
+      );
+      expect(textOf(await client.call('b__own__echo', { text: 'through' }))).toBe('through');
+    } finally {
+      await client.close();
+    }
+    expect(isRefusing(gateway)).toBe(false);
   });
 
   test('is nothing that other clients are told of', async () => {

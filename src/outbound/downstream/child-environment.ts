@@ -3,6 +3,7 @@
  * operator declared for it. Refused here: everything else, above all NODE_*, proxies (their URLs hold passwords),
  * agent sockets and our own settings.
  */
+import { LAUNCHERS } from '../../domain/gateway-path.ts';
 import type { Secret } from '../../domain/secret.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,6 +24,7 @@ const POSIX_NAMES: ReadonlySet<string> = new Set([
   'XDG_CONFIG_HOME',
   'XDG_DATA_HOME',
   'XDG_STATE_HOME',
+  LAUNCHERS,
 ]);
 
 /** Without SystemRoot most programs on Windows cannot open a socket; the rest is where they look for themselves. */
@@ -48,6 +50,7 @@ const WINDOWS_NAMES: ReadonlySet<string> = new Set([
   'USERNAME',
   'USERPROFILE',
   'WINDIR',
+  LAUNCHERS,
 ]);
 
 function isAllowed(name: string, platform: NodeJS.Platform): boolean {
