@@ -3,8 +3,9 @@
  * empty variable counts as unset: that is how compose files and shells pass on what nobody gave.
  */
 import { EXPOSURES, type Exposure } from '../domain/exposure.ts';
+import type { FusionWeights } from '../domain/search/fusion.ts';
 import { didYouMean, type Problem } from './problem.ts';
-import { SEARCH_PROVIDERS, type SearchProvider, type SearchVariables } from './search-config.ts';
+import { addUp, SEARCH_PROVIDERS, type SearchProvider, type SearchVariables } from './search-config.ts';
 import { STORAGE_BACKENDS, type StorageBackend } from './storage-config.ts';
 
 export const VARIABLES = [
@@ -17,7 +18,7 @@ export const VARIABLES = [
   ...['GATEWAY_URL', 'GATEWAY_TOKEN'],
   // Names the first registry of this kind gave them.
   ...['EMBEDDINGS_PROVIDER', 'EMBEDDINGS_MODEL_NAME', 'EMBEDDINGS_MODEL_DIMENSIONS', 'EMBEDDINGS_API_KEY'],
-  'EMBEDDINGS_API_BASE',
+  ...['EMBEDDINGS_API_BASE', 'SEARCH_LEXICAL_WEIGHT', 'SEARCH_VECTOR_WEIGHT'],
 ] as const;
 
 export interface Environment {
@@ -86,6 +87,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       dimensions: undefined,
       apiKey: text('EMBEDDINGS_API_KEY'),
       baseUrl: text('EMBEDDINGS_API_BASE'),
+      weights: readWeights(text, problems),
     },
   };
 
@@ -106,6 +108,28 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     }
   }
   return { values, problems };
+}
+
+/** One of them says the other; where one is wrong, there are none. */
+function readWeights(
+  text: (name: (typeof VARIABLES)[number]) => string | undefined,
+  problems: Problem[],
+): FusionWeights | undefined {
+  const problem = (path: string, message: string) =>
+    void problems.push({ file: 'environment', path, message, hint: 'for example 0.3 for words and 0.7 for vectors' });
+  const share = (name: 'SEARCH_LEXICAL_WEIGHT' | 'SEARCH_VECTOR_WEIGHT') => {
+    const written = text(name);
+    if (written === undefined) return null;
+    const value = /^(\d+\.?\d*|\.\d+)$/.test(written) ? Number(written) : Number.NaN;
+    if (!(value <= 1)) problem(name, 'must be a number from 0 to 1');
+    return value;
+  };
+  const [lexical, vector] = [share('SEARCH_LEXICAL_WEIGHT'), share('SEARCH_VECTOR_WEIGHT')];
+  if (lexical === null && vector === null) return undefined;
+  const weights = { lexical: lexical ?? 1 - (vector ?? 0), vector: vector ?? 1 - (lexical ?? 0) };
+  if (!addUp(weights) && weights.lexical <= 1 && weights.vector <= 1)
+    problem('SEARCH_LEXICAL_WEIGHT', 'and SEARCH_VECTOR_WEIGHT must add up to 1');
+  return weights;
 }
 
 type Aliases<T> = { readonly [word: string]: T };

@@ -161,6 +161,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadResult> {
     auditPath: audit.path,
   });
   inFile(search.mistakes);
+  warnings.push(...search.warnings);
 
   const config: Config = {
     transport,

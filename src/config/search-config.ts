@@ -1,10 +1,11 @@
 /**
  * The `search` section: what finding tools in plain words makes its vectors with, and how much words and vectors count.
- * By default nothing is downloaded and nothing leaves the process. EMBEDDINGS_* win over the section. A relative path is
- * relative to the file; by default kept vectors are beside the audit ledger.
+ * By default nothing is downloaded and nothing leaves the process. EMBEDDINGS_* and SEARCH_*_WEIGHT win over the section. A
+ * relative path is relative to the file; by default kept vectors are beside the audit ledger.
  */
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import type { FusionWeights } from '../domain/search/fusion.ts';
 import { Secret } from '../domain/secret.ts';
 import { isLoopbackHost } from './access.ts';
 import type { Mistake } from './problem.ts';
@@ -43,7 +44,7 @@ export interface SearchConfig {
   /** Absolute. */
   vectorsFile: string;
   /** Add up to 1; null: what suits the provider. */
-  weights: { lexical: number; vector: number } | null;
+  weights: FusionWeights | null;
 }
 
 export interface SearchVariables {
@@ -52,6 +53,7 @@ export interface SearchVariables {
   dimensions: number | undefined;
   apiKey: string | undefined;
   baseUrl: string | undefined;
+  weights: FusionWeights | undefined;
 }
 
 interface Usual {
@@ -74,6 +76,9 @@ const DIMENSIONS: readonly (readonly [name: string, dimensions: number])[] = [
   ['all-minilm-l6-v2', 384],
 ];
 
+/** What is said of a model; nothing to what is built in. */
+const MODEL_KEYS = ['model', 'dimensions', 'baseUrl', 'apiKey', 'modelFolder', 'timeout', 'vectorsFile'] as const;
+
 const VECTORS_FILE = 'search-vectors.db';
 const TIMEOUT_MS = 30_000;
 
@@ -81,7 +86,7 @@ const TIMEOUT_MS = 30_000;
 export function toSearchConfig(
   written: SearchSection | undefined,
   from: { variables: SearchVariables; folder: string; auditPath: string },
-): { config: SearchConfig; mistakes: Mistake[] } {
+): { config: SearchConfig; mistakes: Mistake[]; warnings: string[] } {
   const { variables, folder, auditPath } = from;
   const mistakes: Mistake[] = [];
   const mistake = (key: string, message: string, hint: string | null = null) =>
@@ -101,15 +106,20 @@ export function toSearchConfig(
   if (calls) checkUrl(baseUrl, apiKey !== undefined, mistake);
   if (calls && apiKey === undefined && baseUrl === USUAL.openai.baseUrl)
     mistake('apiKey', `must be given for ${baseUrl}`, 'set EMBEDDINGS_API_KEY, or apiKey: ${' + 'NAME}');
-  if (provider === 'builtin' && written?.model !== undefined)
+  const unused = variables.provider === 'builtin' ? MODEL_KEYS.filter(key => written?.[key] !== undefined) : [];
+  if (provider === 'builtin' && variables.provider === undefined && written?.model !== undefined)
     mistake('model', 'means nothing without a provider', 'add provider: openai or provider: transformers');
 
-  const weights = written?.weights ?? null;
-  if (weights !== null && Math.abs(weights.lexical + weights.vector - 1) > 1e-9)
+  const weights = variables.weights ?? written?.weights ?? null;
+  if (weights !== null && weights !== variables.weights && !addUp(weights))
     mistake('weights', 'lexical and vector must add up to 1', 'for example lexical: 0.3 and vector: 0.7');
 
   return {
     mistakes,
+    warnings:
+      unused.length === 0
+        ? []
+        : [`EMBEDDINGS_PROVIDER is builtin, so these are not used: ${unused.map(key => `search.${key}`).join(', ')}`],
     config: {
       provider,
       model,
@@ -124,6 +134,8 @@ export function toSearchConfig(
     },
   };
 }
+
+export const addUp = ({ lexical, vector }: FusionWeights): boolean => Math.abs(lexical + vector - 1) <= 1e-9;
 
 function findDimensions(model: string): number | null {
   return DIMENSIONS.find(([name]) => model.toLowerCase().endsWith(name))?.[1] ?? null;

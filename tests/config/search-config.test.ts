@@ -92,6 +92,50 @@ describe('search', () => {
     expect(told.join()).not.toContain(KEY);
   });
 
+  test.each([
+    { env: { SEARCH_LEXICAL_WEIGHT: '0.4' }, weights: { lexical: 0.4, vector: 0.6 }, because: 'one says the other' },
+    { env: { SEARCH_VECTOR_WEIGHT: ' .75 ' }, weights: { lexical: 0.25, vector: 0.75 }, because: 'so does the other' },
+    { env: { SEARCH_LEXICAL_WEIGHT: '1' }, weights: { lexical: 1, vector: 0 }, because: 'words may be everything' },
+    {
+      env: { SEARCH_LEXICAL_WEIGHT: '0.1', SEARCH_VECTOR_WEIGHT: '0.9' },
+      ...{ weights: { lexical: 0.1, vector: 0.9 }, because: 'both may be given' },
+    },
+    {
+      env: { SEARCH_LEXICAL_WEIGHT: '', SEARCH_VECTOR_WEIGHT: ' ' },
+      ...{ weights: { lexical: 0.3, vector: 0.7 }, because: 'what is empty was not given' },
+    },
+  ])('weighs by $env before the file: $because', async ({ env, weights }) => {
+    const config = await read({ weights: { lexical: 0.3, vector: 0.7 } }, env as Record<string, string>);
+    expect(config.weights?.lexical).toBeCloseTo(weights.lexical, 12);
+    expect(config.weights?.vector).toBeCloseTo(weights.vector, 12);
+  });
+
+  test.each([
+    { env: { SEARCH_LEXICAL_WEIGHT: '30' }, says: ['SEARCH_LEXICAL_WEIGHT must be a number from 0 to 1'] },
+    { env: { SEARCH_VECTOR_WEIGHT: '-0.1' }, says: ['SEARCH_VECTOR_WEIGHT must be a number from 0 to 1'] },
+    { env: { SEARCH_VECTOR_WEIGHT: 'much' }, says: ['SEARCH_VECTOR_WEIGHT must be a number from 0 to 1'] },
+    {
+      env: { SEARCH_LEXICAL_WEIGHT: '0,3', SEARCH_VECTOR_WEIGHT: '1e0' },
+      says: ['SEARCH_LEXICAL_WEIGHT must be a number from 0 to 1', 'SEARCH_VECTOR_WEIGHT must be a number from 0 to 1'],
+    },
+    {
+      env: { SEARCH_LEXICAL_WEIGHT: '0.3', SEARCH_VECTOR_WEIGHT: '0.3' },
+      says: ['SEARCH_LEXICAL_WEIGHT and SEARCH_VECTOR_WEIGHT must add up to 1'],
+    },
+  ])('refuses the weights of $env', async ({ env, says }) => {
+    expect(await mistakes({}, env as Record<string, string>)).toEqual(says);
+  });
+
+  it('makes vectors here where the environment says so, and says what of the file is not used then', async () => {
+    write({ provider: 'openai', model: 'own', baseUrl: 'https://llm.example.com/v1', apiKey: KEY });
+    const result = await desk.load({ EMBEDDINGS_PROVIDER: 'builtin' });
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    expect(result.config.search).toMatchObject({ provider: 'builtin', model: '', dimensions: 0, baseUrl: '' });
+    expect(result.warnings).toContain(
+      'EMBEDDINGS_PROVIDER is builtin, so these are not used: search.model, search.baseUrl, search.apiKey',
+    );
+  });
+
   it('refuses a size in the environment that is none', async () => {
     expect(await mistakes({}, { EMBEDDINGS_MODEL_DIMENSIONS: 'many' })).toContain(
       'EMBEDDINGS_MODEL_DIMENSIONS must be a whole number from 1 to 8192',
