@@ -188,7 +188,7 @@ export function createApp(options: AppOptions): App {
     },
   });
 
-  const toolFinder = createToolFinder({ catalog, visible, search: search.tools, registered: registered.find, settled });
+  const toolFinder = createToolFinder({ catalog, visible, search: search.tools, registered, settled });
   const agents = createAgents({ storage, policy: policy.current, clock });
   const finder = createFinderParts({
     ...{ search, registry: registered.registry, agents, storage, catalog, visible },

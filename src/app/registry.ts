@@ -7,6 +7,7 @@ import type { Identity } from '../domain/identity.ts';
 import { decide, type PolicySet } from '../domain/policy.ts';
 import { type RegisteredServer, serverKeyOf } from '../domain/registered-server.ts';
 import { keyOfPath, pathOfKey } from '../domain/registry-path.ts';
+import { isOffered } from '../domain/search/offered.ts';
 import { Secret } from '../domain/secret.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import { findServerEndpoint } from '../domain/server-endpoint.ts';
@@ -44,6 +45,8 @@ export interface RegistryParts {
   knows(server: ServerKey): boolean;
   /** As it is kept; null: there is none that this caller may list. */
   find(who: Identity, server: ServerKey): RegisteredServer | null;
+  /** Whether searches find it; a server that the registry does not know is found. */
+  isOffered(server: ServerKey): boolean;
   /** How many tools of a server in the registry a caller may know of. */
   countTools(who: Identity, path: string): number;
   /** Every server of the registry, for whoever watches them. */
@@ -246,6 +249,7 @@ export function createRegistryParts(deps: RegistryPartsDeps): RegistryParts {
       const found = registry.current().servers.get(pathOfKey(server));
       return found !== undefined && mayList(policy(), who, found) ? found : null;
     },
+    isOffered: server => isOffered(registry.current().servers.get(pathOfKey(server)) ?? null),
     countTools(who, path) {
       const found = registry.current().servers.get(path);
       return found === undefined ? 0 : live.countTools(who, found);

@@ -239,6 +239,60 @@ describe('the next search knows', () => {
     expect(await found()).toContain('/weather');
   });
 
+  test.each(['draft', 'deprecated'])(
+    'over MCP too that a %s server is left out, whose tools are listed and called as before',
+    async status => {
+      const client = await gateway.open('modern', 'admin', '/mcp/registry');
+      const answerOf = async (name: string, args: JsonObject) => resultOf(await client.call(name, args));
+      const surfaces: Record<string, () => Promise<unknown[]>> = {
+        async find_tools() {
+          const { structuredContent } = await answerOf('find_tools', { query: 'extra echo', limit: 50 });
+          return (structuredContent as { tools: JsonObject[] }).tools.map(({ server }) => `/${server}`);
+        },
+        async intelligent_tool_finder() {
+          const args = { natural_language_query: 'extra echo', top_k_services: 50, top_n_tools: 50 };
+          const { structuredContent } = await answerOf('intelligent_tool_finder', args);
+          return (structuredContent as { result: JsonObject[] }).result.map(({ service_path: path }) => path);
+        },
+        async search_registry() {
+          const { structuredContent } = await answerOf('search_registry', { query: 'extra echo', max_results: 50 });
+          const { servers, tools } = structuredContent as Found;
+          return [...paths(servers), ...tools.map(({ server_path: path }) => path)];
+        },
+      };
+      try {
+        for (const [name, look] of Object.entries(surfaces)) expect(await look(), name).toContain('/weather');
+        expect((await patch('/weather', { status })).status).toBe(200);
+        for (const [name, look] of Object.entries(surfaces)) {
+          expect(await look(), name).not.toContain('/weather');
+          expect(await look(), name).toContain('/ledger');
+        }
+        const direct = await gateway.open('modern', 'admin', '/mcp/direct');
+        const listed = resultOf(await direct.request('tools/list')).tools as JsonObject[];
+        expect(listed.map(({ name }) => name)).toContain('weather__echo');
+        expect(resultOf(await direct.call('weather__echo', { text: 'hi' })).isError ?? false).toBe(false);
+        await direct.close();
+      } finally {
+        await patch('/weather', { status: 'active' });
+        await client.close();
+      }
+    },
+  );
+
+  test('of an agent that became a draft, by its skills as well', async () => {
+    const discovered = async () => {
+      const { body } = await ask('POST', '/api/agents/discover', 'admin', { skills: ['translate'] });
+      return paths(body.agents);
+    };
+    expect(await discovered()).toEqual(['/translator']);
+    const put = (status: string) =>
+      gateway.send('PUT', '/api/agents/translator', 'admin', { ...TRANSLATOR, status } as JsonObject);
+    expect((await put('draft')).status).toBe(200);
+    expect(await discovered()).toEqual([]);
+    expect((await put('active')).status).toBe(200);
+    expect(await discovered()).toEqual(['/translator']);
+  });
+
   test('of a tool that a server offers anew, once its list is read again', async () => {
     const extra = async () => (await tooled()).filter(isOf('/ledger')).some(isOf('extra', 'tool_name'));
     const client = await gateway.open('modern', 'admin', '/ledger/mcp');

@@ -46,7 +46,10 @@ export function createSmallRegistry(deps: {
     checkUrl: async () => null,
     ...{ allowCommands: [], allowEnv: [], clock, log },
   });
-  const registered = (_who: Identity, server: string) => registry.current().servers.get(`/${server}`) ?? null;
+  const registered = {
+    find: (_who: Identity, server: string) => registry.current().servers.get(`/${server}`) ?? null,
+    isOffered: () => true,
+  };
   const finder = createToolFinder({ catalog, visible, search, registered, settled });
   const agents = createAgents({ storage, policy: policy.current, clock });
   const registryTools = createRegistryTools({

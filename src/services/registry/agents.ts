@@ -13,6 +13,7 @@ import type { Rating } from '../../domain/rating.ts';
 import { type ExpectedRevisions, isExpected } from '../../domain/registered.ts';
 import type { AgentDraft, RegisteredAgent } from '../../domain/registered-agent.ts';
 import { readRegistryPath } from '../../domain/registry-path.ts';
+import { isOffered } from '../../domain/search/offered.ts';
 import type { AgentFilter } from '../../ports/agent-repository.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RegistryStorage } from '../../ports/registry-storage.ts';
@@ -215,7 +216,11 @@ export function createAgents(deps: {
     },
     ratingsOf: ({ path }) => storage.ratings.list({ kind: 'agent', path }),
     async discover(who, wanted, limit) {
-      return rankAgents(await visible(who, { enabled: true }), wanted).slice(0, limit);
+      const agents = await visible(who, { enabled: true });
+      return rankAgents(
+        agents.filter(agent => isOffered(agent)),
+        wanted,
+      ).slice(0, limit);
     },
     mayList,
     onChange: listener => void listeners.push(listener),

@@ -7,12 +7,12 @@ import type { CatalogEntry } from '../../domain/catalog.ts';
 import { type Failure, failure } from '../../domain/error.ts';
 import type { Identity } from '../../domain/identity.ts';
 import type { PolicySet } from '../../domain/policy.ts';
-import type { Lifecycle } from '../../domain/registered.ts';
 import type { AgentSkill, RegisteredAgent } from '../../domain/registered-agent.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { pathOfKey } from '../../domain/registry-path.ts';
 import type { DocumentKind, SearchDocument } from '../../domain/search/document.ts';
 import { serverDocument } from '../../domain/search/entity-documents.ts';
+import { type Included, isOffered, type LeftOut, whyLeftOut } from '../../domain/search/offered.ts';
 import { shareOut } from '../../domain/search/share-out.ts';
 import { SearchClosedError, type SearchIndex, type SearchMode, type SearchResult } from '../../ports/search-index.ts';
 import { mayList } from '../registry/access.ts';
@@ -28,8 +28,7 @@ export interface SearchWish {
   /** Lower case; all of them must be there. */
   tags: readonly string[];
   limit: number;
-  /** What is left out unless it is asked for. */
-  include: { draft: boolean; deprecated: boolean; disabled: boolean };
+  include: Included;
   /** Whether it is told what fits and was left out. Absent: no. */
   receipt?: boolean;
 }
@@ -37,7 +36,7 @@ export interface SearchWish {
 /** Why something that fits was left out: there were better ones, or it is not asked for as it is. */
 export interface Withheld {
   document: SearchDocument;
-  why: 'max_results' | 'draft' | 'deprecated' | 'disabled';
+  why: 'max_results' | LeftOut;
 }
 
 export interface FoundTool {
@@ -81,7 +80,6 @@ const DEPTH = 100;
 const TOOLS_PER_SERVER = 5;
 /** Relevance below which a tool is no reason to have found its server. */
 const LEAST_MATCHING = 0.2;
-export const PLAIN = { draft: false, deprecated: false, disabled: false };
 
 export function createFinder(deps: FinderDeps): Finder {
   const { index, registry, agents, entities, policy } = deps;
@@ -123,10 +121,7 @@ export function createFinder(deps: FinderDeps): Finder {
   async function search(who: Identity, wish: SearchWish): Promise<Found> {
     const { text, kinds, tags, limit, include, receipt = false } = wish;
     const before = sightOf(who);
-    const whyNot = (document: SearchDocument, sight = before) => {
-      const { entry } = factsOf(document, sight);
-      return entry === null ? null : whyOutOfLife(entry, include);
-    };
+    const whyNot = (document: SearchDocument, sight = before) => whyLeftOut(factsOf(document, sight).entry, include);
     const hasTags = (document: SearchDocument): boolean => {
       const facts = factsOf(document, before);
       return tags.every(tag => facts.tags.includes(tag));
@@ -215,7 +210,7 @@ export function createFinder(deps: FinderDeps): Finder {
       const servers = [...registry.current().servers.values()].filter(server => mayList(policy(), who, server));
       const seen = [...entities.agents()].filter(agent => agents.mayList(who, agent));
       const written = [...servers, ...seen]
-        .filter(entry => whyOutOfLife(entry, PLAIN) === null)
+        .filter(entry => isOffered(entry))
         .flatMap(entry => [...entry.tags, ...('skills' in entry ? entry.skills.flatMap(({ tags }) => tags) : [])]);
       const byWord = new Map(written.reverse().map(tag => [tag.toLowerCase(), tag]));
       return [...byWord.keys()].sort().map(word => byWord.get(word) ?? word);
@@ -228,16 +223,6 @@ const isMatching = ({ relevance, lexicalScore, confidence }: Ranked): boolean =>
   relevance >= LEAST_MATCHING && (lexicalScore > 0 || confidence !== 'none');
 
 const isTool = ({ document }: Ranked): boolean => document.kind === 'tool';
-
-/** Null: it is found without being asked for as it is. */
-function whyOutOfLife(
-  { status, enabled }: { status: Lifecycle; enabled: boolean },
-  { draft, deprecated, disabled }: SearchWish['include'],
-): Exclude<Withheld['why'], 'max_results'> | null {
-  if (status === 'draft' && !draft) return 'draft';
-  if (status === 'deprecated' && !deprecated) return 'deprecated';
-  return enabled || disabled ? null : 'disabled';
-}
 
 function toRanked({ hits }: SearchResult): Ranked[] {
   return hits.map(({ relevanceScore, ...hit }) => ({ ...hit, relevance: relevanceScore }));

@@ -1,6 +1,6 @@
 /**
- * Finding tools for whoever asks in plain words, by whichever tool of ours: among what the caller may use, of one server or
- * of those with certain tags. The answers differ in their shape alone.
+ * Finding tools for whoever asks in plain words, by whichever tool of ours: among what the caller may use and every search
+ * offers, of one server or of those with certain tags. The answers differ in their shape alone.
  */
 import type { CatalogEntry } from '../../../domain/catalog.ts';
 import type { Identity } from '../../../domain/identity.ts';
@@ -44,32 +44,34 @@ export function createToolFinder(deps: {
   catalog: CatalogBook;
   visible: Visible;
   search: ToolSearch;
-  /** Null: the registry does not know it, or does not list it for this caller. */
-  registered(who: Identity, server: ServerKey): Pick<RegisteredServer, 'name' | 'tags' | 'supportedTransports'> | null;
+  registered: {
+    /** Null: the registry does not know it, or does not list it for this caller. */
+    find(who: Identity, server: ServerKey): Pick<RegisteredServer, 'name' | 'tags' | 'supportedTransports'> | null;
+    /** Whether searches find its tools; asked of what is not listed, too. */
+    isOffered(server: ServerKey): boolean;
+  };
   /** Waits for servers that are still starting. */
   settled(): Promise<void>;
 }): ToolFinder {
   const { catalog, visible, search, registered, settled } = deps;
 
-  function withTags(who: Identity, entries: readonly CatalogEntry[], tags: readonly string[]): readonly CatalogEntry[] {
-    if (tags.length === 0) return entries;
-    const wanted = tags.map(tag => tag.toLowerCase());
-    const fits = new Map<ServerKey, boolean>();
-    return entries.filter(({ server }) => {
-      let does = fits.get(server);
-      if (does === undefined) {
-        const has = new Set(registered(who, server)?.tags.map(tag => tag.toLowerCase()));
-        does = wanted.every(tag => has.has(tag));
-        fits.set(server, does);
-      }
-      return does;
-    });
+  /** Shape: what was given itself where all of it is wanted: the search knows it again. */
+  function wantedOf(who: Identity, entries: readonly CatalogEntry[], tags: readonly string[]): readonly CatalogEntry[] {
+    const asked = tags.map(tag => tag.toLowerCase());
+    const hasTags = (server: ServerKey) => {
+      if (asked.length === 0) return true;
+      const has = new Set(registered.find(who, server)?.tags.map(tag => tag.toLowerCase()));
+      return asked.every(tag => has.has(tag));
+    };
+    const servers = [...new Set(entries.map(({ server }) => server))];
+    const wanted = new Set(servers.filter(server => registered.isOffered(server) && hasTags(server)));
+    return wanted.size === servers.length ? entries : entries.filter(({ server }) => wanted.has(server));
   }
 
   return {
     async find(who, { query, limit, server, tags, maxServers }) {
       await settled();
-      const entries = withTags(who, visible.entries(who, { server, exposure: null }, 'tools'), tags);
+      const entries = wantedOf(who, visible.entries(who, { server, exposure: null }, 'tools'), tags);
       const found = await search.search(catalog.current(), entries, query, maxServers === null ? limit : MANY);
       if (maxServers === null) return found;
       const servers = new Set<ServerKey>();
@@ -80,7 +82,7 @@ export function createToolFinder(deps: {
       return { ...found, hits: hits.slice(0, limit) };
     },
     describeServer(who, server) {
-      const known = registered(who, server);
+      const known = registered.find(who, server);
       const transports = known?.supportedTransports ?? [];
       return {
         path: pathOfKey(server),

@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../../domain/json.ts';
 import { DOCUMENT_KINDS } from '../../../domain/search/document.ts';
+import { PLAIN } from '../../../domain/search/offered.ts';
 import { splitTagWords } from '../../../domain/search/tag-words.ts';
 import { done } from '../../registry/desk.ts';
-import { type Found, type FoundTool, PLAIN, type Withheld } from '../../search/finder.ts';
+import type { Found, FoundTool, Withheld } from '../../search/finder.ts';
 import type { Ranked } from '../../search/server-lift.ts';
 import { defineTool, nameList, type RegistryTool } from './registry-tool.ts';
 
