@@ -113,6 +113,30 @@ describe('an answer', () => {
     }
   });
 
+  test.each([
+    { query: 'echo the text back', confidence: 'high', because: 'a tool is made for it' },
+    { query: 'Payroll', confidence: 'high', because: 'its very name was asked' },
+    { query: 'order a pizza with olives', confidence: 'none', because: 'nothing is, though something is nearest' },
+  ])('is as sure as its best hit: $query is $confidence, $because', async ({ query, confidence }) => {
+    const body = await find(query);
+    expect(body.confidence).toBe(confidence);
+    expect(body.servers.length + body.tools.length).toBeGreaterThan(0);
+  });
+
+  test('is not sure of what it does not hold', async () => {
+    expect((await find('Payroll', { tags: ['nobody-has-it'] })).confidence).toBe('none');
+  });
+
+  test('is as sure of tools over REST as find_tools is', async () => {
+    const client = await gateway.open('modern', 'admin', '/mcp/discovery');
+    for (const query of ['echo the text back', 'add two numbers', 'order a pizza with olives', 'send a letter']) {
+      const { structuredContent } = resultOf(await client.call('find_tools', { query }));
+      const { confidence } = await find(query, { entity_types: ['tool'] });
+      expect(confidence, query).toBe((structuredContent as JsonObject).confidence);
+    }
+    await client.close();
+  });
+
   test('tells which tools a server was found by', async () => {
     const { servers } = await find('echo the text back', SERVERS);
     const named = servers.flatMap(({ matching_tools: tools }) => (tools as JsonObject[]).map(tool => tool.tool_name));
@@ -381,6 +405,7 @@ describe('search_registry, for clients of MCP', () => {
           const { body } = await search(query, { max_results: 20 }, caller);
           const theirs = await over(caller, { query, max_results: 20 });
           expect(names(theirs), query).toEqual(names(body));
+          expect(theirs.confidence, query).toBe(body.confidence);
           return theirs;
         }, 10_000);
         expect(found.total_results).toBe(names(found).length);

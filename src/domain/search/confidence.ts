@@ -6,8 +6,9 @@
 import type { IndexedDocument } from './inverted-index.ts';
 import type { Query } from './query.ts';
 
-/** How sure it is that something fits. `none`: what follows is only the nearest there is. */
-export type Confidence = 'high' | 'low' | 'none';
+/** How sure it is that something fits, surest first. `none`: what follows is only the nearest there is. */
+export const CONFIDENCES = ['high', 'low', 'none'] as const;
+export type Confidence = (typeof CONFIDENCES)[number];
 
 export interface Evidence {
   /** Share of the request, by what its words tell, that stands in the document: 0..1. */
@@ -35,6 +36,13 @@ export function confidenceOf({ coverage, likeness, isSaid, isRead }: Evidence): 
   const sure = isSaid ? evidence : isRead ? (likeness ?? 0) : 0;
   return sure >= HIGH ? 'high' : evidence >= LOW ? 'low' : 'none';
 }
+
+/** Of two reasons for one thing the better one counts. */
+export const surerOf = (one: Confidence, other: Confidence): Confidence =>
+  CONFIDENCES.indexOf(other) < CONFIDENCES.indexOf(one) ? other : one;
+
+/** Of an answer: how sure its best hit is. `none` where there is no hit. Shape: best first. */
+export const confidenceIn = (hits: readonly { confidence: Confidence }[]): Confidence => hits[0]?.confidence ?? 'none';
 
 export function coverageOf(query: Query, { terms }: IndexedDocument): number {
   const held = new Set(terms);

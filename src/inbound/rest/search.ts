@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { LIFECYCLES } from '../../domain/registered.ts';
 import { AgentSkill, type RegisteredAgent, TRUST_LEVELS } from '../../domain/registered-agent.ts';
 import { keyOfPath } from '../../domain/registry-path.ts';
+import { CONFIDENCES } from '../../domain/search/confidence.ts';
 import type { DocumentKind } from '../../domain/search/document.ts';
 import { PLAIN } from '../../domain/search/offered.ts';
 import { splitTagWords } from '../../domain/search/tag-words.ts';
@@ -91,6 +92,9 @@ const nothing = z.array(z.never());
 const SearchAnswer = z.object({
   query: z.string(),
   search_mode: z.enum(['hybrid', 'lexical-only']),
+  confidence: z
+    .enum(CONFIDENCES)
+    .describe('How sure it is that the best hit fits; none: the hits are only the nearest there are.'),
   servers: z.array(ServerHit),
   tools: z.array(ToolHit),
   agents: z.array(AgentHit),
@@ -207,7 +211,8 @@ function toAnswer(query: string, found: Found, base: string): z.output<typeof Se
     ...{ agent_path: agent.path, agent_name: agent.name, ...toScores(hit) },
   }));
   return {
-    ...{ query, search_mode: found.mode, servers, tools, agents, skills, virtual_servers: [], custom: [] },
+    ...{ query, search_mode: found.mode, confidence: found.confidence },
+    ...{ servers, tools, agents, skills, virtual_servers: [], custom: [] },
     ...{ total_servers: servers.length, total_tools: tools.length, total_agents: agents.length },
     ...{ total_skills: skills.length, total_virtual_servers: 0, total_custom: 0 },
   };

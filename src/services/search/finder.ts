@@ -10,6 +10,7 @@ import type { PolicySet } from '../../domain/policy.ts';
 import type { AgentSkill, RegisteredAgent } from '../../domain/registered-agent.ts';
 import type { RegisteredServer } from '../../domain/registered-server.ts';
 import { pathOfKey } from '../../domain/registry-path.ts';
+import { type Confidence, confidenceIn } from '../../domain/search/confidence.ts';
 import type { DocumentKind, SearchDocument } from '../../domain/search/document.ts';
 import { serverDocument } from '../../domain/search/entity-documents.ts';
 import { type Included, isOffered, type LeftOut, whyLeftOut } from '../../domain/search/offered.ts';
@@ -49,6 +50,8 @@ export interface FoundTool {
 
 export interface Found {
   mode: SearchMode;
+  /** Of the best of them all, whatever its kind. */
+  confidence: Confidence;
   /** Each best first, all of them together at most as many as wished for. */
   servers: readonly { view: ServerView; tools: readonly FoundTool[]; hit: Ranked }[];
   tools: readonly FoundTool[];
@@ -183,6 +186,7 @@ export function createFinder(deps: FinderDeps): Finder {
       });
     return {
       mode: main.mode,
+      confidence: confidenceIn(chosen),
       servers: (await Promise.all(servers)).flat(),
       tools: chosen.filter(isTool).flatMap(toTool),
       agents: chosen.flatMap(hit => {

@@ -4,7 +4,7 @@
  * what was written before it.
  */
 import { rankByWords } from '../../domain/search/bm25f.ts';
-import { type Confidence, confidenceOf, coverageOf, isSaidIn } from '../../domain/search/confidence.ts';
+import { type Confidence, confidenceIn, confidenceOf, coverageOf, isSaidIn } from '../../domain/search/confidence.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from '../../domain/search/document.ts';
 import { type Fused, type FusionWeights, fuse } from '../../domain/search/fusion.ts';
 import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
@@ -70,7 +70,7 @@ export function createSearchIndex(deps: {
     const hits = found.map(hit => toHit(hit, whole, rankings, named, query, vectors.isReader));
     return {
       hits,
-      confidence: hits[0]?.confidence ?? 'none',
+      confidence: confidenceIn(hits),
       mode: vector === null ? ('lexical-only' as const) : ('hybrid' as const),
       weights,
     };

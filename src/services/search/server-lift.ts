@@ -2,6 +2,7 @@
  * Servers beside their tools: a server counts what the best of its tools counts, a little less, where that is more than its
  * own texts. Words and meaning are lifted each by itself, so that relevance stays the weighted sum of the two.
  */
+import { surerOf } from '../../domain/search/confidence.ts';
 import type { SearchDocument } from '../../domain/search/document.ts';
 import { type FusionWeights, keepApart } from '../../domain/search/fusion.ts';
 import type { SearchHit } from '../../ports/search-index.ts';
@@ -31,7 +32,8 @@ export function liftServers(
     const relevance =
       vectorScore === null ? lexicalScore : weights.lexical * lexicalScore + weights.vector * vectorScore;
     if (own !== undefined && relevance <= own.relevance) continue;
-    const { confidence, matchContext } = own ?? tool;
+    const confidence = surerOf(tool.confidence, own?.confidence ?? 'none');
+    const { matchContext } = own ?? tool;
     servers.set(document.id, { document, lexicalScore, vectorScore, relevance, confidence, matchContext });
   }
   const ranked = [...found.filter(hit => !isServer(hit)), ...servers.values()];

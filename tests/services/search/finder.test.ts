@@ -158,6 +158,21 @@ describe('a server beside its tools', () => {
     ]);
   });
 
+  test('is as sure as the tool it was lifted by, or by itself where that is surer', () => {
+    const sureness = (own: Ranked['confidence'], of: Ranked['confidence']) =>
+      liftServers(
+        [{ ...ranked(weather, 0.1, 0.1), confidence: own }],
+        [{ ...ranked(forecast, 1, 1), confidence: of }],
+        () => weather,
+        WEIGHTS,
+      ).map(({ confidence }) => confidence);
+    expect([sureness('none', 'high'), sureness('high', 'low'), sureness('none', 'none')]).toEqual([
+      ['high'],
+      ['high'],
+      ['none'],
+    ]);
+  });
+
   test('is not found by a tool where it is not to be found at all', () => {
     expect(lift([], [ranked(forecast, 1, 1)], false)).toEqual([]);
   });

@@ -13,7 +13,7 @@ export const SEARCH_TOOLS: readonly RegistryTool[] = [
   defineTool({
     ...{ name: 'search_registry', title: 'Search the registry', needs: { kind: 'caller' } },
     description:
-      'Searches the registry in plain words: servers, tools with their input schemas, agents and their skills; of each kind the best first. Call a tool that it finds with invoke_mcp_tool; an agent is asked at its own url.',
+      'Searches the registry in plain words: servers, tools with their input schemas, agents and their skills; of each kind the best first; confidence none means that nothing fits well. Call a tool that it finds with invoke_mcp_tool; an agent is asked at its own url.',
     args: z.strictObject({
       query: z.string().trim().min(1).max(2000).describe('What you want to do, in plain words.'),
       max_results: z.int().min(1).max(50).default(10).describe('How many to return, of all kinds together.'),
@@ -50,8 +50,9 @@ function toReceipt(withheld: readonly Withheld[]): JsonObject {
   };
 }
 
-function describe({ servers, tools, agents, skills }: Found): JsonObject {
+function describe({ confidence, servers, tools, agents, skills }: Found): JsonObject {
   return {
+    confidence,
     servers: servers.map(({ view: { card, numTools }, tools: matching, hit }) => ({
       ...{ path: card.path, server_name: card.name, description: card.description, tags: [...card.tags] },
       ...{ num_tools: numTools, matching_tools: matching.map(({ entry }) => entry.own), ...toScore(hit) },
