@@ -145,7 +145,7 @@ export function createApp(options: AppOptions): App {
     listed: news.listGiven,
   });
   const parked = createParkedCalls(clock, config.parkedTtlMs);
-  const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), clock, log });
+  const search = createSearch({ config: started.search, catalog, cwd: process.cwd(), metrics, clock, log });
 
   const registered = createRegistryParts({
     ...{ means: { storage, sealer, checkUrl, ...options.registry }, env, config: () => config, policy: policy.current },
@@ -208,7 +208,7 @@ export function createApp(options: AppOptions): App {
         servers: () => registered.specs(config),
         reloads: () => reload.status(),
       },
-      ...{ sessions: () => sessions.size(), isVisible: visible.isServerVisible },
+      ...{ search: search.index.status, sessions: () => sessions.size(), isVisible: visible.isServerVisible },
     }),
   });
   const gateway = createGateway({

@@ -5,12 +5,13 @@ import { createHttpEmbedder } from '../outbound/search/http-embedder.ts';
 import { createLatentThread } from '../outbound/search/latent-thread.ts';
 import { createTransformersEmbedder } from '../outbound/search/transformers-embedder.ts';
 import { readWordTable } from '../outbound/search/word-table.ts';
-import { openVectorIndex, type VectorSpace } from '../outbound/sqlite/vector-index.ts';
+import { openVectorIndex } from '../outbound/sqlite/vector-index.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embedder } from '../ports/embedder.ts';
 import type { Log } from '../ports/log.ts';
+import type { MetricsReader } from '../ports/metrics.ts';
 import type { SearchIndex } from '../ports/search-index.ts';
-import type { VectorStore } from '../ports/vector-store.ts';
+import type { VectorSpace, VectorStore } from '../ports/vector-store.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
 import { builtInWeights, createBuiltInVectors } from '../services/search/built-in-vectors.ts';
 import { createLatentModels } from '../services/search/latent-models.ts';
@@ -30,17 +31,19 @@ export interface SearchDeps {
   catalog: CatalogBook;
   /** Where optional packages are looked for. */
   cwd: string;
+  metrics: MetricsReader;
   clock: Clock;
   log: Log;
 }
 
-export function createSearch({ config, catalog, cwd, clock, log }: SearchDeps): Search {
+export function createSearch({ config, catalog, cwd, metrics, clock, log }: SearchDeps): Search {
   const embedder = createEmbedder(config, cwd);
   const vectors = embedder === null ? builtIn(clock, log) : ofModel(embedder, config, clock, log);
   const fixed = config.weights ?? (embedder === null ? null : MODEL_WEIGHTS);
   const weights = fixed === null ? builtInWeights : () => fixed;
   const index = createSearchIndex({ vectors, weights, clock, log });
   const tools = createToolSearch(index);
+  if (embedder !== null) offerProgress(metrics, index);
   const stopFollowing = catalog.onChange(() => tools.follow(catalog.current()));
   return {
     index,
@@ -50,6 +53,17 @@ export function createSearch({ config, catalog, cwd, clock, log }: SearchDeps): 
       await index.close();
     },
   };
+}
+
+/** How many there are of everything is for whoever may see everything. */
+function offerProgress(metrics: MetricsReader, index: SearchIndex): void {
+  const one = (name: string, help: string, read: (texts: { embedded: number; waiting: number }) => number) =>
+    metrics.gauge(name, help, sight => {
+      const { texts } = index.status();
+      return texts === null || sight !== null ? [] : [{ labels: {}, value: read(texts) }];
+    });
+  one('gatehouse_search_texts_embedded', 'Texts that search can find by meaning.', ({ embedded }) => embedded);
+  one('gatehouse_search_texts_waiting', 'Texts that wait for their vector.', ({ waiting }) => waiting);
 }
 
 function createEmbedder(config: SearchConfig, cwd: string): Embedder | null {

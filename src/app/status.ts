@@ -6,8 +6,10 @@ import type { PolicySet } from '../domain/policy.ts';
 import type { ServerKey, ServerSpec } from '../domain/server.ts';
 import type { Readiness } from '../inbound/http/routes.ts';
 import type { Downstreams } from '../ports/downstreams.ts';
+import type { SearchStatus } from '../ports/search-index.ts';
 import type { CatalogBook } from '../services/catalog/catalog-book.ts';
-import { describeGateway, describePolicy } from '../services/gateway/status.ts';
+import { describeGateway, describePolicy, describeSearch } from '../services/gateway/status.ts';
+import { figuresSight } from '../services/registry/figures-sight.ts';
 
 export function describeStatus(deps: {
   catalog: CatalogBook;
@@ -16,12 +18,13 @@ export function describeStatus(deps: {
   config(): Config;
   /** Of the files and of the registry. */
   servers(): readonly ServerSpec[];
+  search(): SearchStatus;
   sessions(): number;
   reloads(): JsonObject;
   /** Whether a caller may know of a server. */
   isVisible(who: Identity, server: ServerKey): boolean;
 }): (who: Identity) => JsonObject {
-  const { catalog, downstreams, policy, config, servers, sessions, reloads, isVisible } = deps;
+  const { catalog, downstreams, policy, config, servers, search, sessions, reloads, isVisible } = deps;
   return who =>
     describeGateway(
       {
@@ -32,6 +35,7 @@ export function describeStatus(deps: {
           const { servers: listed, rules, scopes, config: own } = config().files;
           return { mcp_config: listed, gateway_rules: rules, gateway_scopes: scopes, gateway_config: own };
         },
+        search: () => describeSearch(search(), figuresSight(policy(), who, () => false) === null),
         mode: () => policy().mode,
       },
       server => isVisible(who, server),

@@ -50,6 +50,8 @@ export interface SearchStatus {
   mode: SearchMode;
   /** Documents that are still to be taken in or to get their vector. */
   pending: number;
+  /** Texts of documents that have their vector, and that wait for it; null: none is asked of a model. */
+  texts: { embedded: number; waiting: number } | null;
   /** What keeps the vectors away, in words for an operator; null: nothing. */
   problem: string | null;
 }

@@ -1,5 +1,16 @@
-/** Vectors kept between runs and searched by likeness. One store holds one space: a model, a size, a recipe of texts. */
+/** Vectors of two spaces cannot be compared. */
+export interface VectorSpace {
+  /** As its embedder names itself. */
+  model: string;
+  dimensions: number;
+  /** Names how texts are made of documents. */
+  recipe: string;
+}
+
+/** Vectors kept between runs and searched by likeness. One store holds one space. */
 export interface VectorStore {
+  /** What it was opened with: vectors of its own space, nothing at all, or another space, whose vectors it dropped. */
+  formerly: 'same' | 'nothing' | VectorSpace;
   /** Which of these keys have a vector. */
   known(keys: readonly string[]): ReadonlySet<string>;
   /** Adds or replaces, all or nothing. */

@@ -76,6 +76,56 @@ describe('find_tools', () => {
     expect(gateway.stderr()).not.toContain(KEY);
   });
 
+  it('says how far the vectors are while they are made: in the log, the figures and the status', async () => {
+    const endpoint = await startEndpoint();
+    let letThrough = () => {};
+    const held = new Promise<void>(resolve => {
+      letThrough = resolve;
+    });
+    endpoint.answer = async asked => {
+      await held;
+      return openAiAnswer(64)(asked);
+    };
+    const { gateway, client } = await start({ ...searchBy(endpoint), debug: true });
+    const figures = async () => {
+      const samples = await gateway.samples();
+      const inText = ['embedded', 'waiting'].map(what => samples.get(`gatehouse_search_texts_${what}`) ?? 0);
+      const { figures: inJson } = JSON.parse((await gateway.get('/metrics')).text) as { figures: JsonObject };
+      const { structuredContent } = resultOf(await client.request('tools/call', { name: 'get_gateway_status' }));
+      const { texts, search_mode: mode } = (structuredContent as { search: JsonObject }).search;
+      return { inText, inJson: Number(inJson.gatehouse_search_texts_waiting), texts, mode };
+    };
+    const semantic = async () => {
+      const body = JSON.stringify({ query: 'read the knowledge graph' });
+      const headers = { 'content-type': 'application/json' };
+      const reply = await fetch(`${gateway.origin}/api/search/semantic`, { method: 'POST', body, headers });
+      return ((await reply.json()) as JsonObject).search_mode;
+    };
+    const logged = (message: string) => gateway.logged().find(({ msg }) => msg === message);
+
+    expect((await find(client, 'read the knowledge graph')).names[0]).toBe('memory__read_graph');
+    const begun = await waitFor(
+      async () => logged('search vectors are being made') ?? null,
+      'the log says that it began',
+    );
+    expect(begun).toMatchObject({ why: 'there were none', model: 'openai:letters', dimensions: 64 });
+    const before = await figures();
+    const waiting = before.inText[1] ?? 0;
+    expect(waiting).toBeGreaterThan(10);
+    expect(before).toEqual({
+      ...{ inText: [0, waiting], inJson: waiting, texts: { embedded: 0, waiting }, mode: 'lexical-only' },
+    });
+    expect(await semantic()).toBe('lexical-only');
+
+    letThrough();
+    await waitFor(
+      async () => (logged('search vectors are made') === undefined ? null : true),
+      'the log says that it ended',
+    );
+    expect(await figures()).toMatchObject({ inJson: 0, texts: { embedded: waiting, waiting: 0 }, mode: 'hybrid' });
+    expect(await semantic()).toBe('hybrid');
+  });
+
   it('goes on by words while that model is gone, and says so in the log without its key', async () => {
     const endpoint = await startEndpoint();
     endpoint.refuse = Array.from({ length: 1_000 }, () => ({ status: 401, body: `{"error":"bad key ${KEY}"}` }));

@@ -7,14 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
-import type { VectorStore } from '../../ports/vector-store.ts';
-
-export interface VectorSpace {
-  model: string;
-  dimensions: number;
-  /** Names how texts are made of documents. */
-  recipe: string;
-}
+import type { VectorSpace, VectorStore } from '../../ports/vector-store.ts';
 
 const LAYOUT = 1;
 /** sqlite-vec takes no more at once. */
@@ -28,7 +21,7 @@ export function openVectorIndex(path: string, space: VectorSpace, { plain = fals
   // What is lost with the power is asked for again.
   database.pragma('synchronous = OFF');
   const hasExtension = !plain && loadExtension(database);
-  prepareTables(database, space, hasExtension);
+  const formerly = prepareTables(database, space, hasExtension);
 
   const findId = database.prepare<[string], { id: number }>('select id from item where key = ?');
   const addItem = database.prepare<[string]>('insert into item (key) values (?)');
@@ -59,6 +52,7 @@ export function openVectorIndex(path: string, space: VectorSpace, { plain = fals
   });
 
   return {
+    formerly,
     known: keys => new Set(keys.filter(key => ids.has(key))),
     put(rows) {
       put(rows);
@@ -98,11 +92,15 @@ function loadExtension(database: Database.Database): boolean {
 }
 
 /** Another space, or the other way of keeping vectors, begins with nothing: vectors of two spaces cannot be compared. */
-function prepareTables(database: Database.Database, space: VectorSpace, hasExtension: boolean): void {
+function prepareTables(
+  database: Database.Database,
+  space: VectorSpace,
+  hasExtension: boolean,
+): VectorStore['formerly'] {
   const wanted = JSON.stringify([LAYOUT, hasExtension, space.model, space.dimensions, space.recipe]);
   database.exec('create table if not exists space (one integer primary key check (one = 1), name text not null)');
   const found = database.prepare<[], { name: string }>('select name from space').get()?.name;
-  if (found === wanted) return;
+  if (found === wanted) return 'same';
   database.transaction(() => {
     dropVectorTable(database);
     database.exec('drop table if exists item; create table item (id integer primary key, key text not null unique)');
@@ -113,6 +111,13 @@ function prepareTables(database: Database.Database, space: VectorSpace, hasExten
     );
     database.prepare('insert or replace into space values (1, ?)').run(wanted);
   })();
+  return found === undefined ? 'nothing' : toSpace(found);
+}
+
+/** Back from the name that it was given above. */
+function toSpace(name: string): VectorSpace {
+  const [, , model, dimensions, recipe] = JSON.parse(name) as [number, boolean, string, number, string];
+  return { model, dimensions, recipe };
 }
 
 /** A table of the extension cannot be dropped without it: then its name is cleared from the schema with its shadows. */

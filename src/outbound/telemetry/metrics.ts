@@ -82,7 +82,7 @@ class ToolSeries {
 interface Offered {
   type: 'gauge' | 'counter';
   help: string;
-  read: () => readonly Sample[];
+  read: (sight: FiguresSight | null) => readonly Sample[];
 }
 
 export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: MetricsDeps): Recorder & MetricsReader {
@@ -168,7 +168,18 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
       operations: perOperation,
       servers: perServer,
       agents: perAgent,
+      figures: plainFigures(sight),
     };
+  }
+
+  /** Offered ones that are one number each; what is counted per server or kind is in the text. */
+  function plainFigures(sight: FiguresSight | null): Record<string, number> {
+    const figures = emptyRecord<number>();
+    for (const [name, { read }] of offered) {
+      const [only] = readSafely(read, sight);
+      if (only !== undefined && Object.keys(only.labels).length === 0) figures[name] = only.value;
+    }
+    return figures;
   }
 
   function prometheus(sight: FiguresSight | null): string {
@@ -186,9 +197,9 @@ export function createMetrics({ clock, maxSeries = DEFAULT_MAX_SERIES }: Metrics
   }
 
   /** One broken figure must not hide the others. */
-  function readSafely(read: () => readonly Sample[], sight: FiguresSight | null): readonly Sample[] {
+  function readSafely(read: Offered['read'], sight: FiguresSight | null): readonly Sample[] {
     try {
-      return read()
+      return read(sight)
         .filter(({ labels }) => labels.server === undefined || isServerIn(sight, labels.server))
         .slice(0, maxSeries);
     } catch {

@@ -1,5 +1,5 @@
 /**
- * What `get_gateway_status` tells an operator: reloads, policy, servers, files. Names and states only; arguments,
+ * What `get_gateway_status` tells an operator: reloads, policy, servers, search, files. Names and states only; arguments,
  * environment and credentials of servers are not in reach here.
  */
 import type { WrittenRules } from '../../domain/agent-rules.ts';
@@ -7,6 +7,7 @@ import type { JsonObject } from '../../domain/json.ts';
 import type { PolicySet } from '../../domain/policy.ts';
 import type { ServerKey } from '../../domain/server.ts';
 import type { Downstreams } from '../../ports/downstreams.ts';
+import type { SearchStatus } from '../../ports/search-index.ts';
 import type { CatalogBook } from '../catalog/catalog-book.ts';
 import { describeCollision } from '../catalog/refresh.ts';
 
@@ -18,6 +19,7 @@ export interface StatusSources {
   sessions: () => number;
   reloads: () => JsonObject;
   policy: () => JsonObject;
+  search: () => JsonObject;
   /** Absolute, or null where there is none. */
   paths: () => JsonObject;
   mode: () => PolicySet['mode'];
@@ -44,6 +46,7 @@ export function describeGateway(from: StatusSources, maySee: (server: ServerKey)
       .filter(({ keeps, renamed }) => maySee(keeps) && maySee(renamed.server))
       .map(describeCollision),
     sessions: from.sessions(),
+    search: from.search(),
     config_paths: from.paths(),
     message:
       from.mode() === 'open'
@@ -65,4 +68,9 @@ export function describePolicy(
     enforcement,
     has_scopes: scopes !== null,
   };
+}
+
+/** `seesAll`: how many texts there are tells of what others have. */
+export function describeSearch({ model, mode, texts, problem }: SearchStatus, seesAll: boolean): JsonObject {
+  return { model, search_mode: mode, ...(seesAll && texts !== null ? { texts } : {}), ...(seesAll ? { problem } : {}) };
 }

@@ -92,6 +92,7 @@ export function createBuiltInVectors(deps: {
       };
     },
     pending: () => models.pending,
+    texts: () => null,
     problem: () => null,
     isReady: () => true,
     settled: () => models.settled(),

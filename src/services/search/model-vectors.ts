@@ -12,6 +12,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { type Embedder, EmbedderError } from '../../ports/embedder.ts';
 import type { Log } from '../../ports/log.ts';
 import type { VectorStore } from '../../ports/vector-store.ts';
+import { createEmbeddingProgress } from './embedding-progress.ts';
 import type { Accepts, Text, Vectors } from './vectors.ts';
 
 /** Names what is made of a document before it is embedded; another recipe is another space. */
@@ -22,7 +23,7 @@ export const MODEL_WEIGHTS: FusionWeights = { lexical: 0.3, vector: 0.7 };
 
 /** Servers connect one after the other: their tools go in fewer, fuller requests. */
 const REST_MS = 100;
-const BATCH = 128;
+const BATCH = 64;
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 300_000;
 /** A search by words that comes is better than one by meaning that does not. */
@@ -34,6 +35,7 @@ const MAX_DESCRIPTION = 2_000;
 
 export function createModelVectors(deps: { embedder: Embedder; store: VectorStore; clock: Clock; log: Log }): Vectors {
   const { embedder, store, clock, log } = deps;
+  const progress = createEmbeddingProgress({ space: embedder, formerly: store.formerly, clock, log });
   const keys = new WeakMap<IndexedDocument, string>();
   const texts = new Map<string, { text: string; holders: number }>();
   const missing = new Set<string>();
@@ -78,6 +80,7 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
   }
 
   async function embedMissing(): Promise<void> {
+    if (missing.size > 0 && !closing.signal.aborted) progress.begin(missing.size);
     while (missing.size > 0 && !closing.signal.aborted) {
       const batch = [...missing].slice(0, BATCH);
       const vectors = await embedder.embed(
@@ -87,14 +90,19 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
       if (closing.signal.aborted) return;
       store.put(batch.flatMap((key, at) => (vectors[at] === undefined ? [] : [{ key, vector: vectors[at] }])));
       for (const key of batch) missing.delete(key);
+      progress.made(batch.length, missing.size);
       problem = null;
       retryMs = FIRST_RETRY_MS;
     }
+    if (missing.size > 0) return;
+    problem = null;
+    progress.end();
   }
 
   function failed(cause: unknown): void {
     if (closing.signal.aborted) return;
     problem = wordsOf(cause);
+    progress.failed();
     log.warn('search has no vectors for some documents', {
       model: embedder.model,
       detail: problem,
@@ -170,6 +178,7 @@ export function createModelVectors(deps: { embedder: Embedder; store: VectorStor
       return { lists, without, likeness: likenessIn(lists[0]?.[0]?.found ?? []) };
     },
     pending: () => missing.size,
+    texts: () => ({ embedded: texts.size - missing.size, waiting: missing.size }),
     problem: () => problem,
     isReady: () => texts.size === 0 || missing.size <= texts.size * (1 - ENOUGH),
     async settled() {

@@ -89,6 +89,7 @@ export function createSearchIndex(deps: {
       model: vectors.model,
       mode: vectors.isReady() ? 'hybrid' : 'lexical-only',
       pending: writes.pending() + vectors.pending(),
+      texts: vectors.texts(),
       problem: vectors.problem(),
     }),
     async settled() {

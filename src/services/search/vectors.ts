@@ -4,6 +4,7 @@ import type { IndexedDocument } from '../../domain/search/inverted-index.ts';
 import type { Query } from '../../domain/search/query.ts';
 import type { Scored } from '../../domain/search/ranking.ts';
 import type { View } from '../../domain/search/view.ts';
+import type { SearchStatus } from '../../ports/search-index.ts';
 
 /** One text against one kind of documents. */
 export interface Asked {
@@ -32,6 +33,8 @@ export interface Vectors {
   rank(texts: readonly Text[], accepts: Accepts): Promise<VectorRankings | null>;
   /** Documents without a vector yet. */
   pending(): number;
+  /** Texts that a model is asked about; documents that say the same are one. Null: no model is. */
+  texts(): SearchStatus['texts'];
   problem(): string | null;
   /** False while `rank` would be null. */
   isReady(): boolean;

@@ -15,6 +15,7 @@ export interface EmbeddingsServer {
   refuse: { status: number; headers?: Record<string, string>; body?: string }[];
   /** Whether it never answers. */
   isSilent: boolean;
+  /** May take its time. */
   answer: (asked: Asked) => unknown;
   close(): Promise<void>;
 }
@@ -56,7 +57,7 @@ export async function startEmbeddingsServer(answer: EmbeddingsServer['answer']):
       response.writeHead(refusal.status, refusal.headers).end(refusal.body ?? '{"error":"no"}');
       return;
     }
-    const told = started.answer(asked);
+    const told = await started.answer(asked);
     response.setHeader('content-type', 'application/json');
     response.end(typeof told === 'string' ? told : JSON.stringify(told));
   });

@@ -62,6 +62,7 @@ describe.each([{ plain: false }, { plain: true }])('openVectorIndex, plain: $pla
     filled().close();
     opened.splice(0);
     const again = open();
+    expect(again.formerly).toBe('same');
     expect(again.known(['east', 'nowhere'])).toEqual(new Set(['east']));
     expect(again.nearest(at(0, 1, 0), all, 1)[0]?.key).toBe('north');
   });
@@ -94,10 +95,13 @@ describe.each([{ plain: false }, { plain: true }])('openVectorIndex, plain: $pla
     { space: { ...SPACE, dimensions: 2 }, because: 'another size' },
     { space: { ...SPACE, model: 'digits' }, because: 'another model' },
     { space: { ...SPACE, recipe: '2' }, because: 'another recipe' },
-  ])('begins with nothing for $because, and works', ({ space }) => {
-    filled().close();
+  ])('begins with nothing for $because, says what was there, and works', ({ space }) => {
+    const first = filled();
+    expect(first.formerly).toBe('nothing');
+    first.close();
     opened.splice(0);
     const store = open(space);
+    expect(store.formerly).toEqual(SPACE);
     expect(store.known(all)).toEqual(new Set());
     const vector = new Float32Array(space.dimensions).fill(1);
     store.put([{ key: 'east', vector }]);

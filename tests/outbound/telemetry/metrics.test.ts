@@ -167,6 +167,18 @@ describe('Prometheus text', () => {
     expect(families.get('strange')?.samples.map(sample => sample.value)).toEqual([Number.NaN, Infinity]);
   });
 
+  test('figures of one number are in the JSON too, unless they are not for its reader', () => {
+    const metrics = createMetrics({ clock: createFrozenClock() });
+    metrics.gauge('waiting', 'Waiting.', () => [{ labels: {}, value: 3 }]);
+    metrics.gauge('of_all', 'Of all.', sight => (sight === null ? [{ labels: {}, value: 9 }] : []));
+    metrics.gauge('depth', 'Depth.', () => [{ labels: { server: 'echo' }, value: 1 }]);
+    const nobody = { server: () => false, tool: () => false, agent: () => false };
+    expect(metrics.json(null)).toMatchObject({ figures: { waiting: 3, of_all: 9 } });
+    expect((metrics.json(nobody) as { figures: object }).figures).toEqual({ waiting: 3 });
+    expect(metrics.prometheus(nobody)).not.toContain('of_all 9');
+    expect(JSON.stringify(metrics.json(null))).not.toContain('depth');
+  });
+
   test('a figure that throws hides no other, and is counted', () => {
     const metrics = createMetrics({ clock: createFrozenClock() });
     metrics.gauge('broken', 'Broken.', () => {

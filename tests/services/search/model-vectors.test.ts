@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createSystemClock } from '../../../src/outbound/clock.ts';
 import { createPinnedPost } from '../../../src/outbound/fetch/pinned-post.ts';
 import { createHttpEmbedder } from '../../../src/outbound/search/http-embedder.ts';
@@ -28,9 +28,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function open({ model = 'letters', dimensions = 64 } = {}) {
+function open({ model = 'letters', dimensions = 64, clock = createSystemClock() } = {}) {
   endpoint.answer = openAiAnswer(dimensions);
-  const clock = createSystemClock();
   const log = createKeptLog();
   const embedder = createHttpEmbedder({
     fetch: createPinnedPost(new URL(endpoint.url).origin),
@@ -42,6 +41,28 @@ function open({ model = 'letters', dimensions = 64 } = {}) {
   opened.push(index);
   return { index, log };
 }
+
+/** Each batch waits until it is let through. */
+function holdAnswers() {
+  const { answer } = endpoint;
+  const held: (() => void)[] = [];
+  endpoint.answer = async asked => {
+    await new Promise<void>(resolve => void held.push(resolve));
+    return answer(asked);
+  };
+  return {
+    letOne: () => vi.waitFor(() => (held.shift() ?? never('a request waits'))()),
+    letAll() {
+      endpoint.answer = answer;
+      for (const go of held.splice(0)) go();
+    },
+  };
+}
+
+const linesAbout = (log: ReturnType<typeof createKeptLog>) =>
+  log.lines
+    .filter(({ message }) => message.startsWith('search vectors'))
+    .map(({ message, fields }) => ({ message, ...fields }));
 
 const embedded = () => endpoint.asked.flatMap(({ body }) => body.input ?? []);
 
@@ -111,6 +132,59 @@ describe('search with a model', () => {
     }
   });
 
+  it('tells how it goes while a slow endpoint makes the vectors, and answers by words until nearly all are there', async () => {
+    const clock = createSystemClock();
+    let passedMs = 0;
+    const { index, log } = open({ clock: { ...clock, monotonicMs: () => clock.monotonicMs() + passedMs } });
+    const { letOne, letAll } = holdAnswers();
+    const many = Array.from({ length: 200 }, (_, at) => tool('many', `thing_${at}`, `Handles the thing number ${at}.`));
+    index.upsert(many);
+    const texts = () => index.status().texts;
+    await index.search(ask('thing'));
+    await vi.waitFor(() => expect(linesAbout(log)).toHaveLength(1));
+    passedMs = 6_000;
+    await letOne();
+    await vi.waitFor(() => expect(texts()).toEqual({ embedded: 64, waiting: 136 }));
+    expect(linesAbout(log)).toMatchObject([
+      {
+        message: 'search vectors are being made',
+        ...{ texts: expect.any(Number), why: 'there were none', model: 'openai:letters', dimensions: 64 },
+      },
+      { message: 'search vectors are still being made', made: 64, waiting: 136 },
+    ]);
+    expect(index.status().mode).toBe('lexical-only');
+    const meanwhile = await index.search(ask('handle thing number 77'));
+    expect([meanwhile.mode, meanwhile.hits[0]?.document.name]).toEqual(['lexical-only', 'thing_77']);
+
+    letAll();
+    // Whoever sees only what has its vector is answered by meaning, too.
+    const first = new Set(many.slice(0, 60).map(({ id }) => id));
+    expect((await index.search(ask('handle thing', { isVisible: ({ id }) => first.has(id) }))).mode).toBe('hybrid');
+    await index.settled();
+    expect(texts()).toEqual({ embedded: 200, waiting: 0 });
+    expect(linesAbout(log).at(-1)).toMatchObject({ message: 'search vectors are made', made: 200, failures: 0 });
+    expect((await index.search(ask('handle thing number 77'))).mode).toBe('hybrid');
+  });
+
+  it('says why vectors are made, and what went wrong on the way', async () => {
+    const reasons: unknown[] = [];
+    for (const space of [{}, {}, { dimensions: 32 }, { dimensions: 32, model: 'signs' }]) {
+      const { index, log } = open(space);
+      if (reasons.length === 1) endpoint.refuse = [{ status: 503 }, { status: 503 }, { status: 503 }, { status: 503 }];
+      index.upsert(reasons.length === 1 ? [...OFFICE, tool('kitchen', 'brew', 'Brew coffee.')] : OFFICE);
+      await vi.waitFor(() => expect(linesAbout(log).at(-1)?.message).toBe('search vectors are made'), 5_000);
+      const [begun, ...rest] = linesAbout(log) as { [field: string]: unknown }[];
+      reasons.push([begun?.why, begun?.before, rest.at(-1)?.failures]);
+      await index.close();
+    }
+    expect(reasons).toEqual([
+      ['there were none', undefined, 0],
+      ['texts without one', undefined, 1],
+      ['another number of dimensions', 'openai:letters, 64', 0],
+      ['another model', 'openai:letters, 32', 0],
+    ]);
+  });
+
   it('finds a new tool before its vector is there', async () => {
     const { index } = open();
     const many = Array.from({ length: 40 }, (_, at) => tool('many', `thing_${at}`, `Handles the thing number ${at}.`));
@@ -141,3 +215,7 @@ describe('search with a model', () => {
     expect(told(masked)).toEqual(told(innocent));
   });
 });
+
+function never(what: string): never {
+  throw new Error(`not yet: ${what}`);
+}
