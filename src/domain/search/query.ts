@@ -1,7 +1,9 @@
 /**
  * A request as words of a view. A word that no visible document holds is corrected to a visible one a slip of the keys
- * away, if there is one; otherwise it stays unknown, whether a hidden document holds it or nobody does.
+ * away, if there is one; otherwise it stays unknown, whether a hidden document holds it or nobody does. A file or a number
+ * that is written out counts as that word, too.
  */
+import { kindsWritten } from './literals.ts';
 import { CORRECTED_SHARE, correctSlip } from './slips.ts';
 import type { View } from './view.ts';
 import { toWords } from './words.ts';
@@ -45,5 +47,12 @@ export function toQuery(view: View, text: string): Query {
     const isGuess = meant !== null;
     return { term: meant, isGuess, weight: view.weightOf(meant) * (isGuess ? CORRECTED_SHARE : 1), count };
   });
+  for (const word of kindsWritten(text).flatMap(toWords)) {
+    if (counts.has(word)) continue;
+    const known = view.index.findTerm(word);
+    const isHeld = known !== null && view.holders(known) > 0;
+    // Nobody said it: where nothing holds it, nothing is missing. It keeps its place, which is the same among all kinds.
+    terms.push({ term: isHeld ? known : null, isGuess: true, weight: isHeld ? view.weightOf(known) : 0, count: 1 });
+  }
   return { terms, order: words.map(word => byWord.get(word) ?? null) };
 }

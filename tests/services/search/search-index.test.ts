@@ -31,6 +31,13 @@ const SERVERS = ['tracker', 'weather', 'files'].map(name =>
 );
 
 describe('search', () => {
+  it('knows a file by its name, and is not sure by that alone', async () => {
+    const { hits, confidence } = await open(OFFICE).search(ask('get notes.txt', { limit: 3 }));
+    expect(hits.map(({ document }) => document.owner)).toEqual(['files', 'files', 'files']);
+    expect(hits[0]?.lexicalScore).toBeGreaterThan(0);
+    expect(confidence).not.toBe('high');
+  });
+
   test.each([
     { query: 'what time is it in Tokyo', first: 'clock__current_time_by_timezone' },
     { query: 'will I need an umbrella? is there rain coming', first: 'weather__forecast' },
