@@ -4,6 +4,7 @@ import type { Identity } from '../domain/identity.ts';
 import { mayAdminister } from '../domain/policy.ts';
 import type { ServerKey } from '../domain/server.ts';
 import { withoutSight } from '../domain/visibility.ts';
+import { agentRatingRoutes } from '../inbound/rest/agent-ratings.ts';
 import { agentRoutes } from '../inbound/rest/agents.ts';
 import { auditRoutes } from '../inbound/rest/audit.ts';
 import { definitionRoutes } from '../inbound/rest/definitions.ts';
@@ -82,6 +83,7 @@ function createRestTable(parts: RestParts, whole: () => readonly RestRoute[]): R
     ...serverGroupRoutes(registry),
     ...registryV01Routes(registry, publicUrl),
     ...agentRoutes(parts.agents),
+    ...agentRatingRoutes(parts.agents),
     ...searchRoutes(parts.finder, parts.agents, publicUrl),
     ...definitionRoutes(parts.pins, {
       mayOversee: (who, server) => mayOversee(policy(), who, server),

@@ -115,6 +115,7 @@ const AGENTS = (): Step[] => [
   { ask: 'POST /api/v2/agents/helper/rating', body: { rating: 3 } },
   { ask: 'GET /api/agents/helper/rating' },
   { ask: 'GET /api/v2/agents/helper/rating' },
+  { ask: 'GET /api/v2/agents/helper' },
   { ask: 'POST /api/agents/discover', body: { skills: ['Help'] } },
   { ask: 'GET /api/agents/discover/semantic?query=help' },
   { ask: 'POST /api/agents/discover/semantic?query=help' },

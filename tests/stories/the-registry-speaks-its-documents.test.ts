@@ -285,6 +285,11 @@ describe('stars', () => {
         const form = new URLSearchParams({ rating: String(stars), username: 'somebody else' });
         const rated = await gateway.post(path, 'admin', form);
         expect([path, rated.status, rated.body.average_rating]).toEqual([path, 200, stars]);
+        const { body } = await read(`/api/v2/${kind}/rating`);
+        expect([body.rating_count, body.aggregate_rating]).toEqual([
+          (body.rating_details as JsonObject[]).length,
+          (await read(`/api/v2/${kind}`)).body.aggregate_rating,
+        ]);
         for (const rating of ['0', '6', '4.5', '', '5 ', 'five']) {
           const refused = await gateway.post(path, 'admin', new URLSearchParams({ rating }));
           expect([path, rating, refused.status]).toEqual([path, rating, 400]);

@@ -1,12 +1,11 @@
 /** `/api/agents`: A2A cards of the registry. Cards come and go in the spelling of A2A; snake_case is read too. */
 import { z } from 'zod';
-import { meanStars, Stars } from '../../domain/rating.ts';
 import type { RegisteredAgent } from '../../domain/registered-agent.ts';
 import type { Agents } from '../../services/registry/agents.ts';
 import { AgentCard, AgentInfo, type CardExtras, toCard, toInfo } from './agent-views.ts';
 import { answer, defineRoute, noContent, type RestRoute } from './route.ts';
 import { etagOf, readIfMatch } from './server-route.ts';
-import { flag, list, starsInForm, whole } from './written.ts';
+import { flag, list, whole } from './written.ts';
 
 const tag = 'agents';
 const Path = z.object({ path: z.string() });
@@ -34,12 +33,6 @@ const Page = z.object({
   limit: z.int(),
   offset: z.int(),
   has_next: z.boolean(),
-});
-const RateBody = z.looseObject({ rating: Stars });
-const RateForm = RateBody.extend({ rating: starsInForm });
-const RatingList = z.object({
-  num_stars: z.number(),
-  rating_details: z.array(z.object({ user: z.string(), rating: z.int() })),
 });
 
 export function agentRoutes(agents: Agents): RestRoute[] {
@@ -178,33 +171,5 @@ export function agentRoutes(agents: Agents): RestRoute[] {
         return answer(200, { message, path: toggled.value.path, is_enabled: toggled.value.enabled });
       },
     }),
-    ...['/api/agents/{path+}/rate', '/api/v2/agents/{path+}/rate', '/api/v2/agents/{path+}/rating'].map(path =>
-      defineRoute({
-        ...{ method: 'POST' as const, path, operation: 'agents/rate', tag, access: ui('get_agent') },
-        ...{ summary: 'Give an agent stars', params: Path, body: RateBody, form: RateForm },
-        answers: { 200: { says: 'The mean.', schema: z.object({ message: z.string(), average_rating: z.number() }) } },
-        fails: ['NOT_FOUND'],
-        async run({ who, params, body, note }) {
-          note({ target: `/${params.path}` });
-          const rated = await agents.rate(who, params.path, body.rating);
-          if (rated.kind === 'failure') return rated;
-          return answer(200, { message: 'Rating added successfully', average_rating: meanStars(rated.value) });
-        },
-      }),
-    ),
-    ...['/api/agents/{path+}/rating', '/api/v2/agents/{path+}/rating'].map(path =>
-      defineRoute({
-        ...{ method: 'GET' as const, path, operation: 'agents/rating', tag, access: ui('get_agent') },
-        ...{ summary: 'Read the stars of an agent', params: Path },
-        answers: { 200: { says: 'The mean, and who gave what.', schema: RatingList } },
-        fails: ['NOT_FOUND'],
-        async run({ who, params }) {
-          const found = await agents.ratings(who, params.path);
-          if (found.kind === 'failure') return found;
-          const details = found.value.map(({ name, stars }) => ({ user: name, rating: stars }));
-          return answer(200, { num_stars: meanStars(found.value), rating_details: details });
-        },
-      }),
-    ),
   ];
 }
