@@ -38,10 +38,11 @@ import { createMcpDoors } from './inbound/mcp/mcp.ts';
 import { createSessionTable } from './inbound/mcp/session-table.ts';
 import { type StdioDoor, serveStdio } from './inbound/mcp/stdio.ts';
 import type { RestRoute } from './inbound/rest/route.ts';
+import { countAncestorsAlike } from './outbound/ancestors.ts';
 import { createSystemClock } from './outbound/clock.ts';
 import { forwardableHeaders } from './outbound/downstream/caller-headers.ts';
 import { createDownstreams } from './outbound/downstream/pool.ts';
-import { diffSpecs } from './outbound/downstream/same-spec.ts';
+import { diffSpecs, findReplaced } from './outbound/downstream/same-spec.ts';
 import { createCertificateFiles } from './outbound/files/certificate-files.ts';
 import { createMemoryLimits } from './outbound/limits/memory-limits.ts';
 import { createQuarantineFile } from './outbound/limits/quarantine-file.ts';
@@ -112,7 +113,9 @@ export function createApp(options: AppOptions): App {
     ...{ store: createQuarantineFile({ path: config.limits.quarantineFile, clock }), clock, log },
   });
   const outbound = createOutboundParts({ rules: () => config.outbound, clock, log });
-  const instance = createInstance({ env, files: started.files, servesStdio: serve.stdio, version, log });
+  const instance = createInstance({
+    ...{ env, files: started.files, servesStdio: serve.stdio, version, log, countAncestors: countAncestorsAlike },
+  });
   const downstreams = createDownstreams({
     ...{ specs: config.servers, guard: outbound.guard, clock, log, baseEnv: instance.childEnv },
     ...{ clientInfo: instance.clientInfo, instance: instance.id },
@@ -165,10 +168,11 @@ export function createApp(options: AppOptions): App {
   function connect(): void {
     const specs = registered.specs(config);
     forwardable = forwardableHeaders(specs);
+    const before = connected;
     connected = [...specs, ...registered.versionSpecs(config)];
     pins.keepOnly(new Set(connected.map(originOf)));
     // Before the start nobody is connected, and nobody is told that a server waits which does not.
-    if (isUp) refresh.follow(connected);
+    if (isUp) refresh.follow(connected, findReplaced(before, connected));
     downstreams.apply(connected);
   }
   const { reload, watch, reloadIfChanged } = createReloading({

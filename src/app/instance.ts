@@ -12,6 +12,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** More gateways that launch one another than anybody has. */
 const MAX_LAUNCHERS = 16;
+/** Gateways that launched one another down to this one, whatever their files: nobody needs so many. */
+const MAX_ALIKE = 4;
 
 export function createInstance(deps: {
   env: Environment;
@@ -19,8 +21,10 @@ export function createInstance(deps: {
   servesStdio: boolean;
   version: string;
   log: Log;
+  /** Processes that launched this one and run the same program. */
+  countAncestors(): number;
 }) {
-  const { env, files, servesStdio, version, log } = deps;
+  const { env, files, servesStdio, version, log, countAncestors } = deps;
   const key = createHash('sha256')
     .update(JSON.stringify([files.config, files.servers]))
     .digest('hex');
@@ -34,11 +38,13 @@ export function createInstance(deps: {
     /** What servers over stdio are launched with. */
     childEnv: { ...env, [LAUNCHERS]: [`${key}=${id}`, ...launchers].join(',') } as Environment,
     startServers(downstreams: Downstreams): void {
-      if (itself === undefined || !servesStdio) return downstreams.start();
+      const isItself = itself !== undefined && servesStdio;
+      // What launches it may not hand on the environment: then it would go on without end, and outlive the first.
+      const isEndless = servesStdio && countAncestors() >= MAX_ALIKE;
+      if (!isItself && !isEndless) return downstreams.start();
       // Whoever launched it refuses it. A process of each server, and of itself once more, would be for nothing.
-      log.warn('launched by a gateway of the same files: no server is started', {
-        advice: 'take the gateway out of its own servers',
-      });
+      const by = isItself ? 'a gateway of the same files' : `${MAX_ALIKE} gateways, one by the other`;
+      log.warn(`launched by ${by}: no server is started`, { advice: 'take the gateway out of its own servers' });
     },
   };
 }

@@ -35,6 +35,9 @@ export function readPath(result: JsonObject): readonly string[] {
 /** The result as another Gatehouse gets it; `views`: servers that it may know of. */
 export function withPath(result: JsonObject, instance: string, views: Iterable<ServerView>): JsonObject {
   const path = new Set([instance]);
-  for (const { facts, listing } of views) if (listing !== null) for (const id of facts?.gateways ?? []) path.add(id);
+  const behind = Array.from(views, ({ facts, listing }) => (listing === null ? [] : (facts?.gateways ?? [])));
+  // Nearest first: no server pushes out its neighbours, however many it shows.
+  for (let step = 0; step < MAX_PATH; step++)
+    for (const ids of behind) for (const id of ids.slice(step, step + 1)) path.add(id);
   return { ...result, _meta: { ...objectOrEmpty(result._meta), [PATH_KEY]: [...path].slice(0, MAX_PATH) } };
 }

@@ -8,10 +8,10 @@ import { createKeptLog } from '../support/staircase.ts';
 const NAME = 'GATEHOUSE_LAUNCHERS';
 const FILES = { config: '/etc/gateway.config.yaml', servers: null };
 
-function launch(env: Readonly<Record<string, string | undefined>>, files = FILES, servesStdio = true) {
+function launch(env: Readonly<Record<string, string | undefined>>, files = FILES, servesStdio = true, alike = 0) {
   const log = createKeptLog();
   const start = vi.fn<Downstreams['start']>();
-  const instance = createInstance({ env, files, servesStdio, version: '1', log });
+  const instance = createInstance({ env, files, servesStdio, version: '1', log, countAncestors: () => alike });
   instance.startServers({ start } as Partial<Downstreams> as Downstreams);
   return { ...instance, hasStarted: start.mock.calls.length === 1, warnings: log.lines.length };
 }
@@ -51,4 +51,10 @@ test('a chain of launches does not grow its environment without end', () => {
   let env: Readonly<Record<string, string | undefined>> = {};
   for (let place = 0; place < 100; place++) env = launch(env, { ...FILES, config: `/etc/${place}.yaml` }).childEnv;
   expect(env[NAME]?.split(',')).toHaveLength(17);
+});
+
+test('a chain of launches that hand on no environment ends', () => {
+  expect(launch({}, FILES, true, 3)).toMatchObject({ hasStarted: true, warnings: 0 });
+  expect(launch({}, FILES, true, 4)).toMatchObject({ hasStarted: false, warnings: 1 });
+  expect(launch({}, FILES, false, 4)).toMatchObject({ hasStarted: true });
 });

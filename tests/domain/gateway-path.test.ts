@@ -44,6 +44,13 @@ describe('what another Gatehouse is shown', () => {
     expect(readPath(result)).toEqual([A, B, C]);
   });
 
+  test('tells of the nearest first, so that no server can hide its neighbours behind many ids', () => {
+    const many = Array.from({ length: 64 }, () => randomUUID());
+    const shown = readPath(withPath({}, A, [viewOf(many), viewOf([B, C])]));
+    expect(shown.slice(0, 5)).toEqual([A, many[0], B, many[1], C]);
+    expect(shown).toHaveLength(64);
+  });
+
   test.each([
     { view: viewOf([B], { listing: null }), because: 'nothing of it is offered' },
     { view: viewOf([B], { facts: null }), because: 'nothing of it is known' },

@@ -2,7 +2,7 @@
  * A gateway among its own servers, alone or by way of others, would list its own tools under ever longer names. Whoever
  * closes a ring, in either era and over whatever transport, is refused what closes it; a chain of gateways is none.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -169,6 +169,26 @@ describe('a gateway among its own servers', () => {
     expect(await listed(gateway)).toHaveLength(3);
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a gateway that launches itself and hands on no environment ends, and nothing of it outlives it',
+  async () => {
+    const serversFile = join(newFolder(), 'mcp.json');
+    const { command, args, env } = launchOf(serversFile) as { command: string; args: string[]; env: object };
+    const own = { PATH: process.env.PATH, HOME: newFolder(), ...env };
+    const bare = ['-i', ...Object.entries(own).map(([name, value]) => `${name}=${value}`), command, ...args];
+    const gateway = await startGateway({ serversFile, servers: { me: { command: 'env', args: bare } } });
+    open.push(gateway);
+    const copies = () => gateway.offspring().filter(({ commandLine }) => commandLine.includes(ENTRY));
+    await waitFor(() => (copies().length >= 4 ? true : null), 'it launches itself');
+    await sleep(2000);
+    const launched = copies();
+    expect(launched).toHaveLength(4);
+    await gateway.stop();
+    const isAlive = ({ pid }: { pid: number }) => existsSync(`/proc/${pid}`);
+    await waitFor(() => (launched.some(isAlive) ? null : true), 'all have ended');
+  },
+);
 
 describe('gateways among the servers of each other', () => {
   test.each([

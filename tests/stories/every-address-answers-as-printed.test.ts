@@ -55,6 +55,7 @@ const SERVERS = (): Step[] => [
   { ask: 'POST /api/toggle/one', body: { enabled: 'on' } },
   { ask: 'POST /api/refresh/team/mail' },
   { ask: 'POST /api/internal/healthcheck', body: named('/team/mail') },
+  { ask: 'POST /api/internal/healthcheck' },
   { ask: 'GET /api/servers/health' },
   { ask: 'GET /api/servers/team/mail/health' },
   { ask: 'GET /api/servers/team/mail/connect-config' },

@@ -285,6 +285,10 @@ describe('with nothing but a login', () => {
       expect([path, (await get(path, good))[0]]).toEqual([path, path === '/api/internal' ? 404 : 401]);
     for (const wrong of [basic(`root:${PASSWORD}`), basic('admin'), basic(':'), { authorization: 'Basic %%' }])
       expect((await get('/api/internal/list', wrong))[0]).toBe(401);
+    // What is looked for first is what counts, and nothing beside it is a guess.
+    for (let i = 0; i < 6; i++)
+      expect((await get('/api/internal/list', { ...basic('admin:x'), 'x-authorization': 'Bearer no' }))[0]).toBe(401);
+    expect((await get('/api/internal/list', good))[0]).toBe(200);
     // Guessing is slowed as it is at the form.
     for (let i = 0; i < 5; i++) await get('/api/internal/list', basic(`admin:guess-${i}`));
     expect((await get('/api/internal/list', good))[0]).toBe(429);

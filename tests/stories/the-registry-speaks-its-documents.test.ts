@@ -232,6 +232,16 @@ describe('a server that ends', () => {
     expect((await change({ status: 'active', sunset_date: null })).body).toMatchObject({ sunset_date: null });
   });
 
+  test('stays where it is where nobody says otherwise, also where it is written anew as a whole', async () => {
+    const { status: _status, ...rest } = ending();
+    const { status: before } = (await read('/api/servers/ending')).body;
+    const put = await gateway.send('PUT', '/api/servers/ending', 'developer', { ...rest, description: 'put' });
+    expect([put.status, put.body.description]).toEqual([200, 'put']);
+    const over = { ...rest, path: '/ending', overwrite: true };
+    expect((await gateway.post('/api/servers/register', 'developer', over)).status).toBe(201);
+    expect((await read('/api/servers/ending')).body).toMatchObject({ status: before, description: 'Ends' });
+  });
+
   test('is put there by whoever may, which its owner may not: then nothing of the request is done', async () => {
     const etag = async () => (await read('/api/servers/ending')).headers.get('etag');
     const before = await etag();

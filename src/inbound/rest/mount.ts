@@ -95,7 +95,7 @@ export function mountRest(routes: Hono<Bindings>, table: readonly RestRoute[], d
   /** What the headers show, else the session of a browser: nobody sends a header without meaning it. */
   function identify(c: Context<Bindings>, { access }: RestRoute, path: string, id: string) {
     const { headers } = c.env.incoming;
-    const basic = deps.vouch === null ? null : readBasic(path, headers);
+    const basic = deps.vouch === null || headers['x-authorization'] !== undefined ? null : readBasic(path, headers);
     if (basic !== null) return { csrf: null, shown: vouch(c, basic, path, id) };
     const isSessionAsked = access.kind !== 'bearer' && findIngressHeader(headers) === null;
     const session = isSessionAsked ? deps.findSession(headers.cookie) : null;

@@ -89,7 +89,7 @@ export const RegisterBody = z.strictObject({
 });
 export type RegisterBody = z.output<typeof RegisterBody>;
 
-/** A whole server: what is left out is as if it had never been said. */
+/** A whole server: what is left out is as if it had never been said, but for `status` and `sunset_date`, which stay. */
 export const PutBody = z.strictObject({
   name: NAME,
   description: DESCRIPTION,

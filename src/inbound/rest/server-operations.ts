@@ -6,7 +6,7 @@ import { HEALTH_STATUSES } from '../../domain/server-health.ts';
 import type { Registry } from '../../services/registry/registry.ts';
 import { answer, defineRoute, type RestCall, type RestOutcome, type RestRoute } from './route.ts';
 import { CredentialBody, toSecret } from './server-bodies.ts';
-import { isoOrNull } from './server-card.ts';
+import { HealthShown, isoOrNull, showHealth } from './server-card.ts';
 import { aboutPath, alsoAt, PathParams, readIfMatch, toPath } from './server-route.ts';
 import { flag } from './written.ts';
 
@@ -16,6 +16,7 @@ const Named = z.strictObject({
   service_path: z.string().max(512).optional(),
 });
 const ToggleBody = Named.extend({ new_state: flag });
+const FlipBody = Named.extend({ new_state: flag.optional() });
 
 const Toggled = z.object({
   message: z.string(),
@@ -26,6 +27,7 @@ const Toggled = z.object({
   num_tools: z.int(),
 });
 const Refreshed = Toggled.omit({ message: true, new_enabled_state: true });
+const RefreshedOrAll = z.union([Refreshed, z.record(z.string(), HealthShown)]);
 const VersionTold = z.object({ message: z.string(), path: z.string(), version: z.string() });
 const Removed = z.object({ message: z.string(), path: z.string() });
 const Version = z.object({
@@ -59,14 +61,14 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
   async function toggle(
     call: RestCall<unknown, unknown, unknown>,
     path: string,
-    enabled: boolean,
+    enabled: boolean | null,
   ): Promise<RestOutcome> {
-    call.note({ metadata: { enabled } });
+    if (enabled !== null) call.note({ metadata: { enabled } });
     const result = await registry.toggle(call.who, path, enabled, readIfMatch(call.headers));
     if (result.kind === 'failure') return result;
     const { status, checkedAtMs, numTools } = registry.read.health(call.who, result.value);
     return answer(200, {
-      message: `The server is switched ${enabled ? 'on' : 'off'}.`,
+      message: `The server is switched ${result.value.enabled ? 'on' : 'off'}.`,
       ...{ service_path: path, new_enabled_state: result.value.enabled, status },
       ...{ last_checked_iso: isoOrNull(checkedAtMs), num_tools: numTools },
     });
@@ -79,6 +81,14 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     ...{ fails: REVISED_FAILS, takesRevision: true },
     about: aboutNamed,
     run: call => withNamed(call.body, path => toggle(call, path, call.body.new_state)),
+  });
+  const flipNamed = defineRoute({
+    ...{ method: 'POST', path: '/api/internal/toggle', operation: 'servers/toggle', tag, access: TOGGLE, form: true },
+    ...{ summary: 'Switch a server on or off; without `new_state` the other way than it is', body: FlipBody },
+    answers: { 200: { says: 'How it is now.', schema: Toggled } },
+    ...{ fails: REVISED_FAILS, takesRevision: true },
+    about: aboutNamed,
+    run: call => withNamed(call.body, path => toggle(call, path, call.body.new_state ?? null)),
   });
   const toggleAt = defineRoute({
     ...{ method: 'POST', path: '/toggle/{path+}', operation: 'servers/toggle', tag, access: TOGGLE, form: true },
@@ -122,7 +132,7 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
 
   return [
     toggleNamed,
-    alsoAt(toggleNamed, '/api/internal/toggle'),
+    flipNamed,
     toggleAt,
     alsoAt(toggleAt, '/api/toggle/{path+}'),
     removeNamed,
@@ -138,11 +148,20 @@ export function serverOperationRoutes(registry: Registry): RestRoute[] {
     refresh,
     defineRoute({
       ...{ method: 'POST', path: '/api/internal/healthcheck', operation: 'servers/refresh', tag, access: CHECK },
-      ...{ summary: 'Connect to a server and read its tools anew', body: Named, form: true },
-      answers: { 200: { says: 'How it was found.', schema: Refreshed } },
+      ...{ summary: 'Connect to a server and read its tools anew; without one, tell how all were found' },
+      ...{ body: Named, form: true },
+      answers: { 200: { says: 'How it was found; or how each was last, by path.', schema: RefreshedOrAll } },
       fails: ['NOT_FOUND'],
       about: aboutNamed,
-      run: call => withNamed(call.body, path => refreshAt(call, path)),
+      run(call) {
+        const { path, service_path: other } = call.body;
+        if (path !== undefined || other !== undefined) return withNamed(call.body, named => refreshAt(call, named));
+        const seen = registry.read.seen(call.who).filter(server => call.may('health_check_service', server.path));
+        return answer(
+          200,
+          Object.fromEntries(seen.map(it => [it.path, showHealth(registry.read.health(call.who, it))])),
+        );
+      },
     }),
     defineRoute({
       ...{ method: 'GET', path: '/api/servers/{path+}/versions', operation: 'servers/versions', tag },

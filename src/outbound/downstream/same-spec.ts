@@ -16,6 +16,16 @@ export function diffSpecs(before: Iterable<ServerSpec>, after: readonly ServerSp
   return diff;
 }
 
+/** Servers that something else may be behind from now on, whatever was known of them. */
+export function findReplaced(before: Iterable<ServerSpec>, after: readonly ServerSpec[]): ReadonlySet<ServerKey> {
+  const known = new Map(Array.from(before, spec => [spec.key, spec]));
+  const isOther = (spec: ServerSpec) => {
+    const was = known.get(spec.key);
+    return was !== undefined && (!isSame(was.link, spec.link) || (!was.enabled && spec.enabled));
+  };
+  return new Set(after.filter(isOther).map(({ key }) => key));
+}
+
 function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
   if (one instanceof Secret || other instanceof Secret) {

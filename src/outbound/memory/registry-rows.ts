@@ -32,6 +32,10 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
   const health = set.records(ServerHealth);
   /** Of the definitions; of what was undone, too, which is then looked at for nothing. */
   const revisions = new Map<string, number>();
+  function removeDefinition(key: string): boolean {
+    revisions.delete(key);
+    return definitions.remove(key);
+  }
   const listVersions = (path: string) => servers.all().filter(server => server.path === path);
 
   return {
@@ -93,10 +97,10 @@ export function createMemoryRows(set: RecordSet, sequence: Sequence): RegistryRo
         revisions.set(key, revision);
         definitions.put(key, tool);
       },
-      remove: (server, tool) => definitions.remove(pairKey(server, tool)),
+      remove: (server, tool) => removeDefinition(pairKey(server, tool)),
       removeServer(server) {
         for (const found of definitions.all())
-          if (found.server === server) definitions.remove(pairKey(server, found.tool));
+          if (found.server === server) removeDefinition(pairKey(server, found.tool));
       },
       hasServer: () => true,
     },

@@ -11,11 +11,12 @@
  */
 import type { ApprovedTool } from '../../domain/approved-tool.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import { type ServerKey, versionOfKey } from '../../domain/server.ts';
+import type { ServerKey } from '../../domain/server.ts';
 import { diffDefinitions, effectOfChanges, type FieldChange } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DefinitionRepository } from '../../ports/definition-repository.ts';
 import { type Approval, type ApprovalWish, changedSince, nothingWaits } from './approval.ts';
+import { readApproved, takeOver } from './approved-tools.ts';
 import type { ShownTool } from './name-index.ts';
 import { differingOf, judgeOffer, type Offer, readOffers } from './offered-tools.ts';
 
@@ -60,8 +61,8 @@ export interface Pins {
   moved(server: ServerKey): void;
   /**
    * Somebody else has written since this revision of the registry. Where other words of a tool were approved than are known
-   * here, its server is told of as if that had been done here, to be read again. Nothing is held or let go before. Rejects
-   * where it cannot be known.
+   * here, its server is told of as if that had been done here, to be read again. What its server said last is held at once
+   * where it is not approved any more; nothing is let go before. Rejects where it cannot be known.
    */
   catchUp(since: number): Promise<void>;
   /** The servers there are. Of others nothing is remembered: should one come back, what is kept of it by then counts. */
@@ -88,6 +89,8 @@ export function createPins(deps: {
   const known = new Map<ServerKey, Tools>();
   /** Tools of which other words than approved ones were heard here last, with their hash; held until approved ones are. */
   const differing = new Map<ServerKey, ReadonlyMap<string, string>>();
+  /** Tools that were in the list when it was last read here. */
+  const listed = new Map<ServerKey, ReadonlySet<string>>();
   const listeners: ((server: ServerKey) => void)[] = [];
   /** What is known of them was read in another place than where it is kept now. By server: of the last move. */
   const moves = new Map<ServerKey, number>();
@@ -109,25 +112,17 @@ export function createPins(deps: {
     return done;
   }
 
-  /** Only where nothing is kept under the new name: otherwise that is what counts. */
-  async function takeOver(from: ServerKey, to: ServerKey): Promise<void> {
-    const kept = (await store.list(from)) ?? [];
-    if (kept.length === 0 || (await store.list(to))?.length !== 0) return;
-    const taken = kept.map(entry => ({ ...entry, server: to }));
-    if (
-      (await store.put(
-        taken,
-        taken.map(() => null),
-      )) !== 'done'
-    )
-      return;
-    for (const { tool } of kept) await store.remove(from, tool);
-  }
-
-  function remember(server: ServerKey, tools: Tools, differ: ReadonlyMap<string, string>): void {
+  /** `offered`: the tools of its list; null: it was not read. */
+  function remember(
+    server: ServerKey,
+    tools: Tools,
+    differ: ReadonlyMap<string, string>,
+    offered: ReadonlySet<string> | null,
+  ): void {
     // A reading that ends after its server went.
     if (!servers.has(server)) return;
     known.set(server, tools);
+    if (offered !== null) listed.set(server, offered);
     if (differ.size > 0) differing.set(server, differ);
     else differing.delete(server);
   }
@@ -152,30 +147,12 @@ export function createPins(deps: {
     );
   }
 
-  /**
-   * What is approved by now, to judge a list by, and of that what has to be written again. Null: there is no such server (any
-   * more). `before`: as it was known here.
-   */
-  async function readApproved(
-    server: ServerKey,
-    before: Tools,
-  ): Promise<{ stored: Tools; approved: Map<string, ApprovedTool>; lost: ApprovedTool[] } | null> {
-    const list = await store.list(server);
-    if (list === null) return null;
-    const stored = new Map(list.map(entry => [entry.tool, entry]));
-    const approved = new Map(stored);
-    // A file's server that was let go and named again elsewhere, and never here: it is not trusted anew.
-    const lost = versionOfKey(server) === null ? [...before.values()].filter(({ tool }) => !approved.has(tool)) : [];
-    for (const entry of lost) approved.set(entry.tool, entry);
-    return { stored, approved, lost };
-  }
-
   async function screen(server: ServerKey, tools: readonly JsonObject[], formerly: ServerKey | null) {
     if (onDrift === 'off') {
       tell(server, tools, null);
       return tools;
     }
-    if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(formerly, server);
+    if (formerly !== null && formerly !== server && !known.has(server)) await takeOver(store, formerly, server);
     const offers = readOffers(tools);
     const approved = await asLongAsStale(() => settle(server, offers));
     if (approved === 'stale') throw new Error('others write of the server all the time');
@@ -204,13 +181,13 @@ export function createPins(deps: {
       for (const entry of judged) if (entry !== approved.get(entry.tool)) tellDrift(entry);
       const heard = new Map(approved);
       for (const entry of judged) if (approved.has(entry.tool)) heard.set(entry.tool, entry);
-      remember(server, heard, new Map([...away, ...differingOf(approved, offers)]));
+      remember(server, heard, new Map([...away, ...differingOf(approved, offers)]), offeredNames);
       return judged;
     }
 
     let read: Awaited<ReturnType<typeof readApproved>>;
     try {
-      read = await readApproved(server, move === undefined ? before : NO_TOOLS);
+      read = await readApproved(store, server, move === undefined ? before : NO_TOOLS);
     } catch (cause) {
       // What was approved before holds, and approves nothing: somebody may have thought otherwise since.
       if (known.has(server)) hold(before);
@@ -235,7 +212,7 @@ export function createPins(deps: {
       const [kept, said] = [approved.get(tool), before.get(tool)?.pending ?? null];
       if (kept !== undefined && said?.hash === hash) heard.set(tool, { ...kept, pending: said });
     }
-    remember(server, heard, new Map([...stillAway, ...differingOf(approved, offers)]));
+    remember(server, heard, new Map([...stillAway, ...differingOf(approved, offers)]), offeredNames);
     return approved;
   }
 
@@ -307,18 +284,40 @@ export function createPins(deps: {
     const still = new Map(differing.get(server));
     const tools = new Map(before);
     for (const entry of approved) {
-      const heard = heardOf(server, entry.tool) ?? entry.hash;
-      if (heard === entry.hash) {
-        still.delete(entry.tool);
-        tools.set(entry.tool, entry);
-      } else still.set(entry.tool, heard);
+      const waits = asHeard(server, entry);
+      tools.set(entry.tool, waits ?? entry);
+      if (waits === null) still.delete(entry.tool);
+      else still.set(entry.tool, waits.pending.hash);
     }
-    remember(server, tools, still);
+    remember(server, tools, still, null);
   }
 
-  /** The hash of what its server said of a tool when it was last read here; null: nothing. */
-  const heardOf = (server: ServerKey, tool: string): string | null =>
-    differing.get(server)?.get(tool) ?? known.get(server)?.get(tool)?.hash ?? null;
+  /** As it is kept by now, with what was heard of it here, which waits. Null: that is approved, or nothing was heard. */
+  function asHeard(server: ServerKey, kept: ApprovedTool) {
+    const entry = known.get(server)?.get(kept.tool);
+    const wasHeard = differing.get(server)?.has(kept.tool) || listed.get(server)?.has(kept.tool);
+    if (entry === undefined || !wasHeard) return null;
+    const { definition, hash } = entry.pending ?? { definition: entry.approved, hash: entry.hash };
+    if (hash === kept.hash) return null;
+    const changes = diffDefinitions(kept.approved, definition);
+    return { ...kept, pending: { definition, hash, changes, seenAtMs: entry.pending?.seenAtMs ?? clock.wallMs() } };
+  }
+
+  /** Of what somebody else has approved: the server is to be read again where true. Held at once where it says other words. */
+  async function follow(server: ServerKey, tools: readonly string[]): Promise<boolean> {
+    let isNews = false;
+    for (const tool of tools) {
+      const kept = await store.find(server, tool);
+      const before = known.get(server);
+      if (kept === null || before === undefined || before.get(tool)?.hash === kept.hash) continue;
+      isNews = true;
+      const waits = asHeard(server, kept);
+      if (waits === null) continue;
+      const differ = new Map([...(differing.get(server) ?? NONE), [tool, waits.pending.hash]]);
+      remember(server, new Map([...before, [tool, waits]]), differ, null);
+    }
+    return isNews;
+  }
 
   async function amend(server: ServerKey, tool: string, change: (kept: ApprovedTool) => ApprovedTool) {
     const kept = onDrift === 'off' ? null : await store.find(server, tool);
@@ -350,20 +349,14 @@ export function createPins(deps: {
     onApproved: listener => void listeners.push(listener),
     moved: server => void moves.set(server, ++movesMade),
     async catchUp(since) {
-      const others = new Set<ServerKey>();
-      for (const { server, tool, hash } of await store.changedSince(since)) {
-        const before = known.get(server)?.get(tool);
-        if (before !== undefined && before.hash !== hash) others.add(server);
-      }
-      for (const [server, tools] of [...differing]) {
-        for (const tool of tools.keys()) {
-          const kept = await store.find(server, tool);
-          if (kept === null || kept.hash === known.get(server)?.get(tool)?.hash) continue;
-          others.add(server);
-          break;
-        }
-      }
-      for (const server of others) for (const listener of listeners) listener(server);
+      const suspects = new Map<ServerKey, Set<string>>();
+      const suspect = (server: ServerKey, tool: string) =>
+        suspects.set(server, (suspects.get(server) ?? new Set()).add(tool));
+      for (const { server, tool, hash } of await store.changedSince(since))
+        if (known.get(server)?.has(tool) && known.get(server)?.get(tool)?.hash !== hash) suspect(server, tool);
+      for (const [server, tools] of differing) for (const tool of tools.keys()) suspect(server, tool);
+      for (const [server, tools] of suspects)
+        if (await inTurn(server, () => follow(server, [...tools]))) for (const listener of listeners) listener(server);
     },
     keepOnly(those) {
       servers = those;
@@ -371,6 +364,7 @@ export function createPins(deps: {
         if (servers.has(server)) continue;
         known.delete(server);
         differing.delete(server);
+        listed.delete(server);
         moves.delete(server);
       }
     },

@@ -34,10 +34,14 @@ const LONGEST_WAIT_MS = 60_000;
 /** A catalog that takes longer to make than this is made at most a fifth of the time, however many servers have news. */
 const AT_ONCE_MS = 1;
 const REST = 4;
+const NONE: ReadonlySet<ServerKey> = new Set();
 
 export interface CatalogRefresh {
-  /** Follows a new set of servers; views of removed ones, and of versions that others took the place of, disappear at once. */
-  follow(specs: readonly ServerSpec[]): void;
+  /**
+   * Follows a new set of servers; views of removed ones, and of versions that others took the place of, disappear at once.
+   * `anew`: of what is behind these nothing is known, whatever was read of them.
+   */
+  follow(specs: readonly ServerSpec[], anew?: ReadonlySet<ServerKey>): void;
   /**
    * Resolves when every server has shown its lists or failed to, and at the latest `maxMs` after the first time it was
    * asked for (lazy servers start then). Clients that never list twice get a full first list this way.
@@ -187,12 +191,15 @@ export function createCatalogRefresh(deps: {
             if (shown === null) return;
             listing[kind] = shown;
             entry.troubles.delete(kind);
-            if (kind === 'tools') gateways = found.gateways;
+            if (kind !== 'tools') return;
+            gateways = found.gateways;
+            // Whoever calls a tool does not wait for other lists.
+            if (entry.listing === null) show(entry, { ...EMPTY_LISTING, tools: shown }, gateways);
           }),
         );
-        entry.listing = isRefused(entry) ? null : listing;
-        // With the tools, so that whoever is shown them is shown where they come from.
-        if (entry.facts !== null) entry.facts = { ...entry.facts, gateways };
+        // Each time: its lists may change faster than they can be read.
+        entry.settled = true;
+        show(entry, listing, gateways);
       }
     })().finally(() => {
       entry.reading = null;
@@ -204,6 +211,13 @@ export function createCatalogRefresh(deps: {
       if (entry.again.size > 0) void read(entry, []);
     });
     return entry.reading;
+  }
+
+  /** With the tools come the gateways, so that whoever is shown them is shown where they come from. */
+  function show(entry: Entry, listing: Listing, gateways: readonly string[]): void {
+    entry.listing = isRefused(entry) ? null : listing;
+    if (entry.facts !== null) entry.facts = { ...entry.facts, gateways };
+    if (entries.get(entry.spec.key) === entry) publishSoon();
   }
 
   /** Null: what was approved is not known, so the last list stays. */
@@ -307,12 +321,12 @@ export function createCatalogRefresh(deps: {
   });
 
   return {
-    follow(specs) {
+    follow(specs, anew = NONE) {
       const next = new Map<ServerKey, Entry>();
       for (const spec of specs) {
         const known = entries.get(spec.key);
-        const isSameVersion = known !== undefined && known.spec.version === spec.version;
-        next.set(spec.key, isSameVersion ? Object.assign(known, { spec }) : createEntry(spec));
+        const isSame = known !== undefined && known.spec.version === spec.version && !anew.has(spec.key);
+        next.set(spec.key, isSame ? Object.assign(known, { spec }) : createEntry(spec));
       }
       for (const [key, entry] of entries) if (next.get(key) !== entry) entry.stopTimer();
       entries = next;
@@ -331,7 +345,8 @@ export function createCatalogRefresh(deps: {
       if (!entry.settled) {
         entry.askedAtMs ??= clock.monotonicMs();
         wantOne(entry);
-        await waitUntil(() => entry.settled || entries.get(server) !== entry, entry.askedAtMs + maxMs);
+        const isOver = () => entry.settled || entry.listing !== null || entries.get(server) !== entry;
+        await waitUntil(isOver, entry.askedAtMs + maxMs);
       } else if (entry.listing === null) await readAnew(entry, maxMs);
       publishNow();
     },

@@ -333,7 +333,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (view === undefined) return noServer(target.server);
       // Before its list is read nobody knows whether the tool still says what was approved.
       const { listing, reason } = view;
-      if (listing === null) return failure('SERVER_UNAVAILABLE', { server: target.server, reason: reason ?? NOT_READ });
+      if (listing === null)
+        return failure('SERVER_UNAVAILABLE', { server: target.server, reason: reason ?? NOT_READ }, SOON);
       return failure('TOOL_NOT_FOUND', { tool: target.name.slice(0, 200), server: target.server });
     }
     return send(turn, target, { ...params, name: target.name }, timeoutMs);
@@ -381,6 +382,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   };
 }
 
+const SOON = { retryAfterMs: 1000 };
 const NOT_READ = 'Its list of tools is not read yet.';
 
 /** To ask again would not help, and the table's sentence sounds as if it might. */

@@ -149,7 +149,7 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     const quota = await deps.quota.take([who.subject], [{ id: 'tokens', calls: deps.perHour, perMs: HOUR_MS }]);
     if (quota.fullAt >= 0) return { ...quota, kind: 'limited', scope: 'caller', what: 'rate' };
 
-    const jti = idFor(randomBytes(16).toString('base64url'), who.subject);
+    const jti = idFor(randomBytes(16).toString('hex'), who.subject);
     const claims: VendedClaims = {
       sub: who.subject,
       scope: grantedScopes.join(' '),

@@ -39,11 +39,15 @@ export type ServerWish = Pick<
   | 'metadata'
 >;
 
+/** How far along it is: said by whoever may, and otherwise left as it is. */
+type Stage = Pick<ServerWish, 'status' | 'sunsetDate'>;
+const NEW: Stage = { status: 'active', sunsetDate: null };
+
 /** What nobody said of a server. */
-export const UNSAID: Omit<ServerWish, 'name' | 'description'> = {
-  ...{ tags: [], license: null, visibility: 'public', allowedGroups: [], status: 'active', proxyUrl: null },
+export const UNSAID: Omit<ServerWish, 'name' | 'description' | keyof Stage> = {
+  ...{ tags: [], license: null, visibility: 'public', allowedGroups: [], proxyUrl: null },
   ...{ mcpEndpoint: null, sseEndpoint: null, transport: 'auto', supportedTransports: ['streamable-http'] },
-  ...{ launch: null, numTools: 0, sunsetDate: null, deployment: 'remote', localRuntime: null, metadata: {} },
+  ...{ launch: null, numTools: 0, deployment: 'remote', localRuntime: null, metadata: {} },
 };
 
 export interface NewServer extends SecretsWish {
@@ -53,7 +57,7 @@ export interface NewServer extends SecretsWish {
   version: string | null;
   /** Puts it in the place of a server at the same path. */
   overwrite: boolean;
-  wish: ServerWish;
+  wish: Omit<ServerWish, keyof Stage> & Partial<Stage>;
 }
 
 /** What is absent stays as it is. */
@@ -131,10 +135,10 @@ export function createRegisterServers(desk: RegistryDesk): RegisterServers {
   }
 
   /** Without what is to be sealed. */
-  function toDraft(who: Identity, path: string, version: string, wish: ServerWish): ServerDraft {
+  function toDraft(who: Identity, path: string, version: string, wish: NewServer['wish']): ServerDraft {
     const nowMs = clock.wallMs();
     return {
-      ...wish,
+      ...{ ...NEW, ...wish },
       ...NO_SECRETS,
       ...{ path, version, isActiveVersion: true, enabled: true, source: { kind: 'live' } },
       ...{ owner: who.subject, registeredBy: who.name ?? who.subject, registeredAtMs: nowMs, updatedAtMs: nowMs },

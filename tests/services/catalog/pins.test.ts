@@ -484,7 +484,7 @@ describe('where two gateways hear different words of one tool', () => {
     expect([store.peek('mail', 'send')?.approved, pins.isHeld('mail', 'send')]).toEqual([REWORDED, false]);
   });
 
-  test('what is taken back at one is read again at the other, and held', async () => {
+  test('what is taken back at one is held at the other at once, and read again', async () => {
     const { pins, elsewhere, store } = await startTwo();
     const told: string[] = [];
     elsewhere.onApproved(server => void told.push(server));
@@ -495,13 +495,26 @@ describe('where two gateways hear different words of one tool', () => {
     await pins.screen('mail', [BEFORE, OTHER]);
     await pins.approve('mail', byHash(BEFORE), 'ada');
     await elsewhere.catchUp(since);
-    expect(told).toEqual(['mail']);
+    expect([elsewhere.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'read'), told]).toEqual([true, false, ['mail']]);
+    // Held whether its server answers that reading or not, and it can be approved.
+    expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
     expect(await elsewhere.screen('mail', [REBUILT, OTHER])).toEqual([BEFORE, OTHER]);
     expect([elsewhere.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'read')]).toEqual([true, false]);
     expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
     told.length = 0;
     await elsewhere.catchUp(store.revision());
     expect(told).toEqual([]);
+  });
+
+  test('what one of them never lists is nothing it could hold', async () => {
+    const { elsewhere, store } = await startTwo();
+    const third = start('hold', store).pins;
+    await third.screen('mail', [OTHER]);
+    await elsewhere.approve('mail', byHash(REBUILT), 'ada');
+    await third.catchUp(0);
+    expect(third.heldCount()).toBe(0);
+    await third.approve('mail', byHash(REWORDED), 'ada');
+    expect([third.heldCount(), await third.pending()]).toEqual([0, []]);
   });
 
   test('what is not listed any more is held by nothing once others have approved what was said', async () => {

@@ -346,6 +346,46 @@ test('what is nested too deep to be compared is left out, and hides nothing else
   expect(house.log.lines).toMatchObject([{ level: 'warn', fields: { server: 'a', items: 1 } }]);
 });
 
+describe('tools can be called', () => {
+  const capabilities = { tools: { listChanged: true }, resources: {} };
+
+  test('as soon as they are read, however long other lists take', async () => {
+    const answerList = (method: string) =>
+      method === 'tools/list' ? answerOf('legacy', page(['one'])) : new Promise<never>(() => {});
+    const house = await createStaircase({ a: { capabilities, answerList } }, { cold: true });
+    house.downstreams.connect('a');
+    // On a clock that stands still.
+    await house.refresh.settledOne('a', 1_000);
+    expect(shown(house)).toEqual(['a__one']);
+  });
+
+  test('also where their list changes faster than it can be read', async () => {
+    let readings = 0;
+    let changed = () => {};
+    const answerList = async () => {
+      await new Promise(resolve => setTimeout(resolve, 1));
+      if (readings++ < 1_000) changed();
+      return answerOf('legacy', page(['one']));
+    };
+    const house = await createStaircase({ a: { capabilities: { tools: {} }, answerList } }, { cold: true });
+    changed = () => house.downstreams.emit({ kind: 'list-changed', server: 'a', what: 'tools' });
+    house.downstreams.connect('a');
+    await house.refresh.settledOne('a', 1_000);
+    expect([shown(house), readings < 1_000]).toEqual([['a__one'], true]);
+    readings = 1_000;
+  });
+
+  test('only once they are read again where something else may be behind their server', async () => {
+    const house = await createStaircase({ a: { lists: { tools: [tool('one')] } }, b: { lists: { tools: [] } } });
+    const specs = house.downstreams.states().map(({ spec }) => spec);
+    house.refresh.follow(specs);
+    expect(house.catalog.current().servers.get('a')?.listing).not.toBeNull();
+    house.refresh.follow(specs, new Set(['a']));
+    expect(house.catalog.current().servers.get('a')?.listing).toBeNull();
+    expect(house.catalog.current().servers.get('b')?.listing).not.toBeNull();
+  });
+});
+
 test('after stop nothing is read any more', async () => {
   const house = await createStaircase({ a: { lists: { tools: [] } } });
   house.refresh.stop();
