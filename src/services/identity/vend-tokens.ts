@@ -149,7 +149,7 @@ export function createVendTokens(deps: VendDeps): VendTokens {
     const quota = await deps.quota.take([who.subject], [{ id: 'tokens', calls: deps.perHour, perMs: HOUR_MS }]);
     if (quota.fullAt >= 0) return { ...quota, kind: 'limited', scope: 'caller', what: 'rate' };
 
-    const jti = idFor(randomBytes(16).toString('hex'), who.subject);
+    const jti = idFor(drawRandom(), who.subject);
     const claims: VendedClaims = {
       sub: who.subject,
       scope: grantedScopes.join(' '),
@@ -254,6 +254,14 @@ export function createVendTokens(deps: VendDeps): VendTokens {
       return mark !== null && remember('parent', mark, forMs) !== 'full';
     },
   };
+}
+
+/** Never with a dash in front: a command line would take the id for an option. */
+export function drawRandom(draw = () => randomBytes(16)): string {
+  for (;;) {
+    const random = draw().toString('base64url');
+    if (!random.startsWith('-')) return random;
+  }
 }
 
 function judge(record: CallRecord, outcome: VendOutcome | RevokeOutcome): void {
