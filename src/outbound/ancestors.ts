@@ -12,10 +12,17 @@ export function countAncestorsAlike(program: string = process.argv[1] ?? ''): nu
   for (let step = 0; pid > 1 && step < MAX_ANCESTORS; step++) {
     const seen = look(pid);
     if (seen === null) break;
-    if (seen.args.some(arg => basename(arg) === name)) alike += 1;
+    if (scriptOf(seen.args) === name) alike += 1;
     pid = seen.parent;
   }
   return alike;
+}
+
+/** Of a process of Node, the name of what it runs: what only hands on our command line is none. */
+function scriptOf([command = '', ...args]: readonly string[]): string | null {
+  if (basename(command) !== basename(process.execPath)) return null;
+  const script = args.find(arg => !arg.startsWith('-'));
+  return script === undefined ? null : basename(script);
 }
 
 function look(pid: number): { args: readonly string[]; parent: number } | null {

@@ -286,8 +286,12 @@ export function createPins(deps: {
     for (const entry of approved) {
       const waits = asHeard(server, entry);
       tools.set(entry.tool, waits ?? entry);
-      if (waits === null) still.delete(entry.tool);
-      else still.set(entry.tool, waits.pending.hash);
+      if (waits === null) {
+        still.delete(entry.tool);
+        continue;
+      }
+      tellDrift(waits);
+      still.set(entry.tool, waits.pending.hash);
     }
     remember(server, tools, still, null);
   }
@@ -313,6 +317,7 @@ export function createPins(deps: {
       isNews = true;
       const waits = asHeard(server, kept);
       if (waits === null) continue;
+      tellDrift(waits);
       const differ = new Map([...(differing.get(server) ?? NONE), [tool, waits.pending.hash]]);
       remember(server, new Map([...before, [tool, waits]]), differ, null);
     }

@@ -108,7 +108,7 @@ export function createCatalogRefresh(deps: {
         status: condition?.status ?? 'idle',
         reason: condition?.reason ?? (troubles.values().next().value || null),
         facts,
-        // What is switched off is not offered; it comes back with the list it had.
+        // What is switched off is not offered.
         listing: spec.enabled ? listing : null,
       };
     });

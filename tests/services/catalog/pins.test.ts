@@ -456,11 +456,11 @@ describe('where two gateways hear different words of one tool', () => {
   const hashOf = ({ pending }: { pending: { hash: string } | null }) => pending?.hash;
   async function startTwo() {
     const { pins, store } = start();
-    const elsewhere = start('hold', store).pins;
+    const { pins: elsewhere, events } = start('hold', store);
     for (const one of [pins, elsewhere]) await one.screen('mail', [BEFORE, OTHER]);
     await pins.screen('mail', [REWORDED, OTHER]);
     await elsewhere.screen('mail', [REBUILT, OTHER]);
-    return { pins, elsewhere, store };
+    return { pins, elsewhere, store, events };
   }
   const byHash = (tool: JsonObject) => ({ tool: 'send', hash: hashDefinition(tool) });
 
@@ -485,7 +485,7 @@ describe('where two gateways hear different words of one tool', () => {
   });
 
   test('what is taken back at one is held at the other at once, and read again', async () => {
-    const { pins, elsewhere, store } = await startTwo();
+    const { pins, elsewhere, store, events } = await startTwo();
     const told: string[] = [];
     elsewhere.onApproved(server => void told.push(server));
     await pins.approve('mail', byHash(REBUILT), 'ada');
@@ -496,11 +496,13 @@ describe('where two gateways hear different words of one tool', () => {
     await pins.approve('mail', byHash(BEFORE), 'ada');
     await elsewhere.catchUp(since);
     expect([elsewhere.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'read'), told]).toEqual([true, false, ['mail']]);
-    // Held whether its server answers that reading or not, and it can be approved.
+    // Held whether its server answers that reading or not, said once, and it can be approved.
+    expect(events.length).toBe(2);
     expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
     expect(await elsewhere.screen('mail', [REBUILT, OTHER])).toEqual([BEFORE, OTHER]);
     expect([elsewhere.isHeld('mail', 'send'), elsewhere.isHeld('mail', 'read')]).toEqual([true, false]);
     expect((await elsewhere.pending()).map(hashOf)).toEqual([hashDefinition(REBUILT)]);
+    expect(events.length).toBe(2);
     told.length = 0;
     await elsewhere.catchUp(store.revision());
     expect(told).toEqual([]);
